@@ -1,0 +1,3 @@
+//! The wire formats: .onnx, .tflite and .npz bytes to and from plain structs. No arithmetic.
+
+pub mod tflite;

@@ -1,0 +1,6 @@
+//! The judge: references, arithmetics, bounds and verdicts. Pure: no process, clock, environment or output.
+
+pub mod arith;
+pub mod record;
+pub mod value;
+pub mod verdict;

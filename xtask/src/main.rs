@@ -1,0 +1,2 @@
+//! The commands of halfproof.
+fn main() {}

@@ -56,7 +56,7 @@ pub enum Function {
     Mish,
 }
 
-/// How two elements compare. `decided` is false when rounding could have turned the answer.
+/// How two elements compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Comparison {
     /// a < b.
@@ -65,6 +65,8 @@ pub enum Comparison {
     Equal,
     /// a > b.
     Greater,
+    /// One of them is NaN.
+    Unordered,
 }
 
 /// An arithmetic: how elements are made, combined, rounded and stored.

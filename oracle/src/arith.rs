@@ -6,8 +6,13 @@
 //! the result of an arithmetic operation is held in the *compute* precision (a register: f32 for most kernels), and
 //! [`Arith::store`] is what writing it to a tensor does.
 
+pub mod ideal;
+
+pub use ideal::Ideal;
+
 use crate::value::Whole;
 use halfproof_ir::DType;
+use halfproof_wire::tflite::Builtin;
 
 /// A real function of one argument. Parameters are exact.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -70,9 +75,17 @@ pub enum Comparison {
 }
 
 /// An arithmetic: how elements are made, combined, rounded and stored.
-pub trait Arith: Sync {
+pub trait Arith: Clone + Sync {
     /// One float element.
     type E: Copy + std::fmt::Debug + Send + Sync + 'static;
+
+    /// The arithmetic inside the kernel of one operator whose float tensors are of type `dtype`: a FLOAT32 operator
+    /// of a float16 model accumulates in float32, and contracts differ from operator to operator. An interpreter
+    /// takes it once per operator and computes the whole operator with it.
+    fn kernel(&self, builtin: Builtin, dtype: DType) -> Self {
+        let _ = (builtin, dtype);
+        self.clone()
+    }
 
     /// A number that enters exactly as it is: an input or constant element, or a literal of an operator's definition.
     fn exact(&self, x: f64) -> Self::E;
@@ -109,6 +122,21 @@ pub trait Arith: Sync {
     /// Sum of the elements, accumulated as the execution model says; 0 for none.
     fn sum(&self, a: &[Self::E]) -> Self::E;
 
+    /// Arithmetic mean of the elements: their sum divided by their number, or multiplied by its rounded reciprocal.
+    /// NaN for none.
+    fn mean(&self, a: &[Self::E]) -> Self::E {
+        #[expect(clippy::cast_precision_loss, reason = "no tensor has 2^53 elements")]
+        let count = a.len() as f64;
+        self.div(self.sum(a), self.exact(count))
+    }
+
+    /// Sum of a[i] * weights[i] for weights that follow from coordinates (interpolation). Kernels differ in the
+    /// formula that they use, so a bound allows a few roundings more than for [`Arith::dot`].
+    fn blend(&self, a: &[Self::E], weights: &[f64]) -> Self::E {
+        let weights: Vec<Self::E> = weights.iter().map(|&w| self.exact(w)).collect();
+        self.dot(a, &weights, None)
+    }
+
     /// Softmax of one row: exp(beta * (x - max)) / sum. One rule of its own, because it is shift-invariant and a
     /// composite bound would be loose. `log` gives its logarithm.
     fn softmax(&self, row: &[Self::E], beta: f64, log: bool) -> Vec<Self::E>;
@@ -130,6 +158,10 @@ pub trait Arith: Sync {
     fn truncate(&self, x: Self::E) -> Whole;
 
     /// A float element from an integer (CAST int to float), before `store`.
+    #[expect(
+        clippy::wrong_self_convention,
+        reason = "the arithmetic makes the element; named like its siblings"
+    )]
     fn from_whole(&self, x: Whole) -> Self::E {
         #[expect(clippy::cast_precision_loss, reason = "integers beyond 2^53 do not occur in float graphs")]
         let value = self.exact(x.value as f64);

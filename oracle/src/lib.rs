@@ -1,6 +1,7 @@
 //! The judge: references, arithmetics, bounds and verdicts. Pure: no process, clock, environment or output.
 
 pub mod arith;
+pub mod function;
 pub mod record;
 pub mod value;
 pub mod verdict;

@@ -126,7 +126,7 @@ mod tests {
         close(value(Function::Gelu, -3.0), -4.049_694_094_890_284e-3);
         close(value(Function::Logistic, -40.0), 4.248_354_255_291_589e-18);
         close(value(Function::Softplus, -40.0), 4.248_354_255_291_589e-18);
-        close(value(Function::Mish, -20.0), -4.122_307_240_628_761_4e-8);
+        close(value(Function::Mish, -20.0), -4.122_307_240_628_761e-8);
         close(value(Function::Elu { alpha: 1.0 }, -1e-9), -9.999_999_995_000_001e-10);
     }
 

@@ -2,6 +2,7 @@
 
 pub mod arith;
 pub mod function;
+pub mod half;
 pub mod record;
 pub mod value;
 pub mod verdict;

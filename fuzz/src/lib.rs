@@ -1,1 +1,3 @@
-//! Under construction.
+//! Everything that drives: generate, convert, execute, judge, minimise, triage.
+
+pub mod generate;

@@ -87,6 +87,81 @@ words! {
     }
 }
 
+/// Where in a case something was seen. Every field is optional because every question sees a different part.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Place {
+    /// The source node or value, by name.
+    pub source: Option<String>,
+    /// Operator of the converted model, as TFLite prints it.
+    pub operator: Option<String>,
+    /// Its index in subgraph 0.
+    pub operator_index: Option<u32>,
+    /// Tensor of the converted model, by name.
+    pub tensor: Option<String>,
+    /// Its index in subgraph 0.
+    pub tensor_index: Option<u32>,
+    /// Row-major index of the worst element.
+    pub element: Option<u64>,
+}
+
+/// The numbers behind a verdict about one element. Printed in decimal, hexadecimal and bits by the reports.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Numbers {
+    /// The exact result.
+    pub expected: f64,
+    /// What the system gave.
+    pub actual: f64,
+    /// Least value that rounding can explain.
+    pub low: f64,
+    /// Greatest value that rounding can explain.
+    pub high: f64,
+    /// |actual - expected| over the distance from `expected` to the bound on that side; above 1 is outside.
+    pub ratio: f64,
+}
+
+/// The answer to one question about one case and, where one ran, one system.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// What happened.
+    pub class: Class,
+    /// Whose fault it is.
+    pub blame: Blame,
+    /// What the verdict rests on.
+    pub strength: Strength,
+    /// One primary line that stands alone, without numbers that vary from case to case (it is part of the signature).
+    pub text: String,
+    /// Where.
+    pub place: Place,
+    /// The numbers of the worst element.
+    pub numbers: Option<Numbers>,
+    /// Bits of the significand lost per output: log2 of the largest error in units of half an ulp, 0 for none.
+    pub bits_lost: Vec<f64>,
+    /// Elements compared.
+    pub judged: u64,
+    /// Elements left out because they are undecidable or possibly non-finite.
+    pub excluded: u64,
+    /// Fine distinctions: `result not representable`, `accumulator`…
+    pub notes: Vec<String>,
+}
+
+impl Verdict {
+    /// A verdict of that class with nothing else said.
+    pub fn new(class: Class, blame: Blame, strength: Strength, text: impl Into<String>) -> Verdict {
+        Verdict {
+            class,
+            blame,
+            strength,
+            text: text.into(),
+            place: Place::default(),
+            numbers: None,
+            bits_lost: vec![],
+            judged: 0,
+            excluded: 0,
+            notes: vec![],
+        }
+    }
+}
+
 impl Class {
     /// True for the classes that are not faults: `pass`, `explained` and `undecidable`.
     pub fn is_fine(self) -> bool {

@@ -55,6 +55,8 @@ pub struct OpInfo {
     pub inputs: (usize, usize),
     /// Fewest and most results.
     pub outputs: (usize, usize),
+    /// Names of its attributes.
+    pub attributes: &'static [&'static str],
 }
 
 /// More operands or results than any node has.
@@ -95,8 +97,8 @@ macro_rules! operators {
 
         /// Every operator, once.
         pub const OPS: &[OpInfo] = &[
-            $( OpInfo { name: stringify!($pname), since: $psince, family: Family::$pfam, inputs: ($pmin, $pmax), outputs: ($pomin, $pomax) }, )*
-            $( OpInfo { name: stringify!($name), since: $since, family: Family::$fam, inputs: ($min, $max), outputs: ($omin, $omax) }, )*
+            $( OpInfo { name: stringify!($pname), since: $psince, family: Family::$pfam, inputs: ($pmin, $pmax), outputs: ($pomin, $pomax), attributes: &[] }, )*
+            $( OpInfo { name: stringify!($name), since: $since, family: Family::$fam, inputs: ($min, $max), outputs: ($omin, $omax), attributes: &[ $( stringify!($field), )* ] }, )*
         ];
 
         impl Op {

@@ -1,3 +1,4 @@
 //! The wire formats: .onnx, .tflite and .npz bytes to and from plain structs. No arithmetic.
 
+pub mod onnx;
 pub mod tflite;

@@ -161,9 +161,11 @@ impl Model {
         &self.subgraphs[0]
     }
 
-    /// The bytes of a constant tensor; `None` when it has no data.
+    /// The bytes of a constant tensor; `None` when it has no data. A tensor without elements that names a buffer is
+    /// a constant of no bytes.
     pub fn data(&self, tensor: &Tensor) -> Option<&[u8]> {
         let bytes = self.buffers.get(tensor.buffer as usize)?;
-        (tensor.buffer != 0 && !bytes.is_empty()).then_some(bytes.as_slice())
+        let constant = tensor.buffer != 0 && (!bytes.is_empty() || tensor.shape.contains(&0));
+        constant.then_some(bytes.as_slice())
     }
 }

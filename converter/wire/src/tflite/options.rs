@@ -4,39 +4,73 @@
 //! vtable slot. Deprecated fields are left out, which is why slots may skip. Reading, verifying and writing follow
 //! from the row.
 
+use super::ReadError;
+use super::field::Field;
+use super::schema::vtable_offset;
+use super::table::Table;
 use super::tensor_type::TensorType;
+use super::writer::{Fields, Writer};
+use flatbuffers::{ForwardsUOffset, InvalidFlatbuffer, Verifiable, Verifier};
+use std::fmt::Debug;
 
-/// The SAME and VALID padding schemes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Padding {
-    /// Output extent is ceil(input / stride); the odd padding element goes at the end.
-    #[default]
-    Same,
-    /// No padding.
-    Valid,
+macro_rules! enumeration {
+    ($( #[$doc:meta] )* $name:ident { $( $( #[$inner:meta] )* $variant:ident = $code:literal, )* }) => {
+        $( #[$doc] )*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(i8)]
+        pub enum $name { $( $( #[$inner] )* $variant = $code, )* }
+
+        impl $name {
+            /// The number in the file.
+            pub fn code(self) -> i8 { self as i8 }
+
+            /// The value behind a number, if the schema has it.
+            pub fn from_code(code: i8) -> Option<$name> {
+                match code { $( $code => Some($name::$variant), )* _ => None }
+            }
+        }
+    };
 }
 
-/// An activation fused into an operator.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(missing_docs, reason = "the names of the schema")]
-pub enum Activation {
-    #[default]
-    None,
-    Relu,
-    ReluN1To1,
-    Relu6,
-    Tanh,
-    SignBit,
+enumeration! {
+    /// The SAME and VALID padding schemes.
+    Padding {
+        /// Output extent is ceil(input / stride); the odd padding element goes at the end.
+        #[default]
+        Same = 0,
+        /// No padding.
+        Valid = 1,
+    }
 }
 
-/// What MIRROR_PAD repeats.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum MirrorPadMode {
-    /// The edge element is not repeated.
-    #[default]
-    Reflect,
-    /// The edge element is repeated.
-    Symmetric,
+enumeration! {
+    /// An activation fused into an operator.
+    Activation {
+        /// None.
+        #[default]
+        None = 0,
+        /// max(x, 0).
+        Relu = 1,
+        /// Clipped to −1 and 1.
+        ReluN1To1 = 2,
+        /// Clipped to 0 and 6.
+        Relu6 = 3,
+        /// Hyperbolic tangent.
+        Tanh = 4,
+        /// 1 for negative elements, else 0.
+        SignBit = 5,
+    }
+}
+
+enumeration! {
+    /// What MIRROR_PAD repeats.
+    MirrorPadMode {
+        /// The edge element is not repeated.
+        #[default]
+        Reflect = 0,
+        /// The edge element is repeated.
+        Symmetric = 1,
+    }
 }
 
 macro_rules! options {
@@ -65,6 +99,15 @@ macro_rules! options {
             impl From<$name> for Options {
                 fn from(options: $name) -> Options { Options::$name(options) }
             }
+
+            impl Verifiable for $name {
+                fn run_verifier(v: &mut Verifier<'_, '_>, at: usize) -> Result<(), InvalidFlatbuffer> {
+                    v.visit_table(at)?
+                        $( .visit_field::<<$ty as Field>::Stored>(stringify!($field), vtable_offset($slot), false)? )*
+                        .finish();
+                    Ok(())
+                }
+            }
         )*
 
         impl Options {
@@ -82,6 +125,63 @@ macro_rules! options {
                     0 => Some(Options::None),
                     $( $tag => Some(Options::$name($name::default())), )*
                     _ => None,
+                }
+            }
+
+            /// The schema's name of the table without `Options`; empty for none.
+            pub fn name(&self) -> &'static str {
+                match self {
+                    Options::None => "",
+                    $( Options::$name(_) => stringify!($name), )*
+                }
+            }
+
+            /// Every field by name, in the order of the schema.
+            pub(super) fn fields(&self) -> Vec<(&'static str, &dyn Debug)> {
+                match self {
+                    Options::None => vec![],
+                    $( Options::$name(_o) => vec![ $( (stringify!($field), &_o.$field as &dyn Debug), )* ], )*
+                }
+            }
+
+            /// Every kind of table with all fields away from their defaults, without two equal neighbours.
+            #[cfg(test)]
+            pub(super) fn samples() -> Vec<Options> {
+                let mut _n = 0;
+                let mut _next = || { _n = _n % 5 + 1; _n };
+                vec![ $( Options::$name($name { $( $field: super::tests::Sample::sample(_next(), $default), )* }), )* ]
+            }
+
+            /// Verifies the table that the offset at byte `at` leads to; tables that the schema did not have when
+            /// this was written pass, since `read` refuses them by name.
+            pub(super) fn verify(v: &mut Verifier<'_, '_>, tag: u8, at: usize) -> Result<(), InvalidFlatbuffer> {
+                match tag {
+                    $( $tag => <ForwardsUOffset<$name> as Verifiable>::run_verifier(v, at), )*
+                    _ => Ok(()),
+                }
+            }
+
+            /// The table behind a number of the union; `None` when the schema doesn't have it.
+            pub(super) fn read(tag: u8, _table: &Table<'_>) -> Result<Option<Options>, ReadError> {
+                Ok(Some(match tag {
+                    $( $tag => Options::$name($name {
+                        $( $field: <$ty as Field>::read(_table, $slot, $default)?, )*
+                    }), )*
+                    _ => return Ok(None),
+                }))
+            }
+
+            /// Places the table and links it to the offset at byte `at`; nothing for `None`.
+            pub(super) fn write(&self, writer: &mut Writer, at: usize) {
+                let mut _fields = Fields::default();
+                match self {
+                    Options::None => {}
+                    $( Options::$name(_o) => {
+                        $( Field::put(&_o.$field, &mut _fields, $slot, &$default); )*
+                        let table = writer.table(&_fields);
+                        writer.link(at, table.at);
+                        $( Field::place(&_o.$field, writer, &table, $slot); )*
+                    } )*
                 }
             }
         }

@@ -1,4 +1,5 @@
 //! What is written is read back: every operator at the canonical opset, and in its older forms.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use halfproof_ir::ops::*;
 use halfproof_ir::{DType, Graph, Op, Tensor, ValueId};

@@ -1,0 +1,101 @@
+//! Files are written whole or not at all: a reader never sees half a file, whenever the writer is killed.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// A file that cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action} {}: {source}", path.display())]
+pub struct FileError {
+    /// The file.
+    pub path: PathBuf,
+    /// `read` or `write`.
+    pub action: &'static str,
+    /// The reason.
+    #[source]
+    pub source: io::Error,
+}
+
+/// Reads a whole file.
+///
+/// # Errors
+/// When it cannot be read; the error names it.
+pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
+    std::fs::read(path).map_err(|source| FileError { path: path.into(), action: "read", source })
+}
+
+/// Writes a file by way of a temporary one in the same folder, which must exist. An older file of that name stays
+/// as it is until the new one is complete.
+///
+/// # Errors
+/// When the folder does not exist or cannot be written to, the disk is full, or `path` is a folder; nothing is left
+/// behind.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let fail = |source| FileError { path: path.into(), action: "write", source };
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".halfproof-");
+    // As an ordinary new file, not only for the owner as temporaries are; the process's mask still applies.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(folder).map_err(|e| fail(plain(e)))?;
+    file.write_all(bytes).map_err(|e| fail(plain(e)))?;
+    file.persist(path).map_err(|e| fail(e.error))?;
+    Ok(())
+}
+
+/// The reason without the temporary's name, which says nothing to the reader.
+fn plain(e: io::Error) -> io::Error {
+    let cause = e.get_ref().and_then(|wrapper| wrapper.source()?.downcast_ref::<io::Error>());
+    match cause.and_then(io::Error::raw_os_error) {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => e,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_and_nothing_else_stays_in_the_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.bin");
+        write_atomically(&path, b"old").unwrap();
+        write_atomically(&path, b"new").unwrap();
+        assert_eq!(read(&path).unwrap(), b"new");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_missing_folder_is_an_error_that_names_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("missing").join("a.bin");
+        let text = write_atomically(&path, b"x").unwrap_err().to_string();
+        assert!(text.starts_with("cannot write ") && text.contains("missing/a.bin: No such file"), "{text}");
+    }
+
+    #[test]
+    fn a_folder_is_not_replaced_by_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sub");
+        std::fs::create_dir(&path).unwrap();
+        assert!(write_atomically(&path, b"x").is_err());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn others_may_read_what_is_written_as_far_as_the_mask_allows() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let (ours, theirs) = (folder.path().join("ours"), folder.path().join("theirs"));
+        write_atomically(&ours, b"x").unwrap();
+        std::fs::write(&theirs, b"x").unwrap();
+        let mode = |p: &Path| std::fs::metadata(p).unwrap().permissions().mode();
+        assert_eq!(mode(&ours), mode(&theirs));
+    }
+}

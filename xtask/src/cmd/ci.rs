@@ -1,0 +1,59 @@
+//! `ci`: everything that must hold before a change lands, in the order in which it fails fastest.
+
+use crate::exit::{Exit, Failure, Outcome};
+use std::process::Command;
+
+/// Options of `ci`.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// Leave out the tract worker, whose cold build takes minutes.
+    #[arg(long)]
+    without_tract: bool,
+}
+
+/// One step: what it is called and what it runs (`cargo` with these arguments).
+struct Step {
+    name: &'static str,
+    args: &'static [&'static str],
+}
+
+const STEPS: &[Step] = &[
+    Step { name: "formatting", args: &["fmt", "--all", "--check"] },
+    Step {
+        name: "lints",
+        args: &["clippy", "--workspace", "--exclude", "halfproof-tract", "--all-targets", "--", "-D", "warnings"],
+    },
+    Step { name: "LiteRT", args: &["xtask", "setup", "litert"] },
+    Step {
+        name: "tests",
+        args: &["test", "--release", "--workspace", "--exclude", "halfproof-tract", "--no-fail-fast"],
+    },
+    Step {
+        name: "a short campaign with a fixed seed",
+        args: &["xtask", "fuzz", "--runs", "20000", "--seed", "20261123", "--out", "target/ci-fuzz"],
+    },
+    Step { name: "the corpus", args: &["xtask", "regress"] },
+];
+
+/// Steps that need the tract worker.
+const TRACT: &[Step] = &[Step { name: "tract, the fp32 voter", args: &["test", "--release", "-p", "halfproof-tract"] }];
+
+/// Runs every step and stops at the first that fails.
+pub fn run(args: &Args) -> Outcome {
+    let optional: &[Step] = if args.without_tract { &[] } else { TRACT };
+    let steps: Vec<&Step> = STEPS.iter().chain(optional).collect();
+    for (i, step) in steps.iter().enumerate() {
+        anstream::eprintln!("── {} of {}: {} (cargo {})", i + 1, steps.len(), step.name, step.args.join(" "));
+        let status = Command::new(env!("CARGO"))
+            .args(step.args)
+            .status()
+            .map_err(|e| Failure::harness(format!("cargo could not be started: {e}")))?;
+        if !status.success() {
+            return Err(Failure::harness(format!("{} failed; run `cargo {}`", step.name, step.args.join(" "))));
+        }
+    }
+    if args.without_tract {
+        anstream::eprintln!("SKIPPED: tract, the fp32 voter (--without-tract)");
+    }
+    Ok(Exit::Clean)
+}

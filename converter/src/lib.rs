@@ -1,6 +1,10 @@
 //! The converter: an ONNX graph in, a float16 .tflite out, by explicit strategies.
 
+pub mod constants;
+mod emit;
 pub mod infer;
+pub mod lint;
+pub mod precision;
 mod refuse;
 pub mod target;
 

@@ -455,7 +455,8 @@ pub fn graph(graph: &Graph) -> Result<Vec<Option<Type>>, Refusal> {
     let mut types: Vec<Option<Type>> = vec![None; graph.values.len()];
     for (value, ty) in graph.values.iter().zip(&mut types) {
         if let Some(t) = &value.constant {
-            *ty = Some(Type::new(t.dtype(), t.shape.clone()));
+            // Folded floats have f64 elements under the type they are declared to have.
+            *ty = Some(Type::new(value.dtype.unwrap_or(t.dtype()), t.shape.clone()));
         }
     }
     for &id in &graph.inputs {

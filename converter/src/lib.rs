@@ -2,6 +2,7 @@
 
 pub mod constants;
 mod emit;
+pub mod fold;
 pub mod infer;
 pub mod lint;
 pub mod precision;

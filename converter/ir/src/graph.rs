@@ -35,7 +35,9 @@ pub struct Value {
     pub dtype: Option<DType>,
     /// Declared shape, where known.
     pub shape: Option<Vec<Dim>>,
-    /// The elements, when this is a constant.
+    /// The elements, when this is a constant. In a graph that the converter has folded, a float constant may have
+    /// `Data::F64` elements under a `dtype` of F32 or F16: computed in f64 and not rounded yet. Only the converter
+    /// sees such graphs.
     pub constant: Option<Arc<Tensor>>,
 }
 

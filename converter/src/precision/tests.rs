@@ -5,14 +5,15 @@ use super::{apply, assemble};
 use crate::constants;
 use crate::target::Target;
 use halfproof_ir::{Io, Precision, Request, Role};
-use halfproof_wire::tflite::{Builtin, Model, OpCode, Tensor, TensorType};
+use halfproof_wire::tflite::{Builtin, Model, OpCode, Tensor, TensorType, read};
 
 fn request(precision: Precision) -> Request {
     Request::new(precision)
 }
 
+/// The model as a reader of the file sees it.
 fn convert(target: &Target, request: &Request) -> Model {
-    assemble(target, request).unwrap().0
+    read(&apply(target, request).unwrap().model).unwrap()
 }
 
 fn count(model: &Model, builtin: Builtin) -> usize {

@@ -162,10 +162,17 @@ macro_rules! options {
             }
 
             /// The table behind a number of the union; `None` when the schema doesn't have it.
-            pub(super) fn read(tag: u8, _table: &Table<'_>) -> Result<Option<Options>, ReadError> {
+            pub(super) fn read(tag: u8, table: &Table<'_>) -> Result<Option<Options>, ReadError> {
+                let known: u16 = match tag {
+                    $( $tag => [0, $( $slot + 1, )*].into_iter().max().unwrap_or(0), )*
+                    _ => return Ok(None),
+                };
+                if let Some(slot) = table.beyond(known) {
+                    return Err(ReadError::unsupported("", format!("field {slot} of its options, new in the schema")));
+                }
                 Ok(Some(match tag {
                     $( $tag => Options::$name($name {
-                        $( $field: <$ty as Field>::read(_table, $slot, $default)?, )*
+                        $( $field: <$ty as Field>::read(table, $slot, $default)?, )*
                     }), )*
                     _ => return Ok(None),
                 }))

@@ -84,6 +84,16 @@ fn tensor_place(index: usize, table: Table<'_>) -> String {
     format!("tensor {index} \"{}\"", table.text(schema::Tensor::name).unwrap_or_default())
 }
 
+/// Refuses a table with a field that came into the schema after the last one known here.
+fn known_only(table: Table<'_>, name: &str, last: u16) -> Result<(), ReadError> {
+    match table.beyond(last + 1) {
+        Some(slot) => {
+            Err(ReadError::unsupported("", format!("field {slot} of its {name}, new in the schema")))
+        }
+        None => Ok(()),
+    }
+}
+
 fn tensor(table: Table<'_>) -> Result<Tensor, ReadError> {
     use schema::Tensor as S;
     if table.has(S::sparsity) {
@@ -95,6 +105,7 @@ fn tensor(table: Table<'_>) -> Result<Tensor, ReadError> {
     if table.scalar(S::external_buffer, 0u32)? != 0 {
         return Err(ReadError::unsupported("", "external_buffer: data in another file"));
     }
+    known_only(table, "Tensor", S::external_buffer)?;
     let code: i8 = table.scalar(S::dtype, 0)?;
     Ok(Tensor {
         name: table.text(S::name)?,
@@ -121,6 +132,7 @@ fn quantization(table: Table<'_>) -> Result<Quantization, ReadError> {
     if !details.is_empty() {
         return Err(ReadError::unsupported("", details));
     }
+    known_only(table, "QuantizationParameters", S::quantized_dimension)?;
     Ok(Quantization {
         min: table.numbers(S::min)?,
         max: table.numbers(S::max)?,
@@ -162,6 +174,7 @@ fn options(table: Table<'_>) -> Result<Options, ReadError> {
     if second != 0 {
         return Err(ReadError::unsupported("", format!("builtin_options_2 of kind {second}")));
     }
+    known_only(table, "Operator", S::debug_metadata_index)?;
     let tag: u8 = table.scalar(S::builtin_options_type, 0)?;
     if tag == 0 {
         return Ok(Options::None);

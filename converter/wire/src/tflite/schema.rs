@@ -89,6 +89,7 @@ tables! {
         10 large_custom_options_size: u64,
         11 builtin_options_2_type: u8,
         12 builtin_options_2: Elsewhere,
+        13 debug_metadata_index: i32,
     }
     Buffer { 0 data: Numbers<u8>, 1 offset: u64, 2 size: u64, }
     Metadata { 0 name: Text, 1 buffer: u32, }

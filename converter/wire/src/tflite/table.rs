@@ -89,6 +89,11 @@ impl<'a> Table<'a> {
         self.field(slot).is_some()
     }
 
+    /// The first field stored at or after a slot: one that the schema did not have when this was written.
+    pub(super) fn beyond(&self, slot: u16) -> Option<u16> {
+        (slot..(self.vtable.len() / 2) as u16).find(|slot| self.has(*slot))
+    }
+
     /// A number, or its default when it is absent.
     pub(super) fn scalar<T: Scalar>(&self, slot: u16, default: T) -> Result<T, ReadError> {
         self.field(slot).map_or(Ok(default), |at| number(self.bytes, at))

@@ -6,9 +6,11 @@
 //! the result of an arithmetic operation is held in the *compute* precision (a register: f32 for most kernels), and
 //! [`Arith::store`] is what writing it to a tensor does.
 
+pub mod bound;
 pub mod half;
 pub mod ideal;
 
+pub use bound::{Bound, Enclosure, Nan};
 pub use half::{Accumulator, ExecutionModel, Half, Order, single};
 pub use ideal::Ideal;
 

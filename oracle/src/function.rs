@@ -110,6 +110,120 @@ fn scaled(x: f64, gate: f64) -> f64 {
     if x == f64::NEG_INFINITY { -0.0 } else { x * gate }
 }
 
+/// The values that f takes on an interval, in f64 and outwards.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Range {
+    /// At most the least value; NaN when there is none.
+    pub lo: f64,
+    /// At least the greatest value; NaN when there is none.
+    pub hi: f64,
+    /// True when part of the interval is outside the domain.
+    pub leaves_domain: bool,
+}
+
+/// True for the functions whose value is exact in any format that holds the argument (no kernel rounds them).
+pub fn is_exact(f: Function) -> bool {
+    use Function::*;
+    matches!(f, Floor | Ceil | Round | Sign | Abs | Neg | Relu)
+}
+
+/// True for the functions that IEEE 754 wants correctly rounded, or that are one multiplication.
+pub fn is_basic(f: Function) -> bool {
+    matches!(f, Function::Sqrt | Function::Reciprocal | Function::Square | Function::LeakyRelu { .. })
+}
+
+/// Where f turns: the points that can hold an extremum inside an interval.
+fn turning_points(f: Function) -> &'static [f64] {
+    match f {
+        Function::Abs | Function::Square | Function::LeakyRelu { .. } | Function::Elu { .. } => &[0.0],
+        Function::Gelu => &[-0.751_791_524_693_564_4],
+        Function::GeluTanh => &[-0.752_461_422_071_016_3],
+        Function::HardSwish => &[-3.0, -1.5],
+        Function::Mish => &[-1.192_431_214_515_495_2],
+        _ => &[],
+    }
+}
+
+/// Bounds that no correct value of f passes, whatever the argument.
+pub fn codomain(f: Function) -> (f64, f64) {
+    use Function::*;
+    match f {
+        Exp | Sqrt | Rsqrt | Abs | Square | Relu | Softplus => (0.0, f64::INFINITY),
+        Sin | Cos | Tanh | Erf | Sign => (-1.0, 1.0),
+        Logistic => (0.0, 1.0),
+        _ => (f64::NEG_INFINITY, f64::INFINITY),
+    }
+}
+
+/// Relative error that [`value`] may have, generously: the libm functions are within an ulp, and what surrounds them
+/// adds a few; the tail of Gelu amplifies the rounding of its argument by x^2.
+fn relative_slack(f: Function, x: f64) -> f64 {
+    const ULP: f64 = f64::EPSILON;
+    match f {
+        _ if is_exact(f) => 0.0,
+        Function::Gelu | Function::GeluTanh => {
+            ULP * (8.0 + 2.0 * x * x + if x < 0.0 { x.abs().powi(3) } else { 0.0 })
+        }
+        _ => 8.0 * ULP,
+    }
+}
+
+/// An enclosure of f over [lo, hi], `lo <= hi`, either end possibly infinite.
+pub fn range(f: Function, lo: f64, hi: f64) -> Range {
+    match f {
+        Function::Log | Function::Sqrt | Function::Rsqrt if hi < 0.0 => {
+            return Range { lo: f64::NAN, hi: f64::NAN, leaves_domain: true };
+        }
+        Function::Log | Function::Sqrt | Function::Rsqrt if lo < 0.0 => {
+            return Range { leaves_domain: true, ..range(f, 0.0, hi) };
+        }
+        // 1 / x of a zero is an infinity of either sign.
+        Function::Reciprocal if lo <= 0.0 && hi >= 0.0 => {
+            return Range { lo: f64::NEG_INFINITY, hi: f64::INFINITY, leaves_domain: false };
+        }
+        Function::Sin | Function::Cos if lo < hi => return oscillation(f, lo, hi),
+        _ => {}
+    }
+    let mut found = Range { lo: f64::INFINITY, hi: f64::NEG_INFINITY, leaves_domain: false };
+    let mut take = |x: f64| {
+        let y = value(f, x);
+        if y.is_nan() {
+            found.leaves_domain = true;
+            return;
+        }
+        let slack = if y.is_finite() { y.abs() * relative_slack(f, x) } else { 0.0 };
+        found.lo = found.lo.min(y - slack);
+        found.hi = found.hi.max(y + slack);
+    };
+    take(lo);
+    if lo < hi {
+        take(hi);
+        for &x in turning_points(f) {
+            if lo < x && x < hi {
+                take(x);
+            }
+        }
+    }
+    if found.lo > found.hi {
+        return Range { lo: f64::NAN, hi: f64::NAN, leaves_domain: true };
+    }
+    if f == Function::Rsqrt && lo == 0.0 {
+        found.hi = f64::INFINITY;
+    }
+    found
+}
+
+/// Sine and cosine have slope at most 1.
+fn oscillation(f: Function, lo: f64, hi: f64) -> Range {
+    let (middle, radius) = (lo.midpoint(hi), (hi - lo) * 0.5);
+    if !radius.is_finite() {
+        return Range { lo: -1.0, hi: 1.0, leaves_domain: true };
+    }
+    let y = value(f, middle);
+    let reach = (radius + middle.abs() * f64::EPSILON) * (1.0 + 4.0 * f64::EPSILON) + 4.0 * f64::EPSILON;
+    Range { lo: (y - reach).max(-1.0), hi: (y + reach).min(1.0), leaves_domain: false }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,6 +255,70 @@ mod tests {
         assert_eq!(value(Function::Logistic, -inf), 0.0);
         assert_eq!(value(Function::Softplus, inf), inf);
         assert_eq!(value(Function::Tanh, -inf), -1.0);
+    }
+
+    #[test]
+    fn a_range_holds_the_values_of_its_inner_points() {
+        let all = [
+            Function::Exp,
+            Function::Log,
+            Function::Sqrt,
+            Function::Rsqrt,
+            Function::Reciprocal,
+            Function::Sin,
+            Function::Cos,
+            Function::Tanh,
+            Function::Logistic,
+            Function::Erf,
+            Function::Floor,
+            Function::Ceil,
+            Function::Round,
+            Function::Sign,
+            Function::Abs,
+            Function::Neg,
+            Function::Square,
+            Function::Relu,
+            Function::LeakyRelu { alpha: 0.2 },
+            Function::LeakyRelu { alpha: -0.5 },
+            Function::Elu { alpha: 1.5 },
+            Function::Gelu,
+            Function::GeluTanh,
+            Function::HardSwish,
+            Function::Softplus,
+            Function::Mish,
+        ];
+        for f in all {
+            for i in -60..60 {
+                let lo = f64::from(i) * 0.173;
+                for width in [0.0, 1e-9, 0.01, 0.7, 3.0, 9.0] {
+                    let hi = lo + width;
+                    let found = range(f, lo, hi);
+                    for step in 0..=64 {
+                        let x = (lo + width * f64::from(step) / 64.0).min(hi);
+                        let y = value(f, x);
+                        if y.is_nan() {
+                            assert!(found.leaves_domain, "{f:?} [{lo}, {hi}] at {x}");
+                        } else {
+                            assert!(
+                                found.lo <= y && y <= found.hi,
+                                "{f:?} [{lo}, {hi}] at {x}: {y} {found:?}"
+                            );
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn turning_points_are_where_the_slope_changes_sign() {
+        for f in [Function::Gelu, Function::GeluTanh, Function::Mish] {
+            let x = turning_points(f)[0];
+            let h = 1e-5;
+            assert!(value(f, x) < value(f, x - h) && value(f, x) < value(f, x + h), "{f:?}");
+            let slope = (value(f, x + h) - value(f, x - h)) / (2.0 * h);
+            assert!(slope.abs() < 1e-9, "{f:?} has slope {slope} there");
+        }
     }
 
     #[test]

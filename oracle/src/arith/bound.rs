@@ -1,0 +1,211 @@
+//! Bound arithmetic: an enclosure of every execution that a [`Contract`] allows, beside the exact value.
+//!
+//! Each operation widens by the rounding of the f64 reference itself (an ulp of f64) and by what the contract allows;
+//! storing rounds both ends of the interval, which is exact because rounding is monotone. Single numbers whose result is
+//! representable stay single numbers, so an execution on a lattice of small integers is judged bit for bit.
+
+mod dot;
+mod elementwise;
+mod enclosure;
+mod softmax;
+mod unary;
+
+pub use enclosure::{Enclosure, Nan};
+
+use crate::arith::{Arith, Comparison, Function};
+use crate::contract::{Contract, Format, Runtime};
+use crate::value::Whole;
+use halfproof_ir::DType;
+use halfproof_wire::tflite::Builtin;
+
+/// The bound arithmetic of a contract.
+#[derive(Clone, Copy, Debug)]
+pub struct Bound {
+    /// What the current kernel promises.
+    pub contract: Contract,
+    /// Where [`Arith::kernel`] takes the contract of the next operator from; `None` keeps the current one.
+    pub runtime: Option<Runtime>,
+}
+
+impl Bound {
+    /// The bound for a runtime, with the contract of each of its kernels.
+    pub fn new(runtime: Runtime) -> Bound {
+        Bound { contract: runtime.base(), runtime: Some(runtime) }
+    }
+
+    /// The bound under one contract for every operator. Operators on FLOAT32 tensors are held to binary32 sums and
+    /// registers unless the contract forces binary16.
+    pub fn under(contract: Contract) -> Bound {
+        Bound { contract, runtime: None }
+    }
+
+    /// Both ends rounded to `format`, or not: rounding may be skipped or wider.
+    #[inline]
+    fn in_register(&self, e: Enclosure, format: Format) -> Enclosure {
+        match format {
+            Format::Double => e,
+            Format::Single | Format::Half => {
+                let mut rounded =
+                    Enclosure { lo: e.lo.min(format.round(e.lo)), hi: e.hi.max(format.round(e.hi)), ..e };
+                if format == Format::Half && self.contract.flush {
+                    rounded = flushed(rounded);
+                }
+                rounded
+            }
+        }
+    }
+
+    #[inline]
+    fn register(&self, e: Enclosure) -> Enclosure {
+        self.in_register(e, self.contract.registers)
+    }
+}
+
+/// Zero joins an interval that reaches into the subnormal numbers.
+#[inline]
+fn flushed(mut e: Enclosure) -> Enclosure {
+    const T: f64 = crate::half::MIN_NORMAL;
+    if e.lo > 0.0 && e.lo < T {
+        e.lo = 0.0;
+    }
+    if e.hi < 0.0 && e.hi > -T {
+        e.hi = 0.0;
+    }
+    e
+}
+
+impl Arith for Bound {
+    type E = Enclosure;
+
+    fn kernel(&self, builtin: Builtin, dtype: DType) -> Bound {
+        let contract = match self.runtime {
+            Some(runtime) => runtime.kernel(builtin, dtype),
+            None if dtype == DType::F16 || self.contract.force_f16 || !self.contract.rounds_storage => {
+                self.contract
+            }
+            None => {
+                let c = self.contract;
+                Contract {
+                    registers: c.registers.max(Format::Single),
+                    intermediates: c.intermediates.max(Format::Single),
+                    accumulator: c.accumulator.max(Format::Single),
+                    ..c
+                }
+            }
+        };
+        Bound { contract, runtime: self.runtime }
+    }
+
+    fn exact(&self, x: f64) -> Enclosure {
+        Enclosure::point(x)
+    }
+
+    fn centre(&self, x: Enclosure) -> f64 {
+        x.v
+    }
+
+    fn store(&self, x: Enclosure, dtype: DType) -> Enclosure {
+        if !self.contract.rounds_storage {
+            return x;
+        }
+        match dtype {
+            DType::F32 if !self.contract.force_f16 => {
+                Enclosure { lo: Format::Single.round(x.lo), hi: Format::Single.round(x.hi), ..x }
+            }
+            DType::F16 | DType::F32 => {
+                let rounded = Enclosure { lo: Format::Half.round(x.lo), hi: Format::Half.round(x.hi), ..x };
+                // Flushing may look at the number before it is rounded.
+                if self.contract.flush {
+                    let lo = if flushed(x).lo == 0.0 { rounded.lo.min(0.0) } else { rounded.lo };
+                    let hi = if flushed(x).hi == 0.0 { rounded.hi.max(0.0) } else { rounded.hi };
+                    return flushed(Enclosure { lo, hi, ..rounded });
+                }
+                rounded
+            }
+            _ => x,
+        }
+    }
+
+    fn intermediate(&self, x: Enclosure) -> Enclosure {
+        self.in_register(x, self.contract.intermediates)
+    }
+
+    fn add(&self, a: Enclosure, b: Enclosure) -> Enclosure {
+        self.register(elementwise::add(a, b))
+    }
+
+    fn sub(&self, a: Enclosure, b: Enclosure) -> Enclosure {
+        self.register(elementwise::add(a, elementwise::negated(b)))
+    }
+
+    fn mul(&self, a: Enclosure, b: Enclosure) -> Enclosure {
+        self.register(elementwise::mul(a, b))
+    }
+
+    fn div(&self, a: Enclosure, b: Enclosure) -> Enclosure {
+        self.register(elementwise::div(a, b))
+    }
+
+    fn pow(&self, a: Enclosure, b: Enclosure) -> Enclosure {
+        let exact = elementwise::pow(a, b);
+        self.register(self.allowed(exact, a, self.contract.library.power()))
+    }
+
+    fn max(&self, a: Enclosure, b: Enclosure) -> Enclosure {
+        elementwise::max(a, b)
+    }
+
+    fn min(&self, a: Enclosure, b: Enclosure) -> Enclosure {
+        elementwise::negated(elementwise::max(elementwise::negated(a), elementwise::negated(b)))
+    }
+
+    fn apply(&self, f: Function, x: Enclosure) -> Enclosure {
+        self.function(f, x)
+    }
+
+    fn dot(&self, a: &[Enclosure], b: &[Enclosure], start: Option<Enclosure>) -> Enclosure {
+        self.dot_product(a, b, start)
+    }
+
+    fn sum(&self, a: &[Enclosure]) -> Enclosure {
+        self.total(a)
+    }
+
+    fn mean(&self, a: &[Enclosure]) -> Enclosure {
+        self.average(a)
+    }
+
+    fn blend(&self, a: &[Enclosure], weights: &[f64]) -> Enclosure {
+        self.interpolation(a, weights)
+    }
+
+    fn softmax(&self, row: &[Enclosure], beta: f64, log: bool) -> Vec<Enclosure> {
+        self.softmax_row(row, beta, log)
+    }
+
+    fn compare(&self, a: Enclosure, b: Enclosure) -> (Comparison, bool) {
+        elementwise::compare(a, b)
+    }
+
+    fn is_nan(&self, x: Enclosure) -> (bool, bool) {
+        let exact = x.v.is_nan();
+        (exact, x.nan == if exact { Nan::Certain } else { Nan::Impossible })
+    }
+
+    fn either(&self, a: Enclosure, b: Enclosure) -> Enclosure {
+        Enclosure::hull(a, b)
+    }
+
+    fn unknown(&self, likely: Enclosure) -> Enclosure {
+        Enclosure::anything(likely.v)
+    }
+
+    fn truncate(&self, x: Enclosure) -> Whole {
+        let value = x.v as i64;
+        let decided = x.is_finite() && x.lo.trunc() == x.hi.trunc() && x.lo as i64 == value;
+        Whole { value, decided }
+    }
+}
+
+#[cfg(test)]
+mod tests;

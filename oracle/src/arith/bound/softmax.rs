@@ -1,0 +1,154 @@
+//! Softmax of one row under a contract. Shift-invariant, so only differences of elements matter.
+//!
+//! With z = beta x, the exact result is exp(z_i) / (exp(z_i) + sum over j != i of exp(z_j)): it grows with z_i and falls
+//! with every other, so its extremes are at ends of the intervals. Element i has to be excluded from the other terms
+//! without subtracting it (that cancels): sums of what is before and behind it do. The kernel then errs by the rounding
+//! of x - max (an absolute error of the exponent), of exp, of the sum, of the quotient, and by what it cuts to zero.
+
+use super::Bound;
+use super::enclosure::{Enclosure, Nan};
+use crate::arith::{Arith, Function, Ideal};
+use crate::contract::Format;
+
+/// Errors of a softmax kernel over a row of one length.
+struct KernelErrors {
+    /// Of an exponent, relative.
+    exponent: f64,
+    /// Of a power, relative.
+    power: f64,
+    /// Of a power, absolute.
+    cut: f64,
+    /// Of the sum of all powers, relative.
+    sum: f64,
+    /// Of what follows, relative to the result.
+    last: f64,
+}
+
+impl Bound {
+    fn softmax_errors(&self, length: usize, beta: f64) -> KernelErrors {
+        let c = &self.contract;
+        let unit = c.intermediates.unit();
+        let exp = c.library.allowance(Function::Exp);
+        let n = length as f64;
+        let mut cut = exp.floor + c.intermediates.underflow();
+        if c.flush || exp.flush {
+            cut += c.intermediates.min_normal();
+        }
+        if c.intermediates == Format::Half && !exp.flush && c.library != crate::tolerance::Library::Exact {
+            // binary16 kernels cut arguments whose power would be subnormal.
+            cut += c.intermediates.min_normal();
+        }
+        let slack = 32.0 * f64::EPSILON;
+        KernelErrors {
+            exponent: if beta == 1.0 { unit } else { 2.0 * unit + Format::Single.unit().min(unit) } + slack,
+            power: exp.relative * c.library.unit() + unit + slack,
+            cut,
+            // A sum of rounded powers, or of the powers before they were rounded.
+            sum: n * (c.accumulator.unit() + cut + f64::EPSILON) + unit + slack,
+            // The rounded reciprocal or logarithm of a rounded sum, the product or difference.
+            last: 3.0 * unit + slack,
+        }
+    }
+
+    /// exp(beta (x - max)) / sum, or its logarithm.
+    pub(super) fn softmax_row(&self, row: &[Enclosure], beta: f64, log: bool) -> Vec<Enclosure> {
+        let centres: Vec<f64> = row.iter().map(|x| x.v).collect();
+        let exact = Ideal.softmax(&centres, beta, log);
+        let top = row.iter().map(|x| x.hi * beta).fold(f64::NEG_INFINITY, f64::max);
+        let regular = beta > 0.0 && row.iter().all(|x| x.nan == Nan::Impossible) && top.is_finite();
+        if !regular || row.iter().any(|x| x.hi == f64::NEG_INFINITY) && row.len() == 1 {
+            return self.irregular_softmax(row, &exact, log);
+        }
+        let errors = self.softmax_errors(row.len(), beta);
+        // Exponents relative to the largest end, with the rounding of the shifted argument.
+        let shifted = |x: f64, sign: f64| {
+            let d = x * beta - top;
+            if d.is_finite() {
+                d + sign * (errors.exponent * d.abs() + 4.0 * f64::EPSILON * (x * beta).abs())
+            } else {
+                d
+            }
+        };
+        let high: Vec<f64> = row.iter().map(|x| shifted(x.hi, 1.0)).collect();
+        let low: Vec<f64> = row.iter().map(|x| shifted(x.lo, -1.0)).collect();
+        let powers_high: Vec<f64> =
+            high.iter().map(|&d| libm::exp(d) * (1.0 + errors.power) + errors.cut).collect();
+        let powers_low: Vec<f64> =
+            low.iter().map(|&d| (libm::exp(d) * (1.0 - errors.power) - errors.cut).max(0.0)).collect();
+        let others_high = sums_without_each(&powers_high);
+        let others_low = sums_without_each(&powers_low);
+        (0..row.len())
+            .map(|i| {
+                if log {
+                    let total_low = (powers_high[i] + others_low[i]) * (1.0 - errors.sum);
+                    let total_high = (powers_low[i] + others_high[i]) * (1.0 + errors.sum);
+                    self.log_result(exact[i], (low[i], high[i]), (total_low, total_high), &errors)
+                } else {
+                    let share = |own: f64, others: f64| if own == 0.0 { 0.0 } else { own / (own + others) };
+                    let reach = 1.0 + errors.sum + errors.last;
+                    let lo = share(powers_low[i], others_high[i]) / reach;
+                    let hi = share(powers_high[i], others_low[i]) * reach;
+                    let tiny = self.contract.intermediates.underflow();
+                    let kept = Enclosure::of(exact[i], (lo - tiny).max(0.0), hi + tiny);
+                    if self.contract.flush || errors.cut >= Format::Half.min_normal() {
+                        super::flushed(kept)
+                    } else {
+                        kept
+                    }
+                }
+            })
+            .collect()
+    }
+
+    /// d - log(total), with the absolute error that a relative error of the total is worth.
+    fn log_result(
+        &self,
+        v: f64,
+        (low, high): (f64, f64),
+        total: (f64, f64),
+        errors: &KernelErrors,
+    ) -> Enclosure {
+        let unit = self.contract.intermediates.unit();
+        let log = self.contract.library.allowance(Function::Log);
+        let widest = libm::log(total.1).abs().max(libm::log(total.0.max(1e-300)).abs());
+        let of_log = (log.relative * self.contract.library.unit() + unit) * widest + log.floor;
+        let steps = errors.last * (low.abs().min(1e300) + widest) + self.contract.intermediates.underflow();
+        let reach = of_log + if steps.is_finite() { steps } else { 0.0 };
+        let lo = low - libm::log(total.1) - reach;
+        // The logarithm of a probability is not positive, up to the kernel's own error.
+        let hi = if total.0 > 0.0 { high - libm::log(total.0) + reach } else { f64::INFINITY };
+        let hi = hi.min(reach + errors.sum + errors.power);
+        Enclosure::of(v, lo, hi)
+    }
+
+    /// Rows with NaN, +inf or nothing finite at all.
+    fn irregular_softmax(&self, row: &[Enclosure], exact: &[f64], log: bool) -> Vec<Enclosure> {
+        let all_low = row.iter().all(|x| x.nan == Nan::Impossible && x.hi == f64::NEG_INFINITY);
+        let certain = all_low
+            || row.iter().any(|x| x.nan == Nan::Certain || x.nan == Nan::Impossible && x.lo == f64::INFINITY);
+        exact
+            .iter()
+            .map(|&v| match (certain, log) {
+                (true, _) => Enclosure::certain_nan(v),
+                (false, true) => Enclosure::anything(v),
+                (false, false) => Enclosure { v, lo: 0.0, hi: 1.0 + 0.125, nan: Nan::Possible },
+            })
+            .collect()
+    }
+}
+
+/// For each element the sum of all others, by sums from both sides.
+fn sums_without_each(values: &[f64]) -> Vec<f64> {
+    let mut sums = vec![0.0; values.len()];
+    let mut before = 0.0;
+    for (sum, value) in sums.iter_mut().zip(values) {
+        *sum = before;
+        before += value;
+    }
+    let mut behind = 0.0;
+    for (sum, value) in sums.iter_mut().zip(values).rev() {
+        *sum += behind;
+        behind += value;
+    }
+    sums
+}

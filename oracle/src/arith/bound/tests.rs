@@ -1,0 +1,149 @@
+//! Bounds hold for every allowed execution and are tight where the arithmetic is exact.
+
+use super::*;
+use crate::arith::{Half, Order};
+use crate::half;
+
+fn points(values: &[f64]) -> Vec<Enclosure> {
+    values.iter().map(|&x| Enclosure::point(x)).collect()
+}
+
+#[test]
+fn a_lattice_dot_product_is_a_single_number() {
+    let a: Vec<f64> = (0..37).map(|i| f64::from(i % 7 - 3)).collect();
+    let b: Vec<f64> = (0..37).map(|i| f64::from(i % 5 - 2) * 0.25).collect();
+    for contract in [Contract::half(), Contract::single(), Contract { flush: false, ..Contract::any_half() }]
+    {
+        let bound = Bound::under(contract);
+        let got = bound.store(bound.dot(&points(&a), &points(&b), Some(Enclosure::point(1.5))), DType::F16);
+        let want: f64 = a.iter().zip(&b).map(|(x, y)| x * y).sum::<f64>() + 1.5;
+        assert_eq!((got.lo, got.hi, got.v), (want, want, want), "{}", contract.source);
+    }
+}
+
+#[test]
+fn a_lattice_that_outgrows_the_accumulator_is_not_exact() {
+    let threes = vec![3.0; 2000];
+    let narrow = Bound::under(Contract::any_half()).sum(&points(&threes));
+    assert!(narrow.contains(7316.0) && narrow.contains(6000.0) && !narrow.is_point());
+    assert_eq!(Bound::under(Contract::half()).sum(&points(&threes)), Enclosure::point(6000.0));
+}
+
+#[test]
+fn elementwise_results_of_single_numbers_are_rounded_once_even_at_ties() {
+    let bound = Bound::under(Contract::half());
+    for (a, b) in [(2048.0, 1.0), (1.0, half::UNIT), (3.0, 4096.0), (1.0, 3.0), (6.0, 2.0)] {
+        let (x, y) = (Enclosure::point(a), Enclosure::point(b));
+        for (got, want) in [(bound.add(x, y), a + b), (bound.mul(x, y), a * b), (bound.div(x, y), a / b)] {
+            let got = bound.store(got, DType::F16);
+            assert_eq!((got.lo, got.hi), (half::round(want), half::round(want)), "{a} {b}");
+        }
+    }
+}
+
+#[test]
+fn a_difference_of_equal_numbers_is_exactly_zero() {
+    let x = Enclosure::point(0.1);
+    assert!(Bound::under(Contract::half()).sub(x, x).is_point());
+}
+
+#[test]
+fn storing_rounds_both_ends_and_overflows_from_65520() {
+    let bound = Bound::under(Contract::half());
+    let stored = bound.store(Enclosure::of(65_519.0, 65_500.0, 65_521.0), DType::F16);
+    assert_eq!((stored.lo, stored.hi), (65_504.0, f64::INFINITY));
+    let certain = bound.store(Enclosure::point(1e6), DType::F16);
+    assert!(certain.is_certainly_infinite());
+    assert!(!certain.contains(65_504.0));
+}
+
+#[test]
+fn flushing_admits_zero_for_subnormal_results_only() {
+    let bound = Bound::under(Contract::any_half());
+    assert!(bound.store(Enclosure::point(half::MIN_SUBNORMAL), DType::F16).contains(0.0));
+    assert!(bound.store(Enclosure::point(-half::MIN_SUBNORMAL), DType::F16).contains(0.0));
+    assert!(!bound.store(Enclosure::point(half::MIN_NORMAL), DType::F16).contains(0.0));
+    assert!(
+        !Bound::under(Contract::half())
+            .store(Enclosure::point(half::MIN_SUBNORMAL), DType::F16)
+            .contains(0.0)
+    );
+}
+
+#[test]
+fn nan_states_survive_a_clip_of_an_infinite_interval() {
+    let bound = Bound::under(Contract::half());
+    let unknown = bound.unknown(Enclosure::point(1.0));
+    let clipped = bound.min(bound.max(unknown, Enclosure::point(0.0)), Enclosure::point(6.0));
+    assert_eq!(clipped.nan, Nan::Possible);
+    assert_eq!(bound.mul(clipped, Enclosure::point(0.0)).nan, Nan::Possible);
+}
+
+#[test]
+fn infinities_that_meet_give_nan_for_certain_or_possibly() {
+    let bound = Bound::under(Contract::half());
+    let up = Enclosure::point(f64::INFINITY);
+    let down = Enclosure::point(f64::NEG_INFINITY);
+    assert_eq!(bound.add(up, down).nan, Nan::Certain);
+    assert_eq!(bound.mul(up, Enclosure::point(0.0)).nan, Nan::Certain);
+    assert_eq!(bound.add(up, Enclosure::of(0.0, f64::NEG_INFINITY, 1.0)).nan, Nan::Possible);
+    assert!(bound.add(up, Enclosure::point(1.0)).is_certainly_infinite());
+    assert_eq!(bound.dot(&[up, down], &points(&[1.0, 1.0]), None).nan, Nan::Certain);
+    assert!(bound.dot(&[up, Enclosure::point(3.0)], &points(&[1.0, 1.0]), None).is_certainly_infinite());
+    assert_eq!(bound.div(Enclosure::point(0.0), Enclosure::point(0.0)).nan, Nan::Certain);
+    assert_eq!(bound.apply(Function::Log, Enclosure::point(-1.0)).nan, Nan::Certain);
+    assert_eq!(bound.apply(Function::Log, Enclosure::of(1e-9, -1e-9, 1.0)).nan, Nan::Possible);
+}
+
+#[test]
+fn comparisons_within_rounding_are_undecided() {
+    let bound = Bound::under(Contract::half());
+    let near = Enclosure::of(1.0, 0.99, 1.01);
+    assert_eq!(bound.compare(near, Enclosure::point(1.005)), (Comparison::Less, false));
+    assert_eq!(bound.compare(near, Enclosure::point(1.02)), (Comparison::Less, true));
+    assert_eq!(bound.compare(Enclosure::point(1.0), Enclosure::point(1.0)), (Comparison::Equal, true));
+    assert_eq!(bound.truncate(Enclosure::of(2.0, 1.99, 2.01)), Whole { value: 2, decided: false });
+    assert_eq!(bound.truncate(Enclosure::of(2.5, 2.4, 2.6)), Whole { value: 2, decided: true });
+}
+
+#[test]
+fn a_softmax_of_scores_far_apart_keeps_a_sharp_bound_on_the_winner() {
+    // The winner's share is 1 - 3e-14: subtracting it from the sum in f64 would leave noise.
+    let bound = Bound::under(Contract::single());
+    let row = bound.softmax(&points(&[0.0, -31.0, -40.0]), 1.0, false);
+    assert!(row[0].contains(1.0) && row[0].hi - row[0].lo < 1e-5, "{:?}", row[0]);
+    assert!(row[1].hi < 1.1 * libm::exp(-31.0) && row[1].lo > 0.9 * libm::exp(-31.0), "{:?}", row[1]);
+}
+
+#[test]
+fn a_fully_masked_row_is_nan_for_certain() {
+    let bound = Bound::under(Contract::half());
+    let masked = points(&[f64::NEG_INFINITY, f64::NEG_INFINITY]);
+    assert!(bound.softmax(&masked, 1.0, false).iter().all(|p| p.nan == Nan::Certain));
+    let partly = bound.softmax(&points(&[0.0, f64::NEG_INFINITY]), 1.0, false);
+    assert!(partly[1].contains(0.0) && partly[0].contains(1.0) && partly[1].nan == Nan::Impossible);
+}
+
+#[test]
+fn double_precision_bounds_are_about_an_ulp_wide() {
+    let bound = Bound::new(Runtime::Double);
+    let x = bound.apply(Function::Tanh, bound.add(Enclosure::point(0.1), Enclosure::point(0.2)));
+    assert!(x.hi - x.lo < 1e-14 && x.contains(x.v));
+    assert_eq!(bound.store(x, DType::F16), x);
+}
+
+#[test]
+fn every_execution_of_a_float16_dot_product_is_inside() {
+    let a: Vec<f64> = (0..64).map(|i| half::round(libm::sin(f64::from(i) * 1.7) * 3.0)).collect();
+    let b: Vec<f64> = (0..64).map(|i| half::round(libm::cos(f64::from(i) * 2.3))).collect();
+    let singles = |v: &[f64]| v.iter().map(|&x| x as f32).collect::<Vec<_>>();
+    let bound = Bound::under(Contract::any_half()).dot(&points(&a), &points(&b), None);
+    for order in [Order::Sequential, Order::Pairwise, Order::Permuted(3)] {
+        for fma in [false, true] {
+            let model =
+                crate::arith::ExecutionModel { order, fma, ..crate::arith::ExecutionModel::HALF_ACCUMULATOR };
+            let got = Half::new(model).dot(&singles(&a), &singles(&b), None);
+            assert!(bound.contains(f64::from(got)), "{got} {bound:?}");
+        }
+    }
+}

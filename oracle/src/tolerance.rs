@@ -1,0 +1,124 @@
+//! The only table of slack that is not derived: how far kernels of transcendental functions may be off.
+//!
+//! An allowance is what a kernel may add before its result is stored. Correctly rounded operations (sums, products,
+//! quotients, roots) have none. The figures for LiteRT come from running every finite binary16 argument through the
+//! kernel; the others are declared by their libraries.
+
+use crate::arith::Function;
+use crate::contract::Format;
+use crate::half::{MIN_NORMAL, MIN_SUBNORMAL};
+
+/// Error that a kernel may add to the exact value y.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Allowance {
+    /// In unit roundoffs of [`Library::unit`], times |y|.
+    pub relative: f64,
+    /// Times |x|, in the same units: for functions whose error follows the argument (x times a gate).
+    pub by_argument: f64,
+    /// Absolute.
+    pub floor: f64,
+    /// True when results below 2^-14 may become zero.
+    pub flush: bool,
+}
+
+impl Allowance {
+    /// Nothing.
+    pub const NONE: Allowance = Allowance { relative: 0.0, by_argument: 0.0, floor: 0.0, flush: false };
+
+    const fn relative(relative: f64) -> Allowance {
+        Allowance { relative, ..Allowance::NONE }
+    }
+}
+
+/// The allowances of a library of kernels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Library {
+    /// Every function correctly rounded: our own interpreter.
+    Exact,
+    /// f64 functions of `libm`, for comparing two f64 evaluations.
+    Double,
+    /// binary32 functions of a C library or of XNNPACK's and Eigen's polynomials.
+    Single,
+    /// Any sane binary16 kernel: three units, results near the subnormal range flushed or not.
+    Half,
+    /// XNNPACK's binary16 kernels on x86 with F16C, LiteRT 2.3.0.
+    XnnpackHalf,
+    /// Simulated kernels of that format with that noise, in hundredths of a unit.
+    Noise(Format, u32),
+}
+
+impl Library {
+    /// The unit roundoff that the library's relative allowances count in.
+    pub fn unit(self) -> f64 {
+        match self {
+            Library::Exact | Library::Double => Format::Double.unit(),
+            Library::Single => Format::Single.unit(),
+            Library::Half | Library::XnnpackHalf => Format::Half.unit(),
+            Library::Noise(format, _) => format.unit(),
+        }
+    }
+
+    /// What the library's power function may add, which IEEE 754 does not define.
+    pub fn power(self) -> Allowance {
+        self.allowance(Function::Exp)
+    }
+
+    /// What the library's kernel of f may add.
+    pub fn allowance(self, f: Function) -> Allowance {
+        use Function::*;
+        if crate::function::is_exact(f) {
+            return Allowance::NONE;
+        }
+        match self {
+            Library::Exact => Allowance::NONE,
+            Library::Noise(..) if crate::function::is_basic(f) => Allowance::NONE,
+            Library::Noise(_, hundredths) => Allowance::relative(f64::from(hundredths) / 100.0),
+            Library::Double => Allowance::relative(16.0),
+            Library::Single => single(f),
+            Library::Half => match f {
+                Sqrt | Reciprocal | Square | LeakyRelu { .. } => Allowance { flush: true, ..Allowance::NONE },
+                Gelu | GeluTanh | Mish | HardSwish => {
+                    Allowance { relative: 3.0, by_argument: 3.0, floor: MIN_NORMAL, flush: true }
+                }
+                Sin | Cos => Allowance { relative: 3.0, by_argument: 1.0, floor: MIN_NORMAL, flush: true },
+                _ => Allowance { relative: 6.0, by_argument: 0.0, floor: MIN_NORMAL, flush: true },
+            },
+            Library::XnnpackHalf => xnnpack_half(f),
+        }
+    }
+}
+
+/// binary32 kernels: XNNPACK's polynomials and Eigen's vectorised functions stay within four units where they are
+/// normal numbers; small results may be flushed.
+fn single(f: Function) -> Allowance {
+    use Function::*;
+    match f {
+        Sqrt | Square | LeakyRelu { .. } => Allowance::NONE,
+        Reciprocal => Allowance::relative(1.0),
+        Rsqrt => Allowance::relative(4.0),
+        // Reduction of large arguments in binary32; the error follows the argument.
+        Sin | Cos => Allowance { relative: 4.0, by_argument: 2.0, floor: 1e-7, flush: false },
+        Gelu | GeluTanh | Mish | HardSwish => {
+            Allowance { relative: 8.0, by_argument: 8.0, floor: 1e-37, flush: false }
+        }
+        _ => Allowance { relative: 8.0, by_argument: 0.0, floor: 1e-37, flush: false },
+    }
+}
+
+/// Measured over all 63,488 finite binary16 arguments on AVX2 with F16C: excess over half an ulp in units of u |y|,
+/// rounded up. EXP never returns less than 2^-15; LOGISTIC turns every subnormal result into zero.
+fn xnnpack_half(f: Function) -> Allowance {
+    use Function::*;
+    match f {
+        Exp => Allowance { relative: 5.2, by_argument: 0.0, floor: 1.0 / 32_768.0, flush: true },
+        Logistic => Allowance { relative: 4.2, by_argument: 0.0, floor: 0.0, flush: true },
+        Tanh | Elu { .. } | Log | Sin | Cos => {
+            Allowance { relative: 1.0, by_argument: 0.0, floor: MIN_SUBNORMAL, flush: false }
+        }
+        Sqrt | Rsqrt => Allowance::relative(0.5),
+        Square | LeakyRelu { .. } | Reciprocal => Allowance::NONE,
+        HardSwish => Allowance { relative: 2.2, by_argument: 0.0, floor: 1.0e-7, flush: false },
+        Gelu | GeluTanh => Allowance { relative: 1.0, by_argument: 2.4, floor: 1.0e-7, flush: false },
+        _ => Library::Half.allowance(f),
+    }
+}

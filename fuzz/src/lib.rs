@@ -1,3 +1,5 @@
 //! Everything that drives: generate, convert, execute, judge, minimise, triage.
 
+pub mod campaign;
 pub mod generate;
+pub mod triage;

@@ -1,0 +1,151 @@
+//! When two findings are one: class, blame, system, operator, pattern of types, and the text without what varies.
+
+use halfproof_oracle::verdict::{Blame, Class, Verdict};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The key of a group of findings. Equal from night to night for the same bug.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Signature {
+    /// The verdict's class.
+    pub class: Class,
+    /// The verdict's blame.
+    pub blame: Blame,
+    /// The system it is about.
+    pub system: String,
+    /// The operator that it names, if any.
+    pub operator: String,
+    /// Element types, precision strategy, or whatever else separates causes.
+    pub pattern: String,
+    /// The verdict's text without numbers, names and paths.
+    pub text: String,
+}
+
+impl Signature {
+    /// The signature of a verdict about a system.
+    pub fn of(system: &str, verdict: &Verdict, pattern: &str) -> Signature {
+        Signature {
+            class: verdict.class,
+            blame: verdict.blame,
+            system: system.to_string(),
+            operator: verdict.place.operator.clone().unwrap_or_default(),
+            pattern: pattern.to_string(),
+            text: normalise(&verdict.text),
+        }
+    }
+
+    /// A short name that is the same from night to night: two letters of the class and six hexadecimal digits.
+    pub fn id(&self) -> String {
+        let key =
+            [self.class.name(), self.blame.name(), &self.system, &self.operator, &self.pattern, &self.text]
+                .join("\u{1f}");
+        // FNV-1a: small, and fixed for all time, unlike the standard library's hasher.
+        let hash = key
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+        let letters: String = self.class.name().chars().filter(char::is_ascii_alphabetic).take(2).collect();
+        format!("{}-{:06x}", letters.to_uppercase(), hash >> 40)
+    }
+}
+
+impl fmt::Display for Signature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {} {} {}", self.id(), self.class, self.system, self.operator, self.text)
+    }
+}
+
+/// Removes from an error text what varies between two sightings of one bug: numbers, quoted names, SSA names, paths,
+/// bracketed shapes, and repeated blanks.
+pub fn normalise(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            // 'name' and "name"; an apostrophe inside a word is not a quote.
+            '"' | '\'' | '`' if c != '\'' || !out.ends_with(|p: char| p.is_alphanumeric()) => {
+                let mut inner = String::new();
+                for d in chars.by_ref() {
+                    if d == c {
+                        break;
+                    }
+                    inner.push(d);
+                }
+                // Operators of dialects are part of the cause: 'tfl.transpose'.
+                let is_operator = inner.contains('.')
+                    && inner.chars().all(|d| d.is_ascii_alphanumeric() || ".:_".contains(d))
+                    && !inner.starts_with('.');
+                out.push_str(if is_operator { &inner } else { "_" });
+            }
+            '%' => {
+                while chars.next_if(|d| d.is_alphanumeric() || "_:#.".contains(*d)).is_some() {}
+                out.push('%');
+            }
+            '/' if chars.peek().is_some_and(|d| d.is_alphanumeric()) => {
+                while chars.next_if(|d| !d.is_whitespace() && !":,;)".contains(*d)).is_some() {}
+                out.push_str("/…");
+            }
+            '0'..='9' if !out.ends_with(|p: char| p.is_alphabetic() || p == '_') => {
+                while chars.next_if(|d| d.is_ascii_digit() || *d == '.').is_some() {}
+                out.push('#');
+            }
+            c if c.is_whitespace() => {
+                if !out.ends_with(' ') {
+                    out.push(' ');
+                }
+            }
+            c => out.push(c),
+        }
+    }
+    // Shapes of any rank are one shape.
+    let mut text = out;
+    for shape in ["#, #", "#x#", "#,#", "# #"] {
+        while text.contains(shape) {
+            text = text.replace(shape, "#");
+        }
+    }
+    text.trim().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use halfproof_oracle::verdict::Strength;
+
+    #[test]
+    fn numbers_names_paths_and_shapes_vanish() {
+        let a = normalise(
+            "Node number 3 (CONV_2D) failed to prepare at /tmp/x1/conv.cc:378, shape [1, 3, 224, 224] vs \"v1_0\"",
+        );
+        let b = normalise(
+            "Node number 17 (CONV_2D) failed to prepare at /opt/y/conv.cc:378, shape [2, 8, 8] vs \"v9_2\"",
+        );
+        assert_eq!(a, b);
+        assert!(a.contains("CONV_2D"), "{a}");
+    }
+
+    #[test]
+    fn the_operator_of_a_legalization_error_stays() {
+        let a = normalise(
+            "failed to legalize operation 'tfl.transpose' that was explicitly marked illegal %12:3 = x",
+        );
+        assert!(a.contains("tfl.transpose"), "{a}");
+        assert_ne!(
+            a,
+            normalise("failed to legalize operation 'tfl.pad' that was explicitly marked illegal %1:3 = x")
+        );
+    }
+
+    #[test]
+    fn an_apostrophe_is_not_a_quote() {
+        assert_eq!(normalise("doesn't fit and isn't 3"), "doesn't fit and isn't #");
+    }
+
+    #[test]
+    fn the_id_is_fixed_for_all_time() {
+        let v = Verdict::new(Class::Semantics, Blame::Converter, Strength::Certified, "output 3 differs");
+        assert_eq!(Signature::of("in-tree", &v, "full").id(), Signature::of("in-tree", &v, "full").id());
+        let w = Verdict::new(Class::Semantics, Blame::Converter, Strength::Certified, "output 5 differs");
+        assert_eq!(Signature::of("in-tree", &v, "full"), Signature::of("in-tree", &w, "full"));
+        assert_ne!(Signature::of("in-tree", &v, "full").id(), Signature::of("in-tree", &v, "weights").id());
+    }
+}

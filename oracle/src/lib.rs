@@ -6,5 +6,6 @@ pub mod function;
 pub mod half;
 pub mod record;
 pub mod tolerance;
+pub mod tflite;
 pub mod value;
 pub mod verdict;

@@ -1,0 +1,564 @@
+//! A checked and planned subgraph, and its evaluation.
+
+use super::dispatch::{self, Kernel};
+use super::error::{Fault, Kind, ProgramError, RunError};
+use super::operands::Exec;
+use super::plan::{Call, Operand, Planned, shape as checked_shape};
+use super::{Constant, Slot, convert};
+use crate::arith::{Arith, Ideal};
+use crate::value::{Array, Value, Whole};
+use halfproof_ir::{DType, Data, Tensor};
+use halfproof_wire::tflite::{self, Builtin, Model, OpCode, SubGraph};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Integer results of at most this many elements are evaluated while planning, because shapes may depend on them.
+const MAX_FOLDED: usize = 1 << 16;
+
+/// Subgraph 0 of a model, checked and planned. Shapes are those of the file.
+#[derive(Clone, Debug)]
+pub struct Program {
+    slots: Vec<Slot>,
+    steps: Vec<Step>,
+    inputs: Vec<u32>,
+    outputs: Vec<u32>,
+    /// For every tensor, the index of the last operator that reads it; `usize::MAX` for outputs of the interface.
+    last_use: Vec<usize>,
+}
+
+#[derive(Clone, Debug)]
+struct Step {
+    builtin: Builtin,
+    /// The float type that it computes with.
+    dtype: DType,
+    kernel: Kernel,
+    operands: Vec<Option<u32>>,
+    results: Vec<u32>,
+}
+
+/// The float constants that a run uses.
+#[derive(Clone, Copy, Debug)]
+pub enum Constants<'a> {
+    /// Those of the file.
+    Stored,
+    /// Unrounded ones by tensor index, in the tensor's own order (see `halfproof_ir::ConstantOrigin`); the file's for
+    /// tensors that are not listed.
+    Exact(&'a BTreeMap<u32, Arc<Vec<f64>>>),
+}
+
+/// What a program computed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run<E> {
+    /// Every tensor by its index in subgraph 0: inputs and results of operators. `None` for constants, unless they are
+    /// outputs of the interface, and for tensors that nothing uses.
+    pub tensors: Vec<Option<Value<E>>>,
+    outputs: Vec<u32>,
+}
+
+impl<E> Run<E> {
+    /// The outputs, in interface order.
+    pub fn outputs(&self) -> impl Iterator<Item = &Value<E>> {
+        self.outputs.iter().filter_map(|&t| self.tensors[t as usize].as_ref())
+    }
+}
+
+/// One operator of a program.
+#[derive(Clone, Copy, Debug)]
+pub struct Operation<'a> {
+    /// Which operator.
+    pub builtin: Builtin,
+    /// Its operands by tensor index; `None` for an absent optional one.
+    pub operands: &'a [Option<u32>],
+    /// Its results by tensor index.
+    pub results: &'a [u32],
+}
+
+impl Program {
+    /// Checks and plans subgraph 0.
+    ///
+    /// # Errors
+    /// [`ProgramError`] when the subgraph contradicts itself or an operator's definition (`Kind::Malformed`), or needs
+    /// something that this interpreter does not know (`Kind::Unsupported`).
+    pub fn new(model: &Model) -> Result<Program, ProgramError> {
+        let graph = model.subgraphs.first().ok_or(ProgramError::NoSubgraph)?;
+        let mut planner = Planner::new(model, graph)?;
+        let mut steps = Vec::with_capacity(graph.operators.len());
+        for (index, operator) in graph.operators.iter().enumerate() {
+            steps.push(planner.operator(operator).map_err(|fault| ProgramError::Operator {
+                operator: index,
+                name: operator.name().to_owned(),
+                result: planner.name(operator.outputs.first().copied()).to_owned(),
+                kind: fault.kind,
+                reason: fault.reason,
+            })?);
+        }
+        let outputs = planner.outputs()?;
+        let Planner { slots, .. } = planner;
+        let slots: Vec<Slot> = slots.into_iter().map(|s| s.unwrap_or(UNUSED)).collect();
+        let mut last_use = vec![0; slots.len()];
+        for (at, step) in steps.iter().enumerate() {
+            for t in step.operands.iter().flatten().chain(&step.results) {
+                last_use[*t as usize] = at;
+            }
+        }
+        for &t in &outputs {
+            last_use[t as usize] = usize::MAX;
+        }
+        let inputs = graph.inputs.iter().map(|&t| t.unsigned_abs()).collect();
+        Ok(Program { slots, steps, inputs, outputs, last_use })
+    }
+
+    /// Input tensors by index, in interface order.
+    pub fn inputs(&self) -> &[u32] {
+        &self.inputs
+    }
+
+    /// Output tensors by index, in interface order.
+    pub fn outputs(&self) -> &[u32] {
+        &self.outputs
+    }
+
+    /// Type and shape of a tensor. A tensor that nothing uses has no elements.
+    pub fn form(&self, tensor: u32) -> Option<(DType, &[usize])> {
+        self.slots.get(tensor as usize).map(|s| (s.dtype, s.shape.as_slice()))
+    }
+
+    /// True when a tensor has its elements from the file.
+    pub fn is_constant(&self, tensor: u32) -> bool {
+        self.slots.get(tensor as usize).is_some_and(|s| s.constant.is_some())
+    }
+
+    /// The operators, in execution order.
+    pub fn operators(&self) -> impl ExactSizeIterator<Item = Operation<'_>> {
+        self.steps.iter().map(|s| Operation {
+            builtin: s.builtin,
+            operands: &s.operands,
+            results: &s.results,
+        })
+    }
+
+    /// Evaluates the program and keeps every tensor.
+    ///
+    /// # Errors
+    /// [`RunError`] when inputs or constants do not fit, or when elements make no sense to an operator.
+    pub fn run<A: Arith>(
+        &self,
+        inputs: &[Tensor],
+        constants: Constants<'_>,
+        arith: &A,
+    ) -> Result<Run<A::E>, RunError> {
+        self.evaluate(inputs, constants, arith, true)
+    }
+
+    /// Evaluates the program and keeps only its outputs, in interface order; memory holds no more than what later
+    /// operators read.
+    ///
+    /// # Errors
+    /// As [`Program::run`].
+    pub fn results<A: Arith>(
+        &self,
+        inputs: &[Tensor],
+        constants: Constants<'_>,
+        arith: &A,
+    ) -> Result<Vec<Value<A::E>>, RunError> {
+        let Run { mut tensors, outputs } = self.evaluate(inputs, constants, arith, false)?;
+        let take = |(i, &t): (usize, &u32)| {
+            let again = outputs[i + 1..].contains(&t);
+            let slot = &mut tensors[t as usize];
+            if again { slot.clone() } else { slot.take() }
+        };
+        Ok(outputs.iter().enumerate().filter_map(take).collect())
+    }
+
+    fn evaluate<A: Arith>(
+        &self,
+        inputs: &[Tensor],
+        constants: Constants<'_>,
+        arith: &A,
+        keep: bool,
+    ) -> Result<Run<A::E>, RunError> {
+        self.check_inputs(inputs)?;
+        self.check_constants(constants)?;
+        let mut tensors: Vec<Option<Value<A::E>>> = (0..self.slots.len()).map(|_| None).collect();
+        for (&t, input) in self.inputs.iter().zip(inputs) {
+            tensors[t as usize] = Some(convert::value(input, arith));
+        }
+        for (at, step) in self.steps.iter().enumerate() {
+            let own: Vec<Option<Value<A::E>>> =
+                step.operands.iter().map(|t| t.and_then(|t| self.constant(t, constants, arith))).collect();
+            let operands: Vec<Option<&Value<A::E>>> = step
+                .operands
+                .iter()
+                .zip(&own)
+                .map(|(t, own)| own.as_ref().or_else(|| t.and_then(|t| tensors[t as usize].as_ref())))
+                .collect();
+            let results = self.execute(at, step, &operands, arith)?;
+            for (&t, value) in step.results.iter().zip(results) {
+                tensors[t as usize] = Some(value);
+            }
+            if !keep {
+                for &t in step.operands.iter().flatten().chain(&step.results) {
+                    if self.last_use[t as usize] == at {
+                        tensors[t as usize] = None;
+                    }
+                }
+            }
+        }
+        for &t in &self.outputs {
+            if tensors[t as usize].is_none() {
+                tensors[t as usize] = self.constant(t, constants, arith);
+            }
+        }
+        Ok(Run { tensors, outputs: self.outputs.clone() })
+    }
+
+    /// Evaluates one operator from given operands; `None` stands for a constant's stored elements or an absent
+    /// operand. The results come in the operator's order.
+    ///
+    /// # Errors
+    /// [`RunError`] when an operand is missing or has another type or shape than the file says, or when elements make
+    /// no sense to the operator.
+    pub fn step<A: Arith>(
+        &self,
+        operator: usize,
+        operands: &[Option<&Value<A::E>>],
+        arith: &A,
+    ) -> Result<Vec<Value<A::E>>, RunError> {
+        let step = self.steps.get(operator).ok_or(RunError::NoOperator { operator })?;
+        let fault = |operand: usize, reason: String| RunError::Operand {
+            operator,
+            builtin: step.builtin,
+            operand,
+            reason,
+        };
+        if operands.len() != step.operands.len() {
+            let count = step.operands.len();
+            return Err(fault(operands.len(), format!("is beyond the {count} operands of the file")));
+        }
+        let mut own: Vec<Option<Value<A::E>>> = Vec::with_capacity(operands.len());
+        for (at, (given, tensor)) in operands.iter().zip(&step.operands).enumerate() {
+            own.push(match (given, tensor) {
+                (Some(_), None) => return Err(fault(at, "is absent in the file".into())),
+                (None, None) => None,
+                (None, Some(t)) => match self.constant(*t, Constants::Stored, arith) {
+                    Some(value) => Some(value),
+                    None => return Err(fault(at, "is missing".into())),
+                },
+                (Some(value), Some(t)) => {
+                    let slot = &self.slots[*t as usize];
+                    if value.dtype() != slot.dtype || value.shape() != slot.shape {
+                        let actual = form(value.dtype(), value.shape());
+                        return Err(fault(at, format!("is {}, got {actual}", form(slot.dtype, &slot.shape))));
+                    }
+                    None
+                }
+            });
+        }
+        let all: Vec<_> = operands.iter().zip(&own).map(|(given, own)| given.or(own.as_ref())).collect();
+        self.execute(operator, step, &all, arith)
+    }
+
+    fn execute<A: Arith>(
+        &self,
+        at: usize,
+        step: &Step,
+        operands: &[Option<&Value<A::E>>],
+        arith: &A,
+    ) -> Result<Vec<Value<A::E>>, RunError> {
+        let arith = &arith.kernel(step.builtin, step.dtype);
+        let exec = Exec { arith, operands, slots: &self.slots, results: &step.results };
+        step.kernel.run(&exec).map_err(|reason| RunError::Operator {
+            operator: at,
+            builtin: step.builtin,
+            reason,
+        })
+    }
+
+    /// The value of a constant; `None` for every other tensor.
+    fn constant<A: Arith>(&self, tensor: u32, constants: Constants<'_>, arith: &A) -> Option<Value<A::E>> {
+        let slot = &self.slots[tensor as usize];
+        let shape = slot.shape.clone();
+        match (slot.constant.as_ref()?, constants) {
+            (Constant::Integers(data), _) => {
+                let data = data.iter().map(|&x| Whole::known(x)).collect();
+                Some(Value::Whole(slot.dtype, Array { shape, data }))
+            }
+            (Constant::Floats(stored), constants) => {
+                let exact = match constants {
+                    Constants::Exact(map) => map.get(&tensor),
+                    Constants::Stored => None,
+                };
+                let data = match exact {
+                    Some(exact) => exact.iter().map(|&x| arith.exact(x)).collect(),
+                    None => convert::floats(stored, arith)?,
+                };
+                Some(Value::Float(slot.dtype, Array { shape, data }))
+            }
+        }
+    }
+
+    fn check_inputs(&self, inputs: &[Tensor]) -> Result<(), RunError> {
+        if inputs.len() != self.inputs.len() {
+            return Err(RunError::InputCount { expected: self.inputs.len(), actual: inputs.len() });
+        }
+        for (position, (&t, input)) in self.inputs.iter().zip(inputs).enumerate() {
+            let slot = &self.slots[t as usize];
+            let fits = input.dtype() == slot.dtype
+                && input.shape == slot.shape
+                && input.len() == slot.shape.iter().product::<usize>();
+            if !fits {
+                let expected = form(slot.dtype, &slot.shape);
+                let actual = form(input.dtype(), &input.shape);
+                return Err(RunError::Input { position, expected, actual });
+            }
+        }
+        Ok(())
+    }
+
+    fn check_constants(&self, constants: Constants<'_>) -> Result<(), RunError> {
+        let Constants::Exact(map) = constants else { return Ok(()) };
+        for (&tensor, exact) in map {
+            let stored = match self.slots.get(tensor as usize).and_then(|s| s.constant.as_ref()) {
+                Some(Constant::Floats(data)) => data.len(),
+                _ => {
+                    let reason = "unrounded elements for a tensor that is no float constant".into();
+                    return Err(RunError::Constant { tensor, reason });
+                }
+            };
+            if exact.len() != stored {
+                let reason = format!("{} unrounded elements for a constant of {stored}", exact.len());
+                return Err(RunError::Constant { tensor, reason });
+            }
+        }
+        Ok(())
+    }
+}
+
+const UNUSED: Slot = Slot { shape: vec![], dtype: DType::F32, constant: None };
+
+fn form(dtype: DType, shape: &[usize]) -> String {
+    format!("{dtype}{shape:?}")
+}
+
+/// A subgraph while its operators are planned in order.
+struct Planner<'a> {
+    graph: &'a SubGraph,
+    model: &'a Model,
+    /// Tensors that have a value before the operator being planned.
+    slots: Vec<Option<Slot>>,
+    /// Integer tensors that are no constants, but whose elements no input can change.
+    known: Vec<Option<Vec<i64>>>,
+}
+
+impl<'a> Planner<'a> {
+    fn new(model: &'a Model, graph: &'a SubGraph) -> Result<Planner<'a>, ProgramError> {
+        let count = graph.tensors.len();
+        let mut planner = Planner { graph, model, slots: vec![None; count], known: vec![None; count] };
+        for (position, &t) in graph.inputs.iter().enumerate() {
+            let fault =
+                |reason: &str| ProgramError::Interface { list: "inputs", position, reason: reason.into() };
+            let at = index(t, count).ok_or_else(|| fault("names no tensor"))?;
+            if planner.slots[at].is_some() {
+                return Err(fault("is listed twice"));
+            }
+            let slot = planner.declared(at).map_err(|f| planner.tensor_error(at, f))?;
+            planner.slots[at] = Some(slot);
+        }
+        Ok(planner)
+    }
+
+    fn name(&self, tensor: Option<i32>) -> &'a str {
+        let at = tensor.and_then(|t| index(t, self.graph.tensors.len()));
+        at.map_or("", |at| &self.graph.tensors[at].name)
+    }
+
+    fn tensor_error(&self, tensor: usize, fault: Fault) -> ProgramError {
+        let name = self.graph.tensors[tensor].name.clone();
+        ProgramError::Tensor { tensor, name, kind: fault.kind, reason: fault.reason }
+    }
+
+    /// Type and shape as the file declares them.
+    fn declared(&self, at: usize) -> Result<Slot, Fault> {
+        let tensor = &self.graph.tensors[at];
+        let dtype = dtype(tensor)?;
+        let extents: Vec<i64> = tensor.shape.iter().map(|&e| e.into()).collect();
+        Ok(Slot { shape: checked_shape(&extents)?, dtype, constant: None })
+    }
+
+    /// The slot of a tensor that an operator reads, decoding it if it is a constant.
+    fn read(&mut self, at: usize) -> Result<(), Fault> {
+        if self.slots[at].is_some() {
+            return Ok(());
+        }
+        let tensor = &self.graph.tensors[at];
+        let mut slot = self.declared(at)?;
+        let elements: usize = slot.shape.iter().product();
+        let bytes = match self.model.data(tensor) {
+            Some(bytes) => bytes,
+            None if elements == 0 => &[],
+            None => return Err(Fault::malformed("is read before any operator has written it")),
+        };
+        let data = Data::from_le_bytes(slot.dtype, bytes).filter(|d| d.len() == elements);
+        let Some(data) = data else {
+            return Err(Fault::malformed(format!(
+                "has {} bytes of data for {}",
+                bytes.len(),
+                form(slot.dtype, &slot.shape)
+            )));
+        };
+        slot.constant = Some(if slot.dtype.is_float() {
+            Constant::Floats(Arc::new(data))
+        } else {
+            Constant::Integers(Arc::new(convert::integers(&data)))
+        });
+        self.slots[at] = Some(slot);
+        Ok(())
+    }
+
+    fn operator(&mut self, operator: &tflite::Operator) -> Result<Step, Fault> {
+        let OpCode::Builtin(builtin) = operator.code else {
+            return Err(Fault::unsupported("custom operators are not known"));
+        };
+        let count = self.graph.tensors.len();
+        let mut operands = Vec::with_capacity(operator.inputs.len());
+        for (i, &t) in operator.inputs.iter().enumerate() {
+            if t == -1 {
+                operands.push(None);
+                continue;
+            }
+            let at = index(t, count).ok_or_else(|| Fault::malformed(format!("operand {i} is tensor {t}")))?;
+            self.read(at).map_err(|f| {
+                let reason =
+                    format!("operand {i}, tensor {at} {:?}: {}", self.graph.tensors[at].name, f.reason);
+                Fault { kind: f.kind, reason }
+            })?;
+            operands.push(Some(t.unsigned_abs()));
+        }
+        let mut results = Vec::with_capacity(operator.outputs.len());
+        let mut dtypes = Vec::with_capacity(operator.outputs.len());
+        for (i, &t) in operator.outputs.iter().enumerate() {
+            let at = index(t, count).ok_or_else(|| Fault::malformed(format!("result {i} is tensor {t}")))?;
+            let tensor = &self.graph.tensors[at];
+            if self.slots[at].is_some()
+                || results.contains(&t.unsigned_abs())
+                || self.model.data(tensor).is_some()
+            {
+                return Err(Fault::malformed(format!("result {i}, tensor {at}, has a value already")));
+            }
+            dtypes.push(dtype(tensor)?);
+            results.push(t.unsigned_abs());
+        }
+        if results.is_empty() {
+            return Err(Fault::malformed("has no result"));
+        }
+        let call = Call {
+            builtin,
+            options: &operator.options,
+            operands: operands.iter().map(|t| t.and_then(|t| self.operand(t as usize))).collect(),
+            results: dtypes,
+        };
+        let Planned { kernel, shapes } = dispatch::plan(&call)?;
+        let dtypes = call.results;
+        for (i, ((&t, shape), &dtype)) in results.iter().zip(shapes).zip(&dtypes).enumerate() {
+            fits(&self.graph.tensors[t as usize], &shape).map_err(|declared| {
+                Fault::malformed(format!("result {i} has shape {shape:?}, the file says {declared:?}"))
+            })?;
+            self.slots[t as usize] = Some(Slot { shape, dtype, constant: None });
+        }
+        let float_operand =
+            || operands.iter().flatten().filter_map(|&t| self.slots[t as usize].as_ref().map(|s| s.dtype));
+        let dtype =
+            dtypes.iter().copied().chain(float_operand()).find(|d| d.is_float()).unwrap_or(DType::F32);
+        let step = Step { builtin, dtype, kernel, operands, results };
+        self.fold(&step);
+        Ok(step)
+    }
+
+    fn operand(&self, at: usize) -> Option<Operand<'_>> {
+        let slot = self.slots[at].as_ref()?;
+        let (known, floats) = match &slot.constant {
+            Some(Constant::Integers(data)) => (Some(data.as_slice()), None),
+            Some(Constant::Floats(data)) => (None, Some(data.as_ref())),
+            None => (self.known[at].as_deref(), None),
+        };
+        Some(Operand { shape: &slot.shape, dtype: slot.dtype, known, floats })
+    }
+
+    /// Evaluates an operator on integers that are all known, so that later shapes may depend on its results.
+    fn fold(&mut self, step: &Step) {
+        let small = |t: &u32| {
+            self.slots[*t as usize]
+                .as_ref()
+                .is_some_and(|s| !s.dtype.is_float() && s.shape.iter().product::<usize>() <= MAX_FOLDED)
+        };
+        if !step.results.iter().all(small) {
+            return;
+        }
+        let mut values: Vec<Option<Value<f64>>> = Vec::with_capacity(step.operands.len());
+        for t in &step.operands {
+            values.push(match t.and_then(|t| self.operand(t as usize)) {
+                None => None,
+                Some(Operand { shape, dtype, known: Some(known), .. }) => {
+                    let data = known.iter().map(|&x| Whole::known(x)).collect();
+                    Some(Value::Whole(dtype, Array { shape: shape.to_vec(), data }))
+                }
+                Some(_) if step.kernel.needs_only_shapes() => None,
+                Some(_) => return,
+            });
+        }
+        let slots: Vec<Slot> = step.results.iter().filter_map(|&t| self.slots[t as usize].clone()).collect();
+        let numbers: Vec<u32> = (0..).take(slots.len()).collect();
+        let operands: Vec<Option<&Value<f64>>> = values.iter().map(Option::as_ref).collect();
+        let exec = Exec { arith: &Ideal, operands: &operands, slots: &slots, results: &numbers };
+        let Ok(results) = step.kernel.run(&exec) else { return };
+        for (&t, value) in step.results.iter().zip(results) {
+            if let Value::Whole(_, a) = value {
+                self.known[t as usize] = Some(a.data.iter().map(|x| x.value).collect());
+            }
+        }
+    }
+
+    fn outputs(&mut self) -> Result<Vec<u32>, ProgramError> {
+        let mut outputs = Vec::with_capacity(self.graph.outputs.len());
+        for (position, &t) in self.graph.outputs.iter().enumerate() {
+            let fault = |reason: String| ProgramError::Interface { list: "outputs", position, reason };
+            let at = index(t, self.slots.len()).ok_or_else(|| fault("names no tensor".into()))?;
+            self.read(at).map_err(|f| match f.kind {
+                Kind::Malformed => fault(format!("tensor {at} {}", f.reason)),
+                Kind::Unsupported => self.tensor_error(at, f),
+            })?;
+            outputs.push(t.unsigned_abs());
+        }
+        Ok(outputs)
+    }
+}
+
+fn index(tensor: i32, count: usize) -> Option<usize> {
+    usize::try_from(tensor).ok().filter(|&t| t < count)
+}
+
+/// The element type, if the interpreter can compute with it.
+fn dtype(tensor: &tflite::Tensor) -> Result<DType, Fault> {
+    if tensor.is_variable {
+        return Err(Fault::unsupported("variable tensors are not known"));
+    }
+    let dtype = tensor.dtype.dtype();
+    let dtype = dtype.ok_or_else(|| Fault::unsupported(format!("type {} is not known", tensor.dtype)))?;
+    if tensor.quantization.as_ref().is_some_and(|q| !q.scale.is_empty()) {
+        return Err(Fault::unsupported(format!("quantized {dtype} tensors are not known")));
+    }
+    Ok(dtype)
+}
+
+/// Holds a computed shape to the declared one; axes that the signature leaves open fit anything, and so does an empty
+/// shape that is not said to be a scalar's. The error is the declared shape.
+fn fits(tensor: &tflite::Tensor, shape: &[usize]) -> Result<(), Vec<i32>> {
+    if tensor.shape.is_empty() && !tensor.has_rank {
+        return Ok(());
+    }
+    let same = tensor.shape.len() == shape.len()
+        && tensor.shape.iter().zip(shape).enumerate().all(|(i, (&declared, &actual))| {
+            tensor.shape_signature.get(i) == Some(&-1) || i64::from(declared) == super::plan::whole(actual)
+        });
+    if same { Ok(()) } else { Err(tensor.shape.clone()) }
+}

@@ -1,0 +1,206 @@
+//! What planning refuses, and what running, stepping and constants promise.
+
+mod tflite_models;
+
+use halfproof_ir::{DType, Data, Tensor};
+use halfproof_oracle::arith::Ideal;
+use halfproof_oracle::tflite::{Constants, Kind, Program, ProgramError, RunError, tensor, value};
+use halfproof_oracle::value::Value;
+use halfproof_wire::tflite::{Activation, Builtin, Model, Options, Padding, TensorType, options};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tflite_models::Builder;
+
+const F32: TensorType = TensorType::Float32;
+
+/// x [1, 2] -> FULLY_CONNECTED with weights [[1, 2], [3, -4]] and bias [0.5, 0] -> RELU.
+fn dense() -> Model {
+    let mut b = Builder::new();
+    let x = b.input(F32, &[1, 2]);
+    let w = b.floats(&[2, 2], &[1.0, 2.0, 3.0, -4.0]);
+    let bias = b.floats(&[2], &[0.5, 0.0]);
+    let y = b.op(Builtin::FullyConnected, &[x, w, bias], options::FullyConnected::default(), F32, &[1, 2]);
+    let z = b.op(Builtin::Relu, &[y], Options::None, F32, &[1, 2]);
+    b.finish(&[z])
+}
+
+fn floats(value: &Value<f64>) -> &[f64] {
+    match value {
+        Value::Float(_, a) => &a.data,
+        Value::Whole(..) => panic!("{value:?} holds no floats"),
+    }
+}
+
+#[test]
+fn a_run_shows_inputs_and_every_result_but_no_constant() {
+    let program = Program::new(&dense()).unwrap();
+    let run = program.run(&[Tensor::f32(vec![1, 2], vec![1.0, 1.0])], Constants::Stored, &Ideal).unwrap();
+    assert_eq!(run.tensors.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false, false, true, true]);
+    assert_eq!(floats(run.tensors[3].as_ref().unwrap()), [3.5, -1.0]);
+    assert_eq!(floats(run.outputs().next().unwrap()), [3.5, 0.0]);
+}
+
+#[test]
+fn results_are_the_outputs_of_a_run() {
+    let program = Program::new(&dense()).unwrap();
+    let x = [Tensor::f32(vec![1, 2], vec![0.25, -3.0])];
+    let run = program.run(&x, Constants::Stored, &Ideal).unwrap();
+    let lean = program.results(&x, Constants::Stored, &Ideal).unwrap();
+    assert_eq!(run.outputs().cloned().collect::<Vec<_>>(), lean);
+}
+
+#[test]
+fn exact_constants_replace_stored_ones() {
+    let program = Program::new(&dense()).unwrap();
+    let x = [Tensor::f32(vec![1, 2], vec![1.0, 1.0])];
+    let exact = BTreeMap::from([(2, Arc::new(vec![0.1, 7.0]))]);
+    let run = program.run(&x, Constants::Exact(&exact), &Ideal).unwrap();
+    assert_eq!(floats(run.outputs().next().unwrap()), [3.1, 6.0]);
+}
+
+#[test]
+fn exact_constants_that_fit_no_constant_are_refused() {
+    let program = Program::new(&dense()).unwrap();
+    let x = [Tensor::f32(vec![1, 2], vec![1.0, 1.0])];
+    for (tensor, count) in [(2, 3), (0, 2), (99, 1)] {
+        let exact = BTreeMap::from([(tensor, Arc::new(vec![0.0; count]))]);
+        let error = program.run(&x, Constants::Exact(&exact), &Ideal).unwrap_err();
+        assert!(matches!(error, RunError::Constant { tensor: t, .. } if t == tensor), "{error}");
+    }
+}
+
+#[test]
+fn one_step_computes_from_the_operands_given() {
+    let program = Program::new(&dense()).unwrap();
+    let x = value(&Tensor::f32(vec![1, 2], vec![2.0, 0.0]), &Ideal);
+    let y = program.step(0, &[Some(&x), None, None], &Ideal).unwrap();
+    assert_eq!(tensor(&y[0], &Ideal), Tensor::f32(vec![1, 2], vec![2.5, 6.0]));
+    let z = program.step(1, &[Some(&x)], &Ideal).unwrap();
+    assert_eq!(floats(&z[0]), [2.0, 0.0]);
+}
+
+#[test]
+fn one_step_refuses_operands_of_another_form() {
+    let program = Program::new(&dense()).unwrap();
+    let wrong = value(&Tensor::f32(vec![2, 1], vec![2.0, 0.0]), &Ideal);
+    for operands in [vec![Some(&wrong)], vec![None], vec![]] {
+        assert!(matches!(program.step(1, &operands, &Ideal), Err(RunError::Operand { operator: 1, .. })));
+    }
+    assert_eq!(program.step(2, &[], &Ideal), Err(RunError::NoOperator { operator: 2 }));
+}
+
+#[test]
+fn inputs_of_another_number_type_or_shape_are_refused() {
+    let program = Program::new(&dense()).unwrap();
+    let run = |inputs: &[Tensor]| program.run(inputs, Constants::Stored, &Ideal).unwrap_err().to_string();
+    assert_eq!(run(&[]), "the program has 1 inputs, got 0");
+    assert_eq!(
+        run(&[Tensor::new(vec![1, 2], Data::I32(vec![1, 2]))]),
+        "input 0 is FLOAT32[1, 2], got INT32[1, 2]"
+    );
+    assert_eq!(run(&[Tensor::f32(vec![2], vec![1.0, 2.0])]), "input 0 is FLOAT32[1, 2], got FLOAT32[2]");
+}
+
+#[test]
+fn an_unknown_operator_is_unsupported_and_named() {
+    let mut model = dense();
+    model.subgraphs[0].operators[1] = tflite_operator(Builtin::Svdf, &[3], &[4]);
+    let error = Program::new(&model).unwrap_err();
+    assert_eq!(error.kind(), Kind::Unsupported);
+    assert_eq!(
+        error.to_string(),
+        "operator 1 SVDF (result \"t4\"): this interpreter does not know the operator"
+    );
+}
+
+fn tflite_operator(builtin: Builtin, inputs: &[i32], outputs: &[i32]) -> halfproof_wire::tflite::Operator {
+    halfproof_wire::tflite::Operator::builtin(builtin, inputs, outputs, Options::None)
+}
+
+#[test]
+fn contradictions_of_the_file_are_malformed() {
+    type Change = fn(&mut Model);
+    let changes: [(Change, &str); 9] = [
+        (|m| m.subgraphs.clear(), "the model has no subgraph"),
+        (|m| m.subgraphs[0].inputs = vec![7], "subgraph inputs entry 0: names no tensor"),
+        (|m| m.subgraphs[0].inputs = vec![0, 0], "subgraph inputs entry 1: is listed twice"),
+        (|m| m.subgraphs[0].outputs = vec![-1], "subgraph outputs entry 0: names no tensor"),
+        (|m| m.subgraphs[0].operators.swap(0, 1), "is read before any operator has written it"),
+        (|m| m.subgraphs[0].operators[1].outputs = vec![3], "result 0, tensor 3, has a value already"),
+        (|m| m.subgraphs[0].tensors[3].shape = vec![2, 1], "result 0 has shape [1, 2], the file says [2, 1]"),
+        (|m| m.buffers[1] = Arc::new(vec![0; 12]), "has 12 bytes of data for FLOAT32[2, 2]"),
+        (
+            |m| m.subgraphs[0].operators[0].options = options::Conv2D::default().into(),
+            "has the option table with number 1, needs FullyConnectedOptions",
+        ),
+    ];
+    for (change, expected) in changes {
+        let mut model = dense();
+        change(&mut model);
+        let error = Program::new(&model).unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+        assert_eq!(error.kind(), Kind::Malformed);
+    }
+}
+
+#[test]
+fn quantized_tensors_are_unsupported() {
+    let mut model = dense();
+    model.subgraphs[0].tensors[1].quantization =
+        Some(halfproof_wire::tflite::Quantization { scale: vec![0.5], ..Default::default() });
+    let error = Program::new(&model).unwrap_err();
+    assert!(matches!(error, ProgramError::Operator { operator: 0, .. }));
+    assert_eq!(error.kind(), Kind::Unsupported);
+}
+
+#[test]
+fn axes_that_the_signature_leaves_open_fit_any_extent() {
+    let mut model = dense();
+    model.subgraphs[0].tensors[3].shape = vec![1, 1];
+    model.subgraphs[0].tensors[3].shape_signature = vec![1, -1];
+    assert!(Program::new(&model).is_ok());
+}
+
+/// The new shape is the halved shape of the operand plus an offset.
+#[test]
+fn a_shape_computed_from_shapes_is_known_while_planning() {
+    let mut b = Builder::new();
+    let x = b.input(F32, &[3, 2]);
+    let shape =
+        b.op(Builtin::Shape, &[x], options::Shape { out_type: TensorType::Int32 }, TensorType::Int32, &[2]);
+    let factor = b.ints(&[2], &[2, 2]);
+    let half = b.op(Builtin::FloorDiv, &[shape, factor], Options::None, TensorType::Int32, &[2]);
+    let offset = b.ints(&[2], &[1, 2]);
+    let new = b.op(Builtin::Add, &[half, offset], Options::None, TensorType::Int32, &[2]);
+    let y = b.op(Builtin::Reshape, &[x, new], Options::None, F32, &[2, 3]);
+    let program = Program::new(&b.finish(&[y])).unwrap();
+    assert_eq!(program.form(6), Some((DType::F32, [2, 3].as_slice())));
+}
+
+#[test]
+fn a_shape_that_depends_on_an_input_is_unsupported() {
+    let mut b = Builder::new();
+    let x = b.input(F32, &[4]);
+    let shape = b.input(TensorType::Int32, &[2]);
+    let y = b.op(Builtin::Reshape, &[x, shape], Options::None, F32, &[2, 2]);
+    assert_eq!(Program::new(&b.finish(&[y])).unwrap_err().kind(), Kind::Unsupported);
+}
+
+#[test]
+fn a_fused_activation_clamps_a_convolution() {
+    let mut b = Builder::new();
+    let x = b.input(F32, &[1, 3, 1, 1]);
+    let w = b.floats(&[1, 2, 1, 1], &[1.0, 10.0]);
+    let options = options::Conv2D {
+        padding: Padding::Same,
+        stride_w: 1,
+        stride_h: 1,
+        fused_activation_function: Activation::Relu6,
+        ..Default::default()
+    };
+    let y = b.op(Builtin::Conv2d, &[x, w], options, F32, &[1, 3, 1, 1]);
+    let program = Program::new(&b.finish(&[y])).unwrap();
+    let x = Tensor::f32(vec![1, 3, 1, 1], vec![-1.0, 0.25, 2.0]);
+    let run = program.run(&[x], Constants::Stored, &Ideal).unwrap();
+    assert_eq!(floats(run.outputs().next().unwrap()), [1.5, 6.0, 2.0]);
+}

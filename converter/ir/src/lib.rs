@@ -7,7 +7,9 @@ mod dtype;
 mod graph;
 pub mod ops;
 mod provenance;
+pub mod recipe;
 mod tensor;
+pub mod text;
 pub mod validate;
 
 pub use conversion::{

@@ -1,0 +1,76 @@
+//! The reference on small cases whose answer the specification states, and its errors.
+
+use halfproof_ir::ops::{self, AutoPad};
+use halfproof_ir::{DType, Graph, Op, Tensor};
+use halfproof_oracle::arith::Ideal;
+use halfproof_oracle::onnx::{self, EvalError};
+use halfproof_oracle::value::Value;
+
+fn one(op: impl Into<Op>, operands: &[Tensor]) -> Result<Value<f64>, EvalError> {
+    let mut g = Graph::new("one");
+    let ids: Vec<_> =
+        operands.iter().enumerate().map(|(i, t)| g.add_input(format!("x{i}"), t.dtype(), &t.shape)).collect();
+    let y = g.add_node(op, &ids, "y");
+    g.outputs.push(y);
+    let evaluation = onnx::evaluate(&g, operands, &Ideal)?;
+    Ok(evaluation.outputs().next().expect("one output").clone())
+}
+
+fn floats(value: &Value<f64>) -> (&[usize], &[f64]) {
+    match value {
+        Value::Float(_, a) => (&a.shape, &a.data),
+        Value::Whole(..) => panic!("floats expected"),
+    }
+}
+
+fn iota(shape: &[usize]) -> Tensor {
+    let n: usize = shape.iter().product();
+    Tensor::f32(shape.to_vec(), (0..n).map(|i| i as f32 + 1.0).collect())
+}
+
+#[test]
+fn conv_same_padding_is_asymmetric_for_even_kernels() {
+    for (auto_pad, expected) in
+        [(AutoPad::SameUpper, [3.0, 5.0, 7.0, 4.0]), (AutoPad::SameLower, [1.0, 3.0, 5.0, 7.0])]
+    {
+        let op = ops::Conv { auto_pad, ..ops::Conv::default() };
+        let w = Tensor::f32([1, 1, 2], vec![1.0, 1.0]);
+        let y = one(op, &[iota(&[1, 1, 4]), w]).unwrap();
+        assert_eq!(floats(&y), (&[1, 1, 4][..], &expected[..]));
+    }
+}
+
+#[test]
+fn a_strided_dilated_grouped_convolution_follows_its_formula() {
+    let op = ops::Conv {
+        group: 2,
+        strides: vec![2],
+        dilations: vec![2],
+        pads: vec![1, 2],
+        ..ops::Conv::default()
+    };
+    let w = Tensor::f32([2, 1, 2], vec![1.0, 10.0, 100.0, 1000.0]);
+    let b = Tensor::f32([2], vec![0.5, 0.25]);
+    // Channel 0 is 0 1 2 3 4 0 0, channel 1 is 0 5 6 7 8 0 0.
+    let y = one(op, &[iota(&[1, 2, 4]), w, b]).unwrap();
+    assert_eq!(floats(&y).1, [20.5, 42.5, 4.5, 6000.25, 8600.25, 800.25]);
+}
+
+#[test]
+fn inputs_that_the_graph_does_not_declare_are_named() {
+    let mut g = Graph::new("g");
+    let x = g.add_input("left", DType::F32, &[2]);
+    let y = g.add_node(Op::Relu, &[x], "y");
+    g.outputs.push(y);
+    let error = |inputs: &[Tensor]| onnx::evaluate(&g, inputs, &Ideal).unwrap_err().to_string();
+    assert_eq!(error(&[]), "graph has 1 inputs, got 0 tensors");
+    assert_eq!(error(&[iota(&[3])]), "input \"left\" has shape [3], the graph declares [2]");
+    assert_eq!(error(&[Tensor::ints([1, 2])]), "input \"left\" is INT64, the graph declares FLOAT32");
+}
+
+#[test]
+fn an_unknown_operator_is_an_error_and_not_a_guess() {
+    let op = Op::Unknown { domain: "com.example".into(), name: "Magic".into() };
+    let error = one(op, &[iota(&[1])]).unwrap_err();
+    assert_eq!(error.to_string(), "Magic \"y\": operator is not in the table");
+}

@@ -6,7 +6,7 @@ pub mod function;
 pub mod half;
 pub mod onnx;
 pub mod record;
-pub mod tolerance;
 pub mod tflite;
+pub mod tolerance;
 pub mod value;
 pub mod verdict;

@@ -1,0 +1,3 @@
+//! The runtimes under test, one file each.
+
+pub mod litert;

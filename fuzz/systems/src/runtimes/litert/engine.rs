@@ -1,0 +1,291 @@
+//! Decides what the LiteRT worker does with one job: compile once, then write, run and read per input set.
+
+use super::{Mode, taps};
+use crate::ffi::{self, Buffer, CallError, Compiled, Environment, Library, Model, Options, Port, TensorType};
+use crate::protocol::{Outcome, OwnedJob};
+use crate::serve::{Engine, Log, OwnLimits, serve};
+use crate::{Taps, setup};
+use halfproof_ir::{Data, Tensor};
+use halfproof_oracle::record::Status;
+use std::io;
+use std::path::Path;
+
+/// The worker's main function; its arguments are `--library PATH` and the limits.
+///
+/// # Errors
+/// When the caller is gone in the middle of a message, or the system gives no thread.
+pub fn main(args: &[String]) -> io::Result<()> {
+    let limits = OwnLimits::from_args(args.iter().cloned());
+    let library = args.iter().position(|a| a == "--library").and_then(|at| args.get(at + 1)).cloned();
+    let (send, receive) = std::sync::mpsc::channel();
+    ffi::on_bare_thread(move || {
+        // A send fails only when nobody waits any more.
+        let _ = send.send(work(limits, library));
+    })?;
+    receive.recv().map_err(io::Error::other)?
+}
+
+fn work(limits: OwnLimits, path: Option<String>) -> io::Result<()> {
+    let mut library = None;
+    let start = || {
+        let path = path.ok_or("the worker needs --library PATH")?;
+        let opened = Library::open(Path::new(&path), setup::LITERT_SHA256).map_err(|e| e.to_string())?;
+        let library = library.insert(opened);
+        let environment = Environment::new(library).map_err(|e| e.to_string())?;
+        Ok(LiteRtEngine { environment, log: Log::new() })
+    };
+    serve(limits, start)
+}
+
+struct LiteRtEngine<'l> {
+    environment: Environment<'l>,
+    log: Log,
+}
+
+/// A refusal: the stage, and the library's words.
+struct Refused(&'static str, String);
+
+impl Engine for LiteRtEngine<'_> {
+    fn run(&mut self, job: &OwnedJob<'_>) -> Vec<Outcome> {
+        ffi::trace(job.trace);
+        let Some(&mode) = Mode::ALL.get(job.mode as usize) else {
+            let why = format!("mode {} is not known to this worker", job.mode);
+            return job.sets.iter().map(|_| Outcome::of(Status::Cannot { why: why.clone() })).collect();
+        };
+        let plain = |engine: &mut Self| engine.attempt(mode, job, &Aligned::copy(job.model), None);
+        let Some(patched) = patched(job) else { return plain(self) };
+        let tapped = self.attempt(mode, job, &Aligned::copy(&patched.model), Some(&patched));
+        if job.taps == Taps::All {
+            return tapped;
+        }
+        let check = |(mut plain, tapped): (Outcome, Outcome)| {
+            if same_outputs(&plain, &tapped) {
+                plain.taps = tapped.taps;
+            }
+            plain
+        };
+        plain(self).into_iter().zip(tapped).map(check).collect()
+    }
+}
+
+fn patched(job: &OwnedJob<'_>) -> Option<taps::Patched> {
+    if job.taps == Taps::None { None } else { taps::expose(job.model) }
+}
+
+fn same_outputs(a: &Outcome, b: &Outcome) -> bool {
+    let bits = |t: &Tensor| (t.shape.clone(), t.data.to_le_bytes());
+    a.status == b.status
+        && a.outputs.len() == b.outputs.len()
+        && a.outputs.iter().zip(&b.outputs).all(|(x, y)| x.dtype() == y.dtype() && bits(x) == bits(y))
+}
+
+impl LiteRtEngine<'_> {
+    fn attempt(
+        &mut self,
+        mode: Mode,
+        job: &OwnedJob<'_>,
+        model: &Aligned,
+        patched: Option<&taps::Patched>,
+    ) -> Vec<Outcome> {
+        self.log.mark();
+        match self.execute(mode, job, model, patched) {
+            Ok(outcomes) => outcomes,
+            Err(Refused(stage, text)) => {
+                let status = Status::Refused { stage: stage.to_string(), text };
+                job.sets.iter().map(|_| Outcome::of(status.clone())).collect()
+            }
+        }
+    }
+
+    fn execute(
+        &mut self,
+        mode: Mode,
+        job: &OwnedJob<'_>,
+        model: &Aligned,
+        patched: Option<&taps::Patched>,
+    ) -> Result<Vec<Outcome>, Refused> {
+        let interface = taps::interface(job.model);
+        let environment = &self.environment;
+        let model = Model::from_buffer(environment, model.bytes()).map_err(|e| refused("load", &e, ""))?;
+        let (inputs, outputs) = model.ports().map_err(|e| refused("load", &e, ""))?;
+        let options = options(environment, mode).map_err(|e| refused("prepare", &e, ""))?;
+        let mut compiled = match Compiled::new(&model, &options) {
+            Ok(compiled) => compiled,
+            // Only here are the library's words on standard error.
+            Err(e) => return Err(refused("prepare", &e, &self.log.since_mark())),
+        };
+        let ready = Ready::new(&compiled, &inputs, &outputs);
+        let mut ready = ready.map_err(|e| refused("prepare", &e, &compiled.take_messages()))?;
+        let accelerated = mode.delegates().then(|| compiled.is_fully_accelerated().ok()).flatten();
+        let order = Order::new(&interface, &inputs, &outputs, patched);
+        Ok(job
+            .sets
+            .iter()
+            .map(|set| match ready.run(&mut compiled, set, &order) {
+                Ok((outputs, taps)) => Outcome { status: Status::Ok, outputs, taps, accelerated },
+                Err(Refused(stage, text)) => {
+                    Outcome { accelerated, ..Outcome::of(Status::Refused { stage: stage.to_string(), text }) }
+                }
+            })
+            .collect())
+    }
+}
+
+fn options<'l>(environment: &Environment<'l>, mode: Mode) -> Result<Options<'l>, CallError> {
+    let mut options = Options::cpu(environment)?;
+    // The accelerator looks for the payload under the first name, the interpreter's set-up under the second.
+    options.attach(c"xnnpack", mode.payload())?;
+    options.attach(c"cpu_delegate", mode.payload())?;
+    // 2: messages are collected for `take_messages`.
+    options.attach(c"runtime_options_string", c"error_reporter_mode = 2\n")?;
+    Ok(options)
+}
+
+/// The library's own words when it has any, else the status.
+fn refused(stage: &'static str, error: &CallError, words: &str) -> Refused {
+    let lines = words.lines().map(|l| l.trim().trim_start_matches("ERROR: ").trim());
+    let lines: Vec<&str> = lines
+        .filter(|l| !l.is_empty() && !l.starts_with("INFO:") && !l.starts_with(ffi::TRACE_MARK))
+        .collect();
+    Refused(stage, if lines.is_empty() { error.to_string() } else { lines.join("; ") })
+}
+
+/// Where in the signature the interface's inputs and outputs and the taps stand.
+struct Order {
+    /// Per input of the signature: its position in an input set.
+    inputs: Vec<usize>,
+    /// Per output of the model: its position in the signature.
+    outputs: Vec<usize>,
+    /// Positions in the signature to report as taps, with their tensors.
+    taps: Vec<(u32, usize)>,
+}
+
+impl Order {
+    /// Signatures may order inputs and outputs in their own way; records go by the subgraph's order. Where the file
+    /// cannot say, the signature's order stands.
+    fn new(
+        interface: &Option<taps::Interface>,
+        inputs: &[Port],
+        outputs: &[Port],
+        patched: Option<&taps::Patched>,
+    ) -> Order {
+        let place = |ports: &[Port], tensor: u32| ports.iter().position(|p| p.tensor == tensor);
+        let by_file = |wanted: &[u32], ports: &[Port]| -> Option<Vec<usize>> {
+            wanted.iter().map(|&t| place(ports, t)).collect()
+        };
+        let in_order = interface
+            .as_ref()
+            .filter(|i| i.inputs.len() == inputs.len())
+            .and_then(|i| inputs.iter().map(|p| i.inputs.iter().position(|&t| t == p.tensor)).collect())
+            .unwrap_or_else(|| (0..inputs.len()).collect());
+        let out_order = interface
+            .as_ref()
+            .and_then(|i| by_file(&i.outputs, outputs))
+            .unwrap_or_else(|| (0..outputs.len()).collect());
+        let taps = patched.map_or(vec![], |p| {
+            p.visible.iter().filter_map(|&t| place(outputs, t).map(|at| (t, at))).collect()
+        });
+        Order { inputs: in_order, outputs: out_order, taps }
+    }
+}
+
+/// A compiled model with its buffers.
+struct Ready<'m> {
+    inputs: Vec<(TensorType, Buffer<'m>)>,
+    outputs: Vec<(TensorType, Buffer<'m>)>,
+}
+
+impl<'m> Ready<'m> {
+    fn new(compiled: &Compiled<'m>, inputs: &[Port], outputs: &[Port]) -> Result<Ready<'m>, CallError> {
+        let typed = |ports: &[Port]| -> Result<Vec<TensorType>, CallError> {
+            let unranked = CallError { call: "LiteRtGetRankedTensorType", code: 5 };
+            ports.iter().map(|p| p.tensor_type.ok_or_else(|| unranked.clone())).collect()
+        };
+        let inputs = typed(inputs)?
+            .into_iter()
+            .enumerate()
+            .map(|(i, t)| Ok((t, compiled.input_buffer(i, t)?)))
+            .collect::<Result<_, _>>()?;
+        let outputs = compiled
+            .allocate(typed(outputs)?)?
+            .into_iter()
+            .enumerate()
+            .map(|(i, t)| Ok((t, compiled.output_buffer(i, t)?)))
+            .collect::<Result<_, _>>()?;
+        Ok(Ready { inputs, outputs })
+    }
+
+    #[expect(clippy::type_complexity, reason = "outputs and taps")]
+    fn run(
+        &mut self,
+        compiled: &mut Compiled<'m>,
+        set: &[Tensor],
+        order: &Order,
+    ) -> Result<(Vec<Tensor>, Vec<(u32, Tensor)>), Refused> {
+        self.write(set, order)?;
+        let inputs: Vec<&Buffer<'m>> = self.inputs.iter().map(|(_, b)| b).collect();
+        let outputs: Vec<&Buffer<'m>> = self.outputs.iter().map(|(_, b)| b).collect();
+        if let Err(e) = compiled.run(&inputs, &outputs) {
+            return Err(refused("run", &e, &compiled.take_messages()));
+        }
+        let outputs = order.outputs.iter().map(|&at| self.read(at)).collect::<Result<_, _>>()?;
+        let taps = order.taps.iter().filter_map(|&(t, at)| self.read(at).ok().map(|v| (t, v))).collect();
+        Ok((outputs, taps))
+    }
+
+    fn write(&mut self, set: &[Tensor], order: &Order) -> Result<(), Refused> {
+        if set.len() != self.inputs.len() {
+            let text = format!("the model has {} inputs, {} were given", self.inputs.len(), set.len());
+            return Err(Refused("inputs", text));
+        }
+        for ((tensor_type, buffer), &at) in self.inputs.iter_mut().zip(&order.inputs) {
+            let tensor = &set[at];
+            let fits = tensor_type.dtype() == Some(tensor.dtype())
+                && tensor_type.shape().as_deref() == Some(tensor.shape.as_slice());
+            if !fits {
+                let wanted = match (tensor_type.dtype(), tensor_type.shape()) {
+                    (Some(dtype), Some(shape)) => format!("{dtype} {shape:?}"),
+                    _ => "of a type or shape that halfproof does not hold".to_string(),
+                };
+                let text =
+                    format!("input {at} is {wanted}, but {} {:?} was given", tensor.dtype(), tensor.shape);
+                return Err(Refused("inputs", text));
+            }
+            buffer.write(&tensor.data.to_le_bytes()).map_err(|e| refused("inputs", &e, ""))?;
+        }
+        Ok(())
+    }
+
+    fn read(&self, at: usize) -> Result<Tensor, Refused> {
+        let (tensor_type, buffer) = &self.outputs[at];
+        let bytes = buffer.read().map_err(|e| refused("outputs", &e, ""))?;
+        let strange =
+            || Refused("outputs", format!("output {at} has a type or shape that halfproof does not hold"));
+        let (dtype, shape) = tensor_type.dtype().zip(tensor_type.shape()).ok_or_else(strange)?;
+        let len = shape.iter().try_fold(dtype.size(), |n, &d| n.checked_mul(d)).ok_or_else(strange)?;
+        let data = bytes.get(..len).and_then(|b| Data::from_le_bytes(dtype, b)).ok_or_else(strange)?;
+        Ok(Tensor::new(shape, data))
+    }
+}
+
+/// A copy of a model at an address that is a multiple of 64, as the constants inside expect.
+struct Aligned {
+    bytes: Vec<u8>,
+    start: usize,
+    len: usize,
+}
+
+impl Aligned {
+    fn copy(model: &[u8]) -> Aligned {
+        const ALIGNMENT: usize = 64;
+        let mut bytes: Vec<u8> = Vec::with_capacity(model.len() + ALIGNMENT);
+        let start = bytes.as_ptr().align_offset(ALIGNMENT);
+        bytes.resize(start, 0);
+        bytes.extend_from_slice(model);
+        Aligned { bytes, start, len: model.len() }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.bytes[self.start..self.start + self.len]
+    }
+}

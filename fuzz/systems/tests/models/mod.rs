@@ -1,0 +1,88 @@
+//! Small models for the tests of this crate.
+#![allow(dead_code, clippy::unwrap_used, reason = "tests; each file uses its own part")]
+
+use halfproof_ir::DType;
+use halfproof_wire::tflite::{
+    Buffer, Builtin, Model, Operator, Options, Signature, SubGraph, Tensor, TensorType, options,
+};
+
+fn tensor(name: impl Into<String>, dtype: TensorType, shape: &[i32]) -> Tensor {
+    Tensor { name: name.into(), shape: shape.to_vec(), dtype, has_rank: true, ..Tensor::default() }
+}
+
+fn model(subgraphs: Vec<SubGraph>) -> Model {
+    Model { version: 3, subgraphs, buffers: vec![Buffer::default()], ..Model::default() }
+}
+
+/// Unary operators one after the other on a tensor `[1, n]`; tensor 0 is the input, tensor i the result of operator i.
+pub(crate) fn chain(operators: &[Builtin], dtype: DType, n: i32) -> Model {
+    let last = i32::try_from(operators.len()).unwrap();
+    let tensors = (0..=last).map(|i| tensor(format!("t{i}"), dtype.into(), &[1, n])).collect();
+    let operators =
+        (0..last).zip(operators).map(|(i, &op)| Operator::builtin(op, [i], [i + 1], Options::None)).collect();
+    model(vec![SubGraph { name: "main".into(), tensors, inputs: vec![0], outputs: vec![last], operators }])
+}
+
+/// A model whose signature takes its output for its input, which throws a C++ exception through the C interface.
+pub(crate) fn confused_signature() -> Model {
+    let mut model = chain(&[Builtin::Neg], DType::F32, 4);
+    let port = |tensor| vec![("port".to_string(), tensor)];
+    model.signatures.push(Signature { key: "main".into(), subgraph: 0, inputs: port(1), outputs: port(1) });
+    model
+}
+
+/// A scalar broadcast to a shape.
+pub(crate) fn broadcast_to(shape: &[i32]) -> Model {
+    let mut constant = tensor("shape", TensorType::Int32, &[i32::try_from(shape.len()).unwrap()]);
+    constant.buffer = 1;
+    let bytes: Vec<u8> = shape.iter().flat_map(|d| d.to_le_bytes()).collect();
+    let graph = SubGraph {
+        name: "main".into(),
+        tensors: vec![
+            tensor("x", TensorType::Float32, &[1]),
+            constant,
+            tensor("y", TensorType::Float32, shape),
+        ],
+        inputs: vec![0],
+        outputs: vec![2],
+        operators: vec![Operator {
+            version: 2,
+            ..Operator::builtin(Builtin::BroadcastTo, [0, 1], [2], Options::None)
+        }],
+    };
+    let mut model = model(vec![graph]);
+    model.buffers.push(Buffer::new(bytes));
+    model
+}
+
+/// A loop whose condition stays true: WHILE (x == x) x = x.
+pub(crate) fn endless() -> Model {
+    let int = |name: &str| tensor(name, TensorType::Int32, &[1]);
+    let graph = |name: &str, tensors, outputs: Vec<i32>, operators| SubGraph {
+        name: name.into(),
+        tensors,
+        inputs: vec![0],
+        outputs,
+        operators,
+    };
+    let loop_options = options::While { cond_subgraph_index: 1, body_subgraph_index: 2 };
+    let main = graph(
+        "main",
+        vec![int("x"), int("y")],
+        vec![1],
+        vec![Operator::builtin(Builtin::While, [0], [1], Options::While(loop_options))],
+    );
+    let condition = graph(
+        "condition",
+        vec![int("x"), tensor("same", TensorType::Bool, &[1])],
+        vec![1],
+        vec![Operator::builtin(Builtin::Equal, [0, 0], [1], Options::None)],
+    );
+    let body = graph(
+        "body",
+        vec![int("x"), int("next")],
+        vec![1],
+        vec![Operator::builtin(Builtin::Maximum, [0, 0], [1], Options::None)],
+    );
+    model(vec![main, condition, body])
+}

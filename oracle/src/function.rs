@@ -144,11 +144,16 @@ fn turning_points(f: Function) -> &'static [f64] {
     }
 }
 
+/// True for x times a gate: a kernel may multiply -inf by the gate's 0, which is NaN and not the limit 0.
+pub fn is_gated(f: Function) -> bool {
+    matches!(f, Function::Gelu | Function::GeluTanh | Function::HardSwish | Function::Mish)
+}
+
 /// Bounds that no correct value of f passes, whatever the argument.
 pub fn codomain(f: Function) -> (f64, f64) {
     use Function::*;
     match f {
-        Exp | Sqrt | Rsqrt | Abs | Square | Relu | Softplus => (0.0, f64::INFINITY),
+        Exp | Sqrt | Abs | Square | Relu | Softplus => (0.0, f64::INFINITY),
         Sin | Cos | Tanh | Erf | Sign => (-1.0, 1.0),
         Logistic => (0.0, 1.0),
         _ => (f64::NEG_INFINITY, f64::INFINITY),
@@ -191,7 +196,7 @@ pub fn range(f: Function, lo: f64, hi: f64) -> Range {
             found.leaves_domain = true;
             return;
         }
-        let slack = if y.is_finite() { y.abs() * relative_slack(f, x) } else { 0.0 };
+        let slack = if y.is_finite() && x.is_finite() { y.abs() * relative_slack(f, x) } else { 0.0 };
         found.lo = found.lo.min(y - slack);
         found.hi = found.hi.max(y + slack);
     };
@@ -208,7 +213,8 @@ pub fn range(f: Function, lo: f64, hi: f64) -> Range {
         return Range { lo: f64::NAN, hi: f64::NAN, leaves_domain: true };
     }
     if f == Function::Rsqrt && lo == 0.0 {
-        found.hi = f64::INFINITY;
+        // The root of -0 is -0.
+        (found.lo, found.hi) = (f64::NEG_INFINITY, f64::INFINITY);
     }
     found
 }

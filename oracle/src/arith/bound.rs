@@ -39,18 +39,20 @@ impl Bound {
         Bound { contract, runtime: None }
     }
 
-    /// Both ends rounded to `format`, or not: rounding may be skipped or wider.
+    /// Both ends rounded to `format`, or not: rounding may be skipped, be wider, or go through binary32 first.
     #[inline]
     fn in_register(&self, e: Enclosure, format: Format) -> Enclosure {
+        let rounded = |e: Enclosure, format: Format| Enclosure {
+            lo: e.lo.min(format.round(e.lo)),
+            hi: e.hi.max(format.round(e.hi)),
+            ..e
+        };
         match format {
             Format::Double => e,
-            Format::Single | Format::Half => {
-                let mut rounded =
-                    Enclosure { lo: e.lo.min(format.round(e.lo)), hi: e.hi.max(format.round(e.hi)), ..e };
-                if format == Format::Half && self.contract.flush {
-                    rounded = flushed(rounded);
-                }
-                rounded
+            Format::Single => rounded(e, Format::Single),
+            Format::Half => {
+                let narrow = rounded(rounded(e, Format::Single), Format::Half);
+                if self.contract.flush { flushed(narrow) } else { narrow }
             }
         }
     }

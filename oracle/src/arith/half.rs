@@ -51,9 +51,12 @@ impl Half {
     }
 
     /// A function's value, off by the model's noise, in a register.
-    fn transcendental(self, x: f32, exact: f64) -> f32 {
-        let noisy = if self.model.kernel_noise_ulp > 0.0 { self.model.noise(x, exact) } else { exact };
-        self.register(noisy as f32)
+    fn transcendental(self, x: f32, exact: f64, (least, greatest): (f64, f64)) -> f32 {
+        if self.model.kernel_noise_ulp > 0.0 {
+            // No sane kernel leaves the codomain. f64::clamp keeps NaN.
+            return self.register(self.model.noise(x, exact).clamp(least, greatest) as f32);
+        }
+        self.register(exact as f32)
     }
 }
 
@@ -97,7 +100,7 @@ impl Arith for Half {
     }
 
     fn pow(&self, a: f32, b: f32) -> f32 {
-        self.transcendental(a, libm::pow(f64::from(a), f64::from(b)))
+        self.transcendental(a, libm::pow(f64::from(a), f64::from(b)), (f64::NEG_INFINITY, f64::INFINITY))
     }
 
     fn max(&self, a: f32, b: f32) -> f32 {
@@ -130,7 +133,7 @@ impl Arith for Half {
                 function::value(f, f64::from(x)) as f32
             }
             Function::Reciprocal => self.register(1.0 / x),
-            _ => self.transcendental(x, function::value(f, f64::from(x))),
+            _ => self.transcendental(x, function::value(f, f64::from(x)), function::codomain(f)),
         }
     }
 

@@ -117,10 +117,18 @@ impl Bound {
         if t.nan != 0 || !t.largest.is_finite() {
             return self.irregular(a.iter().copied(), t.exact, a.len());
         }
-        if a.len() <= 1 || t.widths == 0 && self.is_exact_sum(a.iter().map(|x| granule(x.lo)), t.largest) {
-            return if a.len() == 1 { a[0] } else { Enclosure::of(t.exact, t.middle, t.middle) };
+        if let [only] = a {
+            return self.in_register(*only, self.contract.accumulator);
         }
-        self.rounded_sum(t, a.len() - 1, false)
+        if t.widths == 0 && self.is_exact_sum(a.iter().map(|x| granule(x.lo)), t.largest) {
+            return Enclosure::of(t.exact, t.middle, t.middle);
+        }
+        // A term that the accumulator cannot hold is rounded when it enters, like a product.
+        let held = t.widths == 0 && a.iter().all(|x| self.contract.accumulator.round(x.lo) == x.lo);
+        if self.contract.accumulator != Format::Half || held {
+            return self.rounded_sum(t, a.len() - 1, false);
+        }
+        self.rounded_sum(t, a.len(), true)
     }
 
     /// The interval around the middle that holds the terms' own intervals and every rounding.

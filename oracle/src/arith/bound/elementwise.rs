@@ -60,28 +60,37 @@ pub(super) fn mul(a: Enclosure, b: Enclosure) -> Enclosure {
             return if is_single(a.lo) && is_single(b.lo) { point } else { point.nudged() };
         }
     }
-    corners(v, nan, [a.lo * b.lo, a.lo * b.hi, a.hi * b.lo, a.hi * b.hi], true)
+    let is_zero = |e: &Enclosure| e.lo == 0.0 && e.hi == 0.0;
+    let never = |x: &Enclosure, y: &Enclosure| is_zero(x) && y.is_certainly_infinite();
+    if never(&a, &b) || never(&b, &a) {
+        return Enclosure::certain_nan(v);
+    }
+    let product = corners(v, nan, [a.lo * b.lo, a.lo * b.hi, a.hi * b.lo, a.hi * b.hi]);
+    // Zero times infinity, also where zero is inside the interval.
+    let meets = a.straddles_zero() && b.may_be_infinite() || b.straddles_zero() && a.may_be_infinite();
+    if meets && product.nan == Nan::Impossible {
+        Enclosure { nan: Nan::Possible, ..product }
+    } else {
+        product
+    }
 }
 
 /// The hull of four corner values. NaN corners (0 times inf, inf over inf) make NaN possible; where they occur, the
 /// numbers next to them are the other corners and zero.
 #[inline]
-fn corners(v: f64, nan: Nan, values: [f64; 4], zero_beside_nan: bool) -> Enclosure {
+fn corners(v: f64, nan: Nan, values: [f64; 4]) -> Enclosure {
     let [p, q, r, s] = values;
     let total = (p + q) + (r + s);
     if total.is_finite() {
         return Enclosure { v, lo: p.min(q).min(r.min(s)), hi: p.max(q).max(r.max(s)), nan }.nudged();
     }
-    if nan == Nan::Certain || values.iter().all(|c| c.is_nan()) {
+    if nan == Nan::Certain {
         return Enclosure::certain_nan(v);
     }
     let mut found = Enclosure { v, lo: f64::INFINITY, hi: f64::NEG_INFINITY, nan };
     for c in values {
         let c = if c.is_nan() {
             found.nan = Nan::Possible;
-            if !zero_beside_nan {
-                continue;
-            }
             0.0
         } else {
             c
@@ -115,7 +124,10 @@ pub(super) fn div(a: Enclosure, b: Enclosure) -> Enclosure {
         let exact = is_single(q) && is_single(b.lo) && q * b.lo == a.lo;
         return if exact { point } else { point.nudged() };
     }
-    corners(v, nan, [a.lo / b.lo, a.lo / b.hi, a.hi / b.lo, a.hi / b.hi], true)
+    if a.is_certainly_infinite() && b.is_certainly_infinite() {
+        return Enclosure::certain_nan(v);
+    }
+    corners(v, nan, [a.lo / b.lo, a.lo / b.hi, a.hi / b.lo, a.hi / b.hi])
 }
 
 /// a to the power b: monotone in each argument for a > 0; whole exponents for the rest.
@@ -127,6 +139,10 @@ pub(super) fn pow(a: Enclosure, b: Enclosure) -> Enclosure {
     }
     // The power's own error is at most an ulp; three more cover it.
     let widened = |e: Enclosure| e.nudged().nudged().nudged().nudged();
+    if a.straddles_zero() && b.lo < 0.0 {
+        // An infinity whose sign is that of a zero, which is not tracked.
+        return Enclosure::anything(v);
+    }
     if a.is_point() && b.is_point() {
         let p = libm::pow(a.lo, b.lo);
         return if p.is_nan() { Enclosure::certain_nan(v) } else { widened(Enclosure::of(v, p, p)) };
@@ -134,7 +150,7 @@ pub(super) fn pow(a: Enclosure, b: Enclosure) -> Enclosure {
     if a.lo > 0.0 {
         let values =
             [libm::pow(a.lo, b.lo), libm::pow(a.lo, b.hi), libm::pow(a.hi, b.lo), libm::pow(a.hi, b.hi)];
-        return widened(corners(v, Nan::Impossible, values, true));
+        return widened(corners(v, Nan::Impossible, values));
     }
     if b.is_point() && b.lo == b.lo.trunc() && b.lo >= 0.0 {
         let (p, q) = (libm::pow(a.lo, b.lo), libm::pow(a.hi, b.lo));
@@ -146,7 +162,7 @@ pub(super) fn pow(a: Enclosure, b: Enclosure) -> Enclosure {
     if a.lo >= 0.0 && b.lo > 0.0 {
         let values =
             [libm::pow(a.hi, b.lo), libm::pow(a.hi, b.hi), libm::pow(a.lo, b.lo), libm::pow(a.lo, b.hi)];
-        return widened(corners(v, Nan::Impossible, values, true));
+        return widened(corners(v, Nan::Impossible, values));
     }
     Enclosure::anything(v)
 }

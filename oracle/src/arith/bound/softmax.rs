@@ -69,7 +69,8 @@ impl Bound {
                 d
             }
         };
-        let high: Vec<f64> = row.iter().map(|x| shifted(x.hi, 1.0)).collect();
+        // x - max is not positive, rounded or not.
+        let high: Vec<f64> = row.iter().map(|x| shifted(x.hi, 1.0).min(0.0)).collect();
         let low: Vec<f64> = row.iter().map(|x| shifted(x.lo, -1.0)).collect();
         let powers_high: Vec<f64> =
             high.iter().map(|&d| libm::exp(d) * (1.0 + errors.power) + errors.cut).collect();
@@ -80,8 +81,11 @@ impl Bound {
         (0..row.len())
             .map(|i| {
                 if log {
-                    let total_low = (powers_high[i] + others_low[i]) * (1.0 - errors.sum);
-                    let total_high = (powers_low[i] + others_high[i]) * (1.0 + errors.sum);
+                    // The element and its own power move together, but the power errs by itself.
+                    let own_low = (libm::exp(high[i]) * (1.0 - errors.power) - errors.cut).max(0.0);
+                    let own_high = libm::exp(low[i]) * (1.0 + errors.power) + errors.cut;
+                    let total_low = (own_low + others_low[i]) * (1.0 - errors.sum);
+                    let total_high = (own_high + others_high[i]) * (1.0 + errors.sum);
                     self.log_result(exact[i], (low[i], high[i]), (total_low, total_high), &errors)
                 } else {
                     let share = |own: f64, others: f64| if own == 0.0 { 0.0 } else { own / (own + others) };

@@ -33,7 +33,7 @@ impl Bound {
             return Enclosure::certain_nan(v);
         }
         let mut exact = Enclosure { v, lo: range.lo, hi: range.hi, nan: x.nan };
-        if range.leaves_domain {
+        if range.leaves_domain || function::is_gated(f) && x.lo == f64::NEG_INFINITY {
             exact.nan = Nan::Possible;
         }
         if x.nan == Nan::Possible && f == Function::Relu {
@@ -83,8 +83,9 @@ impl Bound {
             return Enclosure { v, ..x };
         }
         let narrow = self.contract.force_f16 || self.contract.registers == crate::contract::Format::Half;
-        let rounded = if narrow { crate::half::round(alpha) } else { alpha };
-        let slope = Enclosure::of(alpha, alpha.min(rounded), alpha.max(rounded));
+        let held = if self.contract.rounds_storage { crate::half::round_single(alpha) } else { alpha };
+        let rounded = if narrow { crate::half::round(alpha) } else { held };
+        let slope = Enclosure::of(alpha, held.min(rounded), held.max(rounded));
         let negative = Enclosure { v, lo: x.lo, hi: x.hi.min(0.0), nan: x.nan };
         let scaled = self.register(Enclosure { v, ..elementwise::mul(negative, slope) });
         if x.hi >= 0.0 { Enclosure { v, ..Enclosure::hull(positive, scaled) } } else { scaled }

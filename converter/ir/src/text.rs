@@ -9,7 +9,8 @@
 //! c = Conv(x, w, b) pads=[1,1,1,1] strides=[2,2]   # ONNX operator, operands, attributes that are not the default
 //! r: f32[1,4,3,3] = Relu(c) @"block/relu"          # a declared type; a node's name where it is not that of its result
 //! y, _ = MaxPool(r) kernel_shape=[2,2]             # _ where an optional operand or result is absent
-//! output y
+//! h = Cast(y) to=f16                               # a type as an attribute
+//! output h
 //! ```
 //!
 //! Names of letters, digits and `_ . / -` stand bare; all others, and the words used above, in double quotes.

@@ -15,6 +15,7 @@ c = Conv(x, w) pads=[1,1,1,1] strides=[2,2]
 r: f32[1,1,3,3] = Relu(c) @"block/relu"
 y, _ = MaxPool(r) kernel_shape=[2,2]
 z = unknown "com.microsoft" "Thing"(y, _, x)
+h = Cast(y) saturate=0 to=f16
 output y
 output z
 "#;

@@ -406,7 +406,13 @@ impl Parser<'_> {
                 return Err(self.scan.error_at(at, format!("{name} has no attribute \"{attr}\"")));
             }
             self.scan.need('=')?;
-            let value = self.attribute()?;
+            let value = match DType::from_short(self.scan.peek_word()) {
+                Some(dtype) if attr == "to" => {
+                    self.scan.word();
+                    Attr::Int(dtype.onnx_code())
+                }
+                _ => self.attribute()?,
+            };
             if attrs.insert(attr.to_string(), value).is_some() {
                 return Err(self.scan.error_at(at, format!("attribute \"{attr}\" is there twice")));
             }

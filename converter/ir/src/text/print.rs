@@ -121,10 +121,16 @@ impl Printer<'_> {
         }
         self.text.push(')');
         for (name, value) in node.op.attributes() {
-            self.text.push(' ');
-            self.text.push_str(name);
-            self.text.push('=');
-            self.attribute(&value);
+            // A type is written by its name, below.
+            if name != "to" {
+                self.text.push(' ');
+                self.text.push_str(name);
+                self.text.push('=');
+                self.attribute(&value);
+            }
+        }
+        if let Op::Cast(cast) = &node.op {
+            self.put(format_args!(" to={}", cast.to.short()));
         }
         let default = node.outputs.iter().flatten().next().map(|&id| &self.graph.value(id).name);
         if default != Some(&node.name) {

@@ -256,11 +256,11 @@ impl<'a> Reader<'a> {
         let mut inputs = inputs;
         let mut names = BTreeSet::new();
         for i in order {
-            let node = &proto.node[i];
-            let outputs = node.output.iter().map(|o| self.ids.get(o.as_str()).copied()).collect();
+            let source = &proto.node[i];
+            let outputs = source.output.iter().map(|o| self.ids.get(o.as_str()).copied()).collect();
             let operands = std::mem::take(&mut inputs[i]);
-            if let Some(mut node) = upgrade::node(&mut self, node, operands, outputs)? {
-                name_node(&mut node, &self.graph, &mut names);
+            if let Some(mut node) = upgrade::node(&mut self, source, operands, outputs)? {
+                name_node(&mut node, &source.op_type, &self.graph, &mut names);
                 check_arity(&node)?;
                 self.graph.nodes.push(node);
             }
@@ -297,10 +297,10 @@ impl<'a> Reader<'a> {
 }
 
 /// Gives a node a name that no other node of the graph has.
-fn name_node(node: &mut Node, graph: &Graph, names: &mut BTreeSet<String>) {
+fn name_node(node: &mut Node, op: &str, graph: &Graph, names: &mut BTreeSet<String>) {
     if node.name.is_empty() {
         let output = node.outputs.iter().flatten().next().map_or("", |&id| graph.value(id).name.as_str());
-        node.name = format!("{}_{output}", node.op.name());
+        node.name = format!("{op}_{output}");
     }
     let mut i = 2;
     let base = node.name.len();

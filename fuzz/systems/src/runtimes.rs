@@ -1,3 +1,44 @@
-//! The runtimes under test, one file each.
+//! The runtimes under test, one file each, and how they are opened by name.
 
+pub mod interp;
 pub mod litert;
+pub mod tract;
+
+use crate::worker::{Limits, Program};
+use crate::{Runtime, Unavailable};
+use interp::Interpreter;
+use litert::{LiteRt, Mode};
+use tract::Tract;
+
+/// Every name that [`open`] knows, in the order of tables and reports.
+pub const NAMES: [&str; 7] = [
+    "interp-f16",
+    "interp-f32",
+    "litert-reference",
+    "litert-builtin",
+    "litert-xnnpack",
+    "litert-xnnpack-fp16",
+    "tract",
+];
+
+/// Opens runtimes by name; those of one library share its worker processes, which are started with `worker`. One answer
+/// per name: a runtime, or why it is not there.
+pub fn open(names: &[&str], worker: &Program, limits: Limits) -> Vec<Result<Box<dyn Runtime>, Unavailable>> {
+    let litert = LiteRt::all(worker.clone(), limits);
+    let one = |&name: &&str| -> Result<Box<dyn Runtime>, Unavailable> {
+        match name {
+            "interp-f16" => Ok(Box::new(Interpreter::f16())),
+            "interp-f32" => Ok(Box::new(Interpreter::f32())),
+            "tract" => Ok(Box::new(Tract::new(limits)?)),
+            _ => {
+                let unknown = || Unavailable {
+                    system: name.to_string(),
+                    why: format!("no such runtime; there are: {}", NAMES.join(", ")),
+                };
+                let mode = Mode::from_name(name).ok_or_else(unknown)?;
+                Ok(Box::new(litert.clone()?.swap_remove(mode as usize)))
+            }
+        }
+    };
+    names.iter().map(one).collect()
+}

@@ -126,6 +126,58 @@ pub fn litert_library() -> PathBuf {
     systems_dir().join(LITERT.system).join(LITERT.version).join(LITERT.file)
 }
 
+/// The version of tract-onnx that `Cargo.lock` pins.
+pub const TRACT_VERSION: &str = "0.23.9";
+
+/// Where `setup tract` puts the worker.
+pub fn tract_worker() -> PathBuf {
+    systems_dir().join("tract").join(TRACT_VERSION).join("halfproof-tract")
+}
+
+/// Builds the worker of tract-onnx with Cargo and puts it into place. Cargo's own progress goes to the terminal; it does
+/// nothing when nothing has changed.
+///
+/// # Errors
+/// [`SetupError`]; an installed worker stays as it is then.
+pub fn tract(say: &mut dyn FnMut(&str)) -> Result<PathBuf, SetupError> {
+    say("building halfproof-tract with Cargo: some minutes and 1 GB of target/ the first time");
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new("."));
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut child = Command::new(cargo)
+        .args(["build", "--release", "--locked", "--package", "halfproof-tract", "--message-format", "json"])
+        .current_dir(workspace)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|e| cannot("run cargo in", workspace, e))?;
+    let mut messages = String::new();
+    if let Some(stdout) = &mut child.stdout {
+        stdout.read_to_string(&mut messages).map_err(|e| cannot("read cargo's answer in", workspace, e))?;
+    }
+    let status = child.wait().map_err(|e| cannot("wait for cargo in", workspace, e))?;
+    let built = executable(&messages).filter(|_| status.success()).ok_or_else(|| SetupError::Client {
+        command: "cargo build --release --package halfproof-tract".to_string(),
+        status: status.to_string(),
+    })?;
+    let target = tract_worker();
+    let folder = target.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder).map_err(|e| cannot("create", folder, e))?;
+    let scratch = target.with_extension("tmp");
+    fs::copy(&built, &scratch).map_err(|e| cannot("write", &scratch, e))?;
+    fs::rename(&scratch, &target).map_err(|e| cannot("write", &target, e))?;
+    say(&format!("installed {}", target.display()));
+    Ok(target)
+}
+
+/// The executable that Cargo says it built: the last one in its messages, one JSON object per line.
+fn executable(messages: &str) -> Option<PathBuf> {
+    let path = |line: &str| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        message.get("executable")?.as_str().map(PathBuf::from)
+    };
+    messages.lines().filter_map(path).next_back()
+}
+
 /// The SHA-256 of a file, in lower-case hexadecimal.
 ///
 /// # Errors
@@ -286,6 +338,22 @@ mod tests {
         let target = folder.path().join("libLiteRt.so");
         assert!(matches!(unpack(&LITERT, &wheel, &target), Err(SetupError::Hash { .. })));
         assert!(!target.exists());
+    }
+
+    #[test]
+    fn the_executable_is_found_in_the_messages_of_cargo() {
+        let messages = "{\"reason\":\"compiler-artifact\",\"executable\":null}\n\
+                        {\"reason\":\"compiler-artifact\",\"executable\":\"/t/halfproof-tract\"}\n\
+                        {\"reason\":\"build-finished\",\"success\":true}\n";
+        assert_eq!(executable(messages), Some("/t/halfproof-tract".into()));
+        assert_eq!(executable("not json"), None);
+    }
+
+    #[test]
+    fn the_version_of_tract_is_the_one_in_the_lock_file() {
+        let lock = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.lock")).unwrap();
+        let entry = format!("name = \"tract-onnx\"\nversion = \"{TRACT_VERSION}\"");
+        assert!(lock.contains(&entry));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! takes over, and the other jobs are answered as if nothing had happened. The fatal job is first run once more, alone
 //! in a fresh worker that names its calls, so that the record says where it died and does not depend on its neighbors.
 
+use crate::Unavailable;
 use crate::ffi::TRACE_MARK;
 use crate::protocol::{self, Greeting, Job, Outcome};
 use halfproof_oracle::record::Status;
@@ -39,6 +40,39 @@ pub struct Program {
     pub path: PathBuf,
     /// Its first arguments; the limits follow.
     pub args: Vec<String>,
+}
+
+impl Program {
+    /// The worker executable that belongs to this process: `HALFPROOF_WORKER`, else this executable when it is xtask
+    /// (which holds the same entry, as `xtask worker`), else `halfproof-worker` or `xtask` beside it, as Cargo puts
+    /// executables next to tests and examples.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when there is none, with the command that builds it.
+    pub fn find() -> Result<Program, Unavailable> {
+        if let Some(path) = std::env::var_os("HALFPROOF_WORKER") {
+            return Ok(Program { path: path.into(), args: vec![] });
+        }
+        let own = std::env::current_exe().ok();
+        let candidates = own.iter().flat_map(|own| {
+            let near = own.ancestors().skip(1).take(2);
+            [own.clone()]
+                .into_iter()
+                .chain(near.flat_map(|folder| ["halfproof-worker", "xtask"].map(|name| folder.join(name))))
+        });
+        let known = |path: &PathBuf| match path.file_name()?.to_str()? {
+            "halfproof-worker" => Some(vec![]),
+            "xtask" => Some(vec!["worker".to_string()]),
+            _ => None,
+        };
+        let mut programs = candidates
+            .filter_map(|path| known(&path).map(|args| Program { path, args }))
+            .filter(|program| program.path.is_file());
+        let why = "there is no worker executable: run `cargo build --release -p halfproof-systems --bins`";
+        programs
+            .next()
+            .ok_or_else(|| Unavailable { system: "halfproof-worker".to_string(), why: why.to_string() })
+    }
 }
 
 /// A supply of interchangeable workers, one per thread that asks at the same time. They are started when needed, kept

@@ -11,6 +11,7 @@ pub(crate) fn run(name: &str) -> Result<PathBuf, SetupError> {
     let mut say = |line: &str| anstream::eprintln!("{line}");
     match name {
         "litert" => setup::litert(&mut say),
+        "tract" => setup::tract(&mut say),
         other => Err(SetupError::UnknownSystem(other.to_string())),
     }
 }

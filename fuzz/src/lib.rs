@@ -2,4 +2,5 @@
 
 pub mod campaign;
 pub mod generate;
+pub mod minimise;
 pub mod triage;

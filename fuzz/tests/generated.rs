@@ -1,0 +1,39 @@
+//! The generator against the reference: every graph evaluates, to the shapes that the generator computed, and stays alive.
+
+use halfproof_fuzz::generate::{Dna, InputKind, Options, generate, inputs};
+use halfproof_oracle::arith::Ideal;
+use halfproof_oracle::onnx::evaluate;
+use halfproof_oracle::value::Value;
+
+#[test]
+fn every_generated_graph_evaluates_to_the_declared_shapes() {
+    for seed in 0..20_000 {
+        let graph = generate(Dna::from_seed(seed), &Options::default());
+        let set = inputs(&graph, InputKind::Gaussian, seed);
+        let run = evaluate(&graph, &set, &Ideal).unwrap_or_else(|e| panic!("seed {seed}: {e}\n{graph:#?}"));
+        for (value, declared) in run.values.iter().zip(&graph.values) {
+            if let Some(value) = value {
+                assert_eq!(Some(value.shape().to_vec()), declared.static_shape(), "seed {seed}, {}", declared.name);
+                assert_eq!(Some(value.dtype()), declared.dtype, "seed {seed}, {}", declared.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn nearly_all_outputs_are_finite_for_ordinary_inputs() {
+    let (mut finite, mut all) = (0u64, 0u64);
+    for seed in 0..5_000 {
+        let graph = generate(Dna::from_seed(seed), &Options::default());
+        for kind in [InputKind::Lattice, InputKind::Gaussian] {
+            let run = evaluate(&graph, &inputs(&graph, kind, seed), &Ideal).unwrap();
+            for value in run.outputs() {
+                if let Value::Float(_, a) = value {
+                    all += a.data.len() as u64;
+                    finite += a.data.iter().filter(|x| x.is_finite()).count() as u64;
+                }
+            }
+        }
+    }
+    assert!(finite * 1000 >= all * 998, "{finite} of {all} elements are finite");
+}

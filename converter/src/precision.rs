@@ -6,7 +6,12 @@
 
 #[cfg(test)]
 pub(crate) mod fixture;
+mod islands;
+mod kernels;
+mod masks;
+mod mixed;
 mod plan;
+pub mod ranges;
 #[cfg(test)]
 mod tests;
 

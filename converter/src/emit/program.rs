@@ -224,9 +224,9 @@ impl Layout<'_> {
             return Ok(to);
         }
         let (dtype, bytes) = if single {
-            (TensorType::Float32, Arc::new(constants::single(&constant.exact)))
+            (TensorType::Float32, Arc::new(constants::single(&constant.rounded.exact)))
         } else {
-            (TensorType::Float16, Arc::clone(&constant.narrowed.bytes))
+            (TensorType::Float16, Arc::clone(&constant.rounded.narrowed.bytes))
         };
         let suffix = match (self.slot(id, !single) == NONE, single) {
             (true, _) => "",
@@ -240,7 +240,7 @@ impl Layout<'_> {
         self.out.constants.push(ConstantOrigin {
             tensor: index.unsigned_abs(),
             role: tensor.role,
-            exact: Arc::clone(&constant.exact),
+            exact: Arc::clone(&constant.rounded.exact),
         });
         Ok(index)
     }

@@ -1,9 +1,11 @@
 //! What the strategies decide, as data: the type of each operator, of the interface, and the form of each constant.
 
+use super::{kernels, mixed};
 use crate::constants::{self, Narrowed};
 use crate::lint;
 use crate::target::{Constant, Target, TargetOperator, TargetTensor};
-use halfproof_ir::{DType, Io, Level, Note, Precision, Refusal, RefusedNode, Request, Rewrite, Role};
+use halfproof_ir::{DType, Data, Io, Level, Note, Precision, Refusal, RefusedNode, Request, Rewrite, Role};
+use halfproof_wire::tflite::Builtin;
 use regex::Regex;
 use std::sync::Arc;
 
@@ -21,11 +23,44 @@ pub(crate) enum SingleForm {
 
 /// A float constant with its rounded form.
 #[derive(Clone, Debug)]
-pub(crate) struct ConstantPlan {
-    /// Elements before rounding.
+pub(crate) struct Rounded {
+    /// Elements as the source has them, before any rounding or rewriting.
     pub(crate) exact: Arc<Vec<f64>>,
-    /// Elements in binary16.
+    /// Elements after a rewrite, where there was one.
+    replaced: Option<Vec<f64>>,
+    /// The elements (after a rewrite) in binary16.
     pub(crate) narrowed: Narrowed,
+}
+
+impl Rounded {
+    fn new(exact: Arc<Vec<f64>>) -> Rounded {
+        let narrowed = constants::narrow(&exact);
+        Rounded { exact, replaced: None, narrowed }
+    }
+
+    /// The elements that the model computes with, before rounding.
+    pub(super) fn elements(&self) -> &[f64] {
+        self.replaced.as_deref().unwrap_or(&self.exact)
+    }
+
+    /// Rewrites the elements.
+    pub(super) fn replace(&mut self, elements: Vec<f64>) {
+        self.narrowed = constants::narrow(&elements);
+        self.replaced = Some(elements);
+    }
+
+    /// Takes a rewrite back.
+    pub(super) fn restore(&mut self) {
+        self.narrowed = constants::narrow(&self.exact);
+        self.replaced = None;
+    }
+}
+
+/// A float constant and its form for float32 readers.
+#[derive(Clone, Debug)]
+pub(crate) struct ConstantPlan {
+    /// Its elements.
+    pub(crate) rounded: Rounded,
     /// What float32 readers get.
     pub(crate) single: SingleForm,
 }
@@ -52,45 +87,90 @@ pub(crate) fn is_narrowable(tensor: &TargetTensor) -> bool {
 
 /// Who reads a constant.
 #[derive(Clone, Copy, Debug, Default)]
-struct Readers {
+pub(super) struct Readers {
     half: bool,
     single: bool,
     /// A float32 operator that the user asked to keep.
     kept: bool,
     /// It is itself a result of the model.
     output: bool,
-    /// It divides, or guards a division.
+    /// A zero in it would make an infinity or a NaN.
     divisor: bool,
+    /// Somebody reads it at all.
+    any: bool,
 }
 
 /// Decides everything about a program.
 pub(crate) fn decide(target: &Target, request: &Request) -> Result<Plan, Refusal> {
     let kept = kept_operators(target, request)?;
     let weights = request.precision == Precision::Weights;
-    let single: Vec<bool> = if weights { vec![true; target.operators.len()] } else { kept.clone() };
     let single_interface = weights || request.io == Io::Float32;
-    let mut plan =
-        Plan { single, single_interface, constants: Vec::new(), rewrites: Vec::new(), notes: Vec::new() };
-    let readers = readers(target, &plan, &kept);
-    plan.constants = target
-        .tensors
-        .iter()
-        .zip(&readers)
-        .map(|(tensor, readers)| constant_plan(tensor, *readers, weights))
-        .collect();
-    for ((tensor, constant), readers) in target.tensors.iter().zip(&plan.constants).zip(&readers) {
-        let Some(constant) = constant else { continue };
-        if readers.half || constant.single == SingleForm::Dequantized {
-            plan.notes.extend(lint::constant(tensor, &constant.exact, constant.narrowed.survey));
-        } else if !readers.kept && constant.narrowed.survey.is_ruined() {
-            plan.notes.push(Note {
-                level: Level::Info,
-                at: lint::source(tensor).to_string(),
-                text: "stays FLOAT32: float16 does not hold its values".to_string(),
+    let mut readers = readers(target);
+    let mut rounded: Vec<Option<Rounded>> =
+        target.tensors.iter().zip(&readers).map(|(t, r)| if r.any { rounded(t) } else { None }).collect();
+    let mut plan = Plan {
+        single: Vec::new(),
+        single_interface,
+        constants: Vec::new(),
+        rewrites: Vec::new(),
+        notes: Vec::new(),
+    };
+    match request.precision {
+        Precision::Weights => plan.single = vec![true; target.operators.len()],
+        Precision::Full => {
+            plan.notes = without_kernel(target, &kept);
+            plan.single.clone_from(&kept);
+        }
+        Precision::Mixed => {
+            let islands = mixed::decide(target, &kept, &mut rounded, &readers, single_interface);
+            (plan.single, plan.notes, plan.rewrites) = (islands.single, islands.notes, islands.rewrites);
+        }
+    }
+    find_readers(target, &plan, &kept, &mut readers);
+    for ((tensor, rounded), readers) in target.tensors.iter().zip(rounded).zip(readers) {
+        plan.constants.push(rounded.map(|rounded| {
+            let single = single_form(tensor, &rounded.narrowed, readers, weights);
+            plan.notes.extend(note(tensor, &rounded, readers, single));
+            ConstantPlan { rounded, single }
+        }));
+    }
+    Ok(plan)
+}
+
+fn note(tensor: &TargetTensor, rounded: &Rounded, readers: Readers, single: SingleForm) -> Option<Note> {
+    if readers.half || single == SingleForm::Dequantized {
+        return lint::constant(tensor, rounded.elements(), rounded.narrowed.survey);
+    }
+    (!readers.kept && loses(tensor, &rounded.narrowed, readers)).then(|| Note {
+        level: Level::Info,
+        at: lint::source(tensor).to_string(),
+        text: "stays FLOAT32: float16 does not hold its values".to_string(),
+    })
+}
+
+/// The operators that LiteRT would refuse in a pure float16 model, the first of each kind.
+fn without_kernel(target: &Target, kept: &[bool]) -> Vec<Note> {
+    let mut seen: Vec<Builtin> = Vec::new();
+    let mut notes = Vec::new();
+    for (op, kept) in target.operators.iter().zip(kept) {
+        let floats =
+            || op.inputs.iter().flatten().chain(&op.outputs).any(|&id| is_narrowable(target.tensor(id)));
+        if *kept || seen.contains(&op.builtin) || !floats() {
+            continue;
+        }
+        if let Some(reason) = kernels::missing(target, op) {
+            seen.push(op.builtin);
+            notes.push(Note {
+                level: Level::Warning,
+                at: op.nodes.first().cloned().unwrap_or_else(|| op.builtin.name().to_string()),
+                text: format!(
+                    "{} will not run in LiteRT on a CPU: {reason}; use --precision mixed",
+                    op.builtin
+                ),
             });
         }
     }
-    Ok(plan)
+    notes
 }
 
 fn kept_operators(target: &Target, request: &Request) -> Result<Vec<bool>, Refusal> {
@@ -110,30 +190,43 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn readers(target: &Target, plan: &Plan, kept: &[bool]) -> Vec<Readers> {
+/// What can be said of readers before their types are decided.
+fn readers(target: &Target) -> Vec<Readers> {
     let mut readers = vec![Readers::default(); target.tensors.len()];
-    for (i, op) in target.operators.iter().enumerate() {
+    for op in &target.operators {
         for (slot, id) in op.inputs.iter().enumerate() {
             let Some(id) = id else { continue };
+            let r = &mut readers[id.index()];
+            r.any = true;
+            r.divisor |= divides(op, slot);
+        }
+    }
+    for &(_, id) in &target.outputs {
+        let r = &mut readers[id.index()];
+        (r.any, r.output) = (true, true);
+    }
+    readers
+}
+
+fn find_readers(target: &Target, plan: &Plan, kept: &[bool], readers: &mut [Readers]) {
+    for (i, op) in target.operators.iter().enumerate() {
+        for id in op.inputs.iter().flatten() {
             let r = &mut readers[id.index()];
             r.half |= !plan.single[i];
             r.single |= plan.single[i];
             r.kept |= kept[i];
-            r.divisor |= divides(op, slot);
         }
     }
     for &(_, id) in &target.outputs {
         let r = &mut readers[id.index()];
         r.half |= !plan.single_interface;
         r.single |= plan.single_interface;
-        r.output = true;
     }
-    readers
 }
 
 /// True when a zero in this operand makes an infinity or a NaN.
 fn divides(op: &TargetOperator, slot: usize) -> bool {
-    use halfproof_wire::tflite::Builtin::{Div, FloorDiv, FloorMod, Log, Rsqrt};
+    use Builtin::{Div, FloorDiv, FloorMod, Log, Rsqrt};
     match op.builtin {
         Div | FloorDiv | FloorMod => slot == 1,
         Log | Rsqrt => slot == 0,
@@ -141,34 +234,44 @@ fn divides(op: &TargetOperator, slot: usize) -> bool {
     }
 }
 
-fn constant_plan(tensor: &TargetTensor, readers: Readers, weights: bool) -> Option<ConstantPlan> {
-    if !is_narrowable(tensor) || !(readers.half || readers.single) {
+fn rounded(tensor: &TargetTensor) -> Option<Rounded> {
+    if !is_narrowable(tensor) {
         return None;
     }
     let exact = match tensor.constant.as_ref()? {
         Constant::Exact(exact) => Arc::clone(exact),
         Constant::Stored(data) => Arc::new(floats(data)?),
     };
-    let narrowed = constants::narrow(&exact);
+    Some(Rounded::new(exact))
+}
+
+fn floats(data: &Data) -> Option<Vec<f64>> {
+    match data {
+        Data::F16(v) => Some(v.iter().map(|x| x.to_f64()).collect()),
+        Data::F32(v) => Some(v.iter().map(|&x| f64::from(x)).collect()),
+        Data::F64(v) => Some(v.clone()),
+        _ => None,
+    }
+}
+
+/// True when a constant does not do its work in float16: it overflows, or what guards against 0 becomes 0.
+///
+/// A bound that overflows is infinite then and still bounds nothing that float16 can hold.
+pub(super) fn loses(tensor: &TargetTensor, narrowed: &Narrowed, readers: Readers) -> bool {
     let survey = narrowed.survey;
     let guards = tensor.role == Role::Epsilon || readers.divisor;
-    // Infinite bounds and masks mean the same in both types; other constants that lose everything stay FLOAT32.
-    let lost = survey.is_ruined() || (guards && survey.flushed > 0);
-    let small = !weights && survey.elements <= SMALL_CONSTANT;
+    if tensor.role == Role::Bound {
+        return survey.flushed > 0;
+    }
+    survey.is_ruined() || (guards && survey.flushed > 0)
+}
+
+fn single_form(tensor: &TargetTensor, narrowed: &Narrowed, readers: Readers, weights: bool) -> SingleForm {
+    let small = !weights && narrowed.survey.elements <= SMALL_CONSTANT;
     // A DEQUANTIZE result as model output is never written by some runtimes, so such a constant stays as it is.
-    let single = if readers.kept || readers.output || lost || small {
+    if readers.kept || readers.output || small || loses(tensor, narrowed, readers) {
         SingleForm::Float32
     } else {
         SingleForm::Dequantized
-    };
-    Some(ConstantPlan { exact, narrowed, single })
-}
-
-fn floats(data: &halfproof_ir::Data) -> Option<Vec<f64>> {
-    match data {
-        halfproof_ir::Data::F16(v) => Some(v.iter().map(|x| x.to_f64()).collect()),
-        halfproof_ir::Data::F32(v) => Some(v.iter().map(|&x| f64::from(x)).collect()),
-        halfproof_ir::Data::F64(v) => Some(v.clone()),
-        _ => None,
     }
 }

@@ -1,0 +1,146 @@
+//! The `mixed` strategy: float16 everywhere except where it would not hold the values or LiteRT could not run it.
+
+use super::islands::{self, Uses};
+use super::plan::{Readers, Rounded, is_narrowable, loses};
+use super::ranges::{self, Ranges};
+use super::{kernels, masks};
+use crate::lint::source;
+use crate::target::{Target, TargetOperator, TensorId};
+use halfproof_ir::{Level, Note, Rewrite};
+
+/// What the strategy decided.
+#[derive(Debug, Default)]
+pub(super) struct Islands {
+    /// By operator: float32.
+    pub(super) single: Vec<bool>,
+    /// Why, in source order.
+    pub(super) notes: Vec<Note>,
+    /// Constants that were cut.
+    pub(super) rewrites: Vec<Rewrite>,
+}
+
+/// Decides which operators stay float32, and cuts masks (in `constants`) so that fewer have to.
+pub(super) fn decide(
+    target: &Target,
+    kept: &[bool],
+    constants: &mut [Option<Rounded>],
+    readers: &[Readers],
+    single_interface: bool,
+) -> Islands {
+    let mut out = Islands { single: kept.to_vec(), ..Islands::default() };
+    cut_masks(target, constants, &mut out);
+    let ranges = analyze(target, constants);
+    for (i, op) in target.operators.iter().enumerate() {
+        if !floats(target, op) {
+            continue;
+        }
+        if let Some(reason) = reason(target, op, i, &ranges, constants, readers) {
+            out.single[i] = true;
+            if !kept[i] {
+                out.notes.push(explain(op, reason));
+            }
+        }
+    }
+    for (name, id) in &target.outputs {
+        let range = ranges.tensors[id.index()];
+        if !single_interface && is_narrowable(target.tensor(*id)) && range.is_wide() {
+            let text = format!(
+                "values up to {:e} are expected here, which float16 does not hold; use --io float32",
+                range.reach()
+            );
+            out.notes.push(Note { level: Level::Warning, at: name.clone(), text });
+        }
+    }
+    if out.single.contains(&true) {
+        let joined = islands::join(target, &Uses::new(target), &mut out.single, single_interface);
+        out.notes.extend(joined.into_iter().map(|i| {
+            explain(&target.operators[i], "it stands between float32 operators and saves casts".to_string())
+        }));
+    }
+    out
+}
+
+fn analyze(target: &Target, constants: &[Option<Rounded>]) -> Ranges {
+    ranges::analyze(target, |id| constants[id.index()].as_ref().map(Rounded::elements))
+}
+
+/// True when a float whose type is ours to choose goes in or out.
+fn floats(target: &Target, op: &TargetOperator) -> bool {
+    op.inputs.iter().flatten().chain(&op.outputs).any(|&id| is_narrowable(target.tensor(id)))
+}
+
+fn explain(op: &TargetOperator, reason: String) -> Note {
+    let at = op.nodes.first().cloned().unwrap_or_else(|| op.builtin.name().to_string());
+    Note { level: Level::Info, at, text: format!("{} stays float32: {reason}", op.builtin) }
+}
+
+fn reason(
+    target: &Target,
+    op: &TargetOperator,
+    i: usize,
+    ranges: &Ranges,
+    constants: &[Option<Rounded>],
+    readers: &[Readers],
+) -> Option<String> {
+    if let Some(reason) = kernels::missing(target, op) {
+        return Some(reason.to_string());
+    }
+    if let Some(reason) = &ranges.inside[i] {
+        return Some(reason.clone());
+    }
+    for &id in op.inputs.iter().flatten() {
+        if let Some(rounded) = &constants[id.index()]
+            && loses(target.tensor(id), &rounded.narrowed, readers[id.index()])
+        {
+            return Some(format!("float16 does not hold its constant \"{}\"", source(target.tensor(id))));
+        }
+    }
+    let tensors = |ids: &mut dyn Iterator<Item = TensorId>, verb: &str| {
+        ids.filter(|&id| is_narrowable(target.tensor(id)) && target.tensor(id).constant.is_none()).find_map(
+            |id| {
+                let range = ranges.tensors[id.index()];
+                if range.is_wide() {
+                    Some(format!("it {verb} values up to {:e}", range.reach()))
+                } else if range.is_fragile() {
+                    let least = range.low.abs().min(range.high.abs());
+                    Some(format!("it {verb} values that {least:e} keeps away from 0"))
+                } else {
+                    None
+                }
+            },
+        )
+    };
+    tensors(&mut op.outputs.iter().copied(), "makes")
+        .or_else(|| tensors(&mut op.inputs.iter().flatten().copied(), "reads"))
+}
+
+fn cut_masks(target: &Target, constants: &mut [Option<Rounded>], out: &mut Islands) {
+    let candidates = masks::candidates(target, constants);
+    if candidates.is_empty() {
+        return;
+    }
+    let uses = Uses::new(target);
+    let cut = |rounded: &mut Rounded, to: f64| rounded.replace(masks::cut(&rounded.exact, to));
+    for id in &candidates {
+        if let Some(rounded) = &mut constants[id.index()] {
+            cut(rounded, masks::FIRST);
+        }
+    }
+    let ranges = analyze(target, constants);
+    for id in candidates {
+        let Some(rounded) = &mut constants[id.index()] else { continue };
+        let Some(to) = masks::magnitude(target, &uses, &ranges, id) else {
+            rounded.restore();
+            continue;
+        };
+        cut(rounded, to);
+        let at = source(target.tensor(id));
+        let rewrites = masks::rewrites(at, &rounded.exact, to);
+        out.notes.extend(rewrites.iter().map(|r| Note {
+            level: Level::Info,
+            at: r.at.clone(),
+            text: format!("{:e} became {}: it only excludes scores from a softmax", r.from, r.to),
+        }));
+        out.rewrites.extend(rewrites);
+    }
+}

@@ -1,0 +1,108 @@
+//! Ranges of weighted sums with constant weights: per output channel, then over all of them.
+
+use super::{Bounds, DEVIATIONS};
+
+/// Sums over the weights of one output channel.
+#[derive(Clone, Copy, Debug, Default)]
+struct Channel {
+    positive: f64,
+    negative: f64,
+    squares: f64,
+}
+
+/// How the weights of one output channel are found in a row-major tensor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Channels {
+    /// Channel `c` is the `c`-th of this many equal runs (first axis).
+    Rows(usize),
+    /// Channel `c` is every n-th element from `c` on (last axis).
+    Columns(usize),
+}
+
+/// The range of `sum(w * x) + bias` over all output channels. `padded` windows also see zeros.
+pub(super) fn weighted(
+    x: Bounds,
+    weights: &[f64],
+    channels: Channels,
+    bias: Option<&[f64]>,
+    padded: bool,
+) -> Bounds {
+    let x = if padded { Bounds { low: x.low.min(0.0), high: x.high.max(0.0), ..x } } else { x };
+    let sums = sums(weights, channels);
+    let mut all = Bounds { low: f64::INFINITY, high: f64::NEG_INFINITY, mean: 0.0, deviation: 0.0 };
+    let (mut means, mut variances) = (0.0, 0.0);
+    for (c, s) in sums.iter().enumerate() {
+        let b = bias.map_or(0.0, |b| b.get(c).copied().unwrap_or(0.0));
+        let mean = (s.positive + s.negative) * x.mean + b;
+        let deviation = s.squares.sqrt() * x.deviation;
+        let high = s.positive * x.high + s.negative * x.low + b;
+        let low = s.positive * x.low + s.negative * x.high + b;
+        all.high = all.high.max(high.min(mean + DEVIATIONS * deviation));
+        all.low = all.low.min(low.max(mean - DEVIATIONS * deviation));
+        all.mean += mean;
+        means += mean * mean;
+        variances += deviation * deviation;
+    }
+    let n = sums.len().max(1) as f64;
+    all.mean /= n;
+    all.deviation = (variances / n + (means / n - all.mean * all.mean).max(0.0)).sqrt();
+    all
+}
+
+fn sums(weights: &[f64], channels: Channels) -> Vec<Channel> {
+    let add = |s: &mut Channel, w: f64| {
+        s.positive += w.max(0.0);
+        s.negative += w.min(0.0);
+        s.squares += w * w;
+    };
+    match channels {
+        Channels::Rows(n) => weights
+            .chunks((weights.len() / n.max(1)).max(1))
+            .map(|row| {
+                let mut s = Channel::default();
+                row.iter().for_each(|&w| add(&mut s, w));
+                s
+            })
+            .collect(),
+        Channels::Columns(n) => {
+            let mut sums = vec![Channel::default(); n];
+            for row in weights.chunks(n.max(1)) {
+                sums.iter_mut().zip(row).for_each(|(s, &w)| add(s, w));
+            }
+            sums
+        }
+    }
+}
+
+/// The range of a sum of `n` products of independent elements.
+pub(super) fn products(a: Bounds, b: Bounds, n: f64) -> Bounds {
+    let corners = [a.low * b.low, a.low * b.high, a.high * b.low, a.high * b.high];
+    let low = corners.iter().copied().fold(f64::INFINITY, f64::min) * n;
+    let high = corners.iter().copied().fold(f64::NEG_INFINITY, f64::max) * n;
+    let variance =
+        (a.deviation * b.deviation).powi(2) + (a.deviation * b.mean).powi(2) + (a.mean * b.deviation).powi(2);
+    Bounds { low, high, mean: n * a.mean * b.mean, deviation: (n * variance).sqrt() }.tightened()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_weights_give_the_interval_and_many_the_deviations() {
+        let x = Bounds::ASSUMED;
+        let y = weighted(x, &[1.0, -2.0], Channels::Rows(1), Some(&[0.5]), false);
+        assert_eq!((y.low, y.high), (-47.5, 48.5));
+        let y = weighted(x, &vec![1.0; 4096], Channels::Rows(1), None, false);
+        assert_eq!((y.high, y.deviation), (8.0 * 4.0 * 64.0, 4.0 * 64.0));
+    }
+
+    #[test]
+    fn the_widest_channel_counts_whichever_way_weights_are_laid_out() {
+        let x = Bounds::within(0.0, 1.0);
+        let rows = weighted(x, &[1.0, 1.0, 5.0, 5.0], Channels::Rows(2), None, false);
+        let columns = weighted(x, &[1.0, 5.0, 1.0, 5.0], Channels::Columns(2), None, false);
+        assert_eq!(rows, columns);
+        assert_eq!(rows.high, 10.0);
+    }
+}

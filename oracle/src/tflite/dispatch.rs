@@ -3,7 +3,10 @@
 use super::error::Fault;
 use super::operands::{Done, Exec};
 use super::plan::{Call, Planned};
-use super::{activation, binary, conv, matmul, movement, shape, unary};
+use super::{
+    activation, binary, cast, compare, concat, conv, gather, layout, matmul, movement, norm, order, pad,
+    pool, reduce, resize, select, shape, slice, softmax, unary,
+};
 use crate::arith::Arith;
 use halfproof_wire::tflite::Builtin as B;
 
@@ -29,17 +32,36 @@ macro_rules! kernels {
 kernels! {
     Activate(activation::Activate),
     AddN(binary::AddN),
+    Arg(order::Arg),
     BatchMatMul(matmul::BatchMatMul),
+    Bilinear(resize::Bilinear),
     Binary(binary::Binary),
+    Cast(cast::Cast),
+    Compare(compare::Compare),
+    Concat(concat::Concat),
     Conv(conv::Conv),
+    Cumsum(reduce::Cumsum),
     Fill(shape::Fill),
     FullyConnected(matmul::FullyConnected),
+    Gather(gather::Gather),
+    GatherNd(gather::GatherNd),
     Known(shape::Known),
+    L2Normalization(norm::L2Normalization),
+    LocalResponse(norm::LocalResponse),
     Moves(movement::Moves),
+    Nearest(resize::Nearest),
     OneHot(shape::OneHot),
+    Pool(pool::Pool),
     Range(shape::Range),
+    Reduce(reduce::Reduce),
     Reshape(shape::Reshape),
+    ScatterNd(gather::ScatterNd),
+    Select(select::Select),
+    Shares(movement::Shares),
+    Softmax(softmax::Softmax),
+    TopK(order::TopK),
     Unary(unary::Unary),
+    UpdateSlice(slice::UpdateSlice),
 }
 
 impl Kernel {
@@ -84,6 +106,145 @@ pub(super) fn plan(call: &Call<'_>) -> Result<Planned, Fault> {
         B::Range => shape::plan_range(call),
         B::Tile => shape::plan_tile(call),
         B::OneHot => shape::plan_one_hot(call),
-        _ => Err(Fault::unsupported("this interpreter does not know the operator")),
+        B::Less | B::LessEqual | B::Equal | B::NotEqual | B::Greater | B::GreaterEqual => compare::plan(call),
+        B::Select | B::SelectV2 => select::plan(call),
+        B::MaxPool2d | B::AveragePool2d | B::L2Pool2d => pool::plan(call),
+        B::Sum | B::Mean | B::ReduceMax | B::ReduceMin | B::ReduceProd | B::ReduceAny | B::ReduceAll => {
+            reduce::plan(call)
+        }
+        B::Cumsum => reduce::plan_cumsum(call),
+        B::ArgMax | B::ArgMin => order::plan_arg(call),
+        B::TopkV2 => order::plan_top_k(call),
+        B::Softmax | B::LogSoftmax => softmax::plan(call),
+        B::L2Normalization => norm::plan_l2(call),
+        B::LocalResponseNormalization => norm::plan_local_response(call),
+        B::Concatenation => concat::plan(call),
+        B::Pack => concat::plan_pack(call),
+        B::Unpack => slice::plan_unpack(call),
+        B::Split => slice::plan_split(call),
+        B::SplitV => slice::plan_split_v(call),
+        B::Slice => slice::plan_slice(call),
+        B::StridedSlice => slice::plan_strided_slice(call),
+        B::DynamicUpdateSlice => slice::plan_update_slice(call),
+        B::Pad | B::Padv2 => pad::plan(call),
+        B::MirrorPad => pad::plan_mirror(call),
+        B::Transpose => layout::plan_transpose(call),
+        B::ReverseV2 => layout::plan_reverse(call),
+        B::DepthToSpace | B::SpaceToDepth => layout::plan_depth(call),
+        B::BatchToSpaceNd => layout::plan_batch_to_space(call),
+        B::SpaceToBatchNd => layout::plan_space_to_batch(call),
+        B::Gather => gather::plan(call),
+        B::GatherNd => gather::plan_nd(call),
+        B::ScatterNd => gather::plan_scatter(call),
+        B::EmbeddingLookup => gather::plan_embedding(call),
+        B::ResizeBilinear => resize::plan_bilinear(call),
+        B::ResizeNearestNeighbor => resize::plan_nearest(call),
+        B::Cast | B::Dequantize | B::Quantize => cast::plan(call),
+        B::HashtableLookup
+        | B::LshProjection
+        | B::Lstm
+        | B::Rnn
+        | B::Svdf
+        | B::ConcatEmbeddings
+        | B::SkipGram
+        | B::Call
+        | B::Custom
+        | B::EmbeddingLookupSparse
+        | B::UnidirectionalSequenceRnn
+        | B::UnidirectionalSequenceLstm
+        | B::BidirectionalSequenceRnn
+        | B::Delegate
+        | B::BidirectionalSequenceLstm
+        | B::SparseToDense
+        | B::FakeQuant
+        | B::Unique
+        | B::Where
+        | B::ReverseSequence
+        | B::MatrixDiag
+        | B::MatrixSetDiag
+        | B::If
+        | B::While
+        | B::NonMaxSuppressionV4
+        | B::NonMaxSuppressionV5
+        | B::Densify
+        | B::SegmentSum
+        | B::PlaceholderForGreaterOpCodes
+        | B::CallOnce
+        | B::Rfft2d
+        | B::Imag
+        | B::Real
+        | B::ComplexAbs
+        | B::Hashtable
+        | B::HashtableFind
+        | B::HashtableImport
+        | B::HashtableSize
+        | B::Conv3dTranspose
+        | B::VarHandle
+        | B::ReadVariable
+        | B::AssignVariable
+        | B::RandomStandardNormal
+        | B::Bucketize
+        | B::RandomUniform
+        | B::Multinomial
+        | B::UnsortedSegmentProd
+        | B::UnsortedSegmentMax
+        | B::UnsortedSegmentSum
+        | B::Atan2
+        | B::UnsortedSegmentMin
+        | B::Bitcast
+        | B::BitwiseXor
+        | B::RightShift
+        | B::Dilate
+        | B::ReduceWindow => Err(unknown()),
+        B::StablehloLogistic
+        | B::StablehloAdd
+        | B::StablehloDivide
+        | B::StablehloMultiply
+        | B::StablehloMaximum
+        | B::StablehloReshape
+        | B::StablehloClamp
+        | B::StablehloConcatenate
+        | B::StablehloBroadcastInDim
+        | B::StablehloConvolution
+        | B::StablehloSlice
+        | B::StablehloCustomCall
+        | B::StablehloReduce
+        | B::StablehloAbs
+        | B::StablehloAnd
+        | B::StablehloCosine
+        | B::StablehloExponential
+        | B::StablehloFloor
+        | B::StablehloLog
+        | B::StablehloMinimum
+        | B::StablehloNegate
+        | B::StablehloOr
+        | B::StablehloPower
+        | B::StablehloRemainder
+        | B::StablehloRsqrt
+        | B::StablehloSelect
+        | B::StablehloSubtract
+        | B::StablehloTanh
+        | B::StablehloScatter
+        | B::StablehloCompare
+        | B::StablehloConvert
+        | B::StablehloDynamicSlice
+        | B::StablehloDynamicUpdateSlice
+        | B::StablehloPad
+        | B::StablehloIota
+        | B::StablehloDotGeneral
+        | B::StablehloReduceWindow
+        | B::StablehloSort
+        | B::StablehloWhile
+        | B::StablehloGather
+        | B::StablehloTranspose
+        | B::StablehloRngBitGenerator
+        | B::StablehloComposite
+        | B::StablehloShiftLeft
+        | B::StablehloCbrt
+        | B::StablehloCase => Err(unknown()),
     }
+}
+
+fn unknown() -> Fault {
+    Fault::unsupported("this interpreter does not know the operator")
 }

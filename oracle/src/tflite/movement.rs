@@ -69,6 +69,18 @@ impl Movement {
     }
 }
 
+/// Coordinates `start, start + step, …` of an axis whose neighbours are `stride` elements apart.
+pub(super) fn line(start: usize, step: i64, count: usize, stride: usize) -> Vec<usize> {
+    let mut at = i64::try_from(start).unwrap_or(i64::MAX);
+    (0..count)
+        .map(|_| {
+            let here = usize::try_from(at).unwrap_or(0) * stride;
+            at = at.saturating_add(step);
+            here
+        })
+        .collect()
+}
+
 /// One movement after another, from operand `operand` to the only result, filling with zeros or with the one element
 /// of operand `fill`.
 #[derive(Clone, Debug)]
@@ -103,6 +115,30 @@ impl Moves {
         };
         Ok(vec![value])
     }
+}
+
+/// One movement of operand `operand` per result.
+#[derive(Clone, Debug)]
+pub(super) struct Shares {
+    pub(super) operand: usize,
+    pub(super) movements: Vec<Movement>,
+}
+
+impl Shares {
+    pub(super) fn run<A: Arith>(&self, exec: &Exec<'_, A>) -> Done<A::E> {
+        let value = exec.value(self.operand)?;
+        let share = |(i, movement): (usize, &Movement)| match value {
+            Value::Float(_, a) => exec.float_result(i, movement.apply(&a.data, exec.arith.exact(0.0))),
+            Value::Whole(_, a) => exec.whole_result(i, movement.apply(&a.data, Whole::known(0))),
+        };
+        Ok(self.movements.iter().enumerate().map(share).collect())
+    }
+}
+
+/// The offsets that walk a whole tensor in order.
+pub(super) fn identity(shape: &[usize]) -> Vec<Vec<usize>> {
+    let strides = super::plan::strides(shape);
+    shape.iter().zip(strides).map(|(&extent, stride)| line(0, 1, extent, stride)).collect()
 }
 
 fn moved<T: Copy>(steps: &[Movement], source: &[T], fill: T) -> Vec<T> {

@@ -200,7 +200,10 @@ pub(super) fn plan_one_hot(call: &Call<'_>) -> Result<Planned, Fault> {
     let depth = plan::shape(&[call.int(1, "the depth")?])?[0];
     let axis = match table!(call, OneHot)?.axis {
         -1 => indices.rank(),
-        axis => plan::axis(axis.into(), indices.rank() + 1)?,
+        axis => {
+            ensure!(axis >= 0, "axis {axis}, needs -1 or more");
+            plan::axis(axis.into(), indices.rank() + 1)?
+        }
     };
     let mut extents: Vec<i64> = indices.shape.iter().map(|&e| whole(e)).collect();
     extents.insert(axis, whole(depth));

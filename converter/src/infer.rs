@@ -452,6 +452,12 @@ fn unguarded(op: &Op, operands: &[Option<Operand<'_>>], results: usize) -> Resul
 /// not looked at.
 pub fn graph(graph: &Graph) -> Result<Vec<Option<Type>>, Refusal> {
     let mut refused = Refusals::default();
+    let types = partial(graph, &mut refused);
+    refused.finish(types)
+}
+
+/// As [`graph`], with whatever types can be told beside the refusals.
+pub(crate) fn partial(graph: &Graph, refused: &mut Refusals) -> Vec<Option<Type>> {
     let mut types: Vec<Option<Type>> = vec![None; graph.values.len()];
     for (value, ty) in graph.values.iter().zip(&mut types) {
         if let Some(t) = &value.constant {
@@ -495,7 +501,7 @@ pub fn graph(graph: &Graph) -> Result<Vec<Option<Type>>, Refusal> {
             Err(reason) => refused.node(node, first_dtype(graph, &types, node), reason),
         }
     }
-    refused.finish(types)
+    types
 }
 
 fn not_static(name: &str, shape: Option<&[Dim]>) -> String {

@@ -4,9 +4,28 @@ pub mod constants;
 mod emit;
 pub mod fold;
 pub mod infer;
+mod layout;
 pub mod lint;
+mod lower;
 pub mod precision;
 mod refuse;
 pub mod target;
 
 pub use infer::bind_dims;
+pub use lower::{Lowered, lower};
+
+use halfproof_ir::{Conversion, Graph, Refusal, Request};
+
+/// Converts a source graph to a float16 .tflite.
+///
+/// Constant sub-graphs are folded in f64, operators lowered to TFLite's in as few TRANSPOSEs as they need, and floats
+/// rounded once, where the strategy puts float16. The same graph and request always give the same bytes.
+///
+/// # Errors
+/// Everything that stands in the way, at once: nodes that TFLite cannot express, shapes that are not static.
+pub fn convert(graph: &Graph, request: &Request) -> Result<Conversion, Refusal> {
+    let lowered = lower(&fold::fold(graph), request)?;
+    let mut conversion = precision::apply(&lowered.target, request)?;
+    conversion.provenance.rewrites.extend(lowered.rewrites);
+    Ok(conversion)
+}

@@ -29,6 +29,11 @@ impl Refusals {
         });
     }
 
+    /// Whether nothing stands in the way so far.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
     /// `value`, or the refusal when anything was noted.
     ///
     /// # Errors

@@ -57,7 +57,7 @@ pub(super) fn reshape(shape: &[usize], target: &[i64], allow_zero: bool) -> Resu
     }
     if let Some(i) = rest {
         let known = product(&out).ok_or("the shape is too large")?;
-        out[i] = if known == 0 { 0 } else { total / known };
+        out[i] = total.checked_div(known).unwrap_or(0);
     }
     if product(&out) != Some(total) {
         return Err(format!("{shape:?} does not reshape to {target:?}"));

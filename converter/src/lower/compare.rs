@@ -1,0 +1,39 @@
+//! Lowers comparisons and logic.
+
+use super::binary::{aligned, combine, supported};
+use super::context::Context;
+use super::unary::map;
+use crate::layout::choose;
+use halfproof_ir::{DType, Op, Role};
+use halfproof_wire::tflite::{Builtin, Options, options};
+
+pub(super) fn lower(cx: &mut Context<'_>, index: usize) -> Result<(), String> {
+    let node = &cx.graph.nodes[index];
+    let y = cx.output(node)?;
+    let a = cx.input(node, 0)?;
+    let (builtin, options): (Builtin, Options) = match &node.op {
+        Op::Equal => (Builtin::Equal, options::Equal {}.into()),
+        Op::Greater => (Builtin::Greater, options::Greater {}.into()),
+        Op::GreaterOrEqual => (Builtin::GreaterEqual, options::GreaterEqual {}.into()),
+        Op::Less => (Builtin::Less, options::Less {}.into()),
+        Op::LessOrEqual => (Builtin::LessEqual, options::LessEqual {}.into()),
+        Op::And => (Builtin::LogicalAnd, options::LogicalAnd {}.into()),
+        Op::Or => (Builtin::LogicalOr, options::LogicalOr {}.into()),
+        // Booleans differ exactly when their exclusive or holds.
+        Op::Xor => (Builtin::NotEqual, options::NotEqual {}.into()),
+        Op::Not => return map(cx, a, y, |cx, t| cx.map(Builtin::LogicalNot, t, options::LogicalNot {})),
+        other => return Err(format!("{} is no comparison", other.name())),
+    };
+    let b = cx.input(node, 1)?;
+    let dtype = cx.ty(a)?.dtype;
+    match node.op {
+        Op::And | Op::Or | Op::Xor if dtype != DType::Bool => return Err(format!("{dtype} is not BOOL")),
+        Op::And | Op::Or => {}
+        _ => supported(builtin, dtype)?,
+    }
+    let order = choose(cx, &[a, b], y, cx.ty(y)?.rank());
+    let tensors = aligned(cx, &[a, b], &order, Role::Bound)?;
+    let out = combine(cx, builtin, &tensors, options, Some(DType::Bool))?;
+    cx.bind(y, out, order);
+    Ok(())
+}

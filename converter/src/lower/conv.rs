@@ -1,0 +1,424 @@
+//! Lowers Conv and ConvTranspose to the channels-last operators of TFLite.
+//!
+//! Padding is SAME only where TFLite's SAME is exactly what the node says, VALID where nothing is added, and an explicit
+//! PAD before VALID otherwise. One spatial axis is computed as two with a height of 1. Per-channel steps that follow a
+//! convolution are multiplied into its weights and bias in f64.
+
+use super::context::Context;
+use super::fuse::{Affine, Tail};
+use super::perm::{self, Perm};
+use crate::infer::conv_attributes;
+use crate::infer::window::{Axis, TransposedAxis, axes, transposed};
+use crate::target::TensorId;
+use halfproof_ir::{Node, Op, Role, Tensor, ValueId};
+use halfproof_wire::tflite::{Activation, Builtin, Options, Padding, options};
+
+pub(super) fn lower(cx: &mut Context<'_>, index: usize) -> Result<(), String> {
+    let node = &cx.graph.nodes[index];
+    match &node.op {
+        Op::Conv(_) => conv(cx, index),
+        Op::ConvTranspose(_) => transpose_conv(cx, index),
+        other => Err(format!("{} is no convolution", other.name())),
+    }
+}
+
+fn conv(cx: &mut Context<'_>, index: usize) -> Result<(), String> {
+    let node = &cx.graph.nodes[index];
+    let Op::Conv(op) = &node.op else { return Err("it is no Conv".into()) };
+    let tail = cx.tail(index);
+    let y = tail.output.unwrap_or(cx.output(node)?);
+    let (x, w) = (cx.input(node, 0)?, cx.input(node, 1)?);
+    if !cx.ty(x)?.dtype.is_float() {
+        return Err(format!("TFLite CONV_2D of {} is not float", cx.ty(x)?.dtype));
+    }
+    let (shape, kernel, out_shape) = (cx.shape(x)?, cx.shape(w)?, cx.shape(y)?);
+    let mut axes = axes(&shape[2..], &kernel[2..], &conv_attributes(op))?;
+    let spatial = axes.len();
+    if spatial == 3 {
+        return conv_3d(cx, node, op.group, &axes, &tail, y);
+    }
+    if spatial > 3 {
+        return Err(format!("TFLite has no convolution over {spatial} axes"));
+    }
+    if spatial == 1 {
+        axes.insert(0, flat_axis());
+    }
+    let (groups, channels, filters) = (usize::try_from(op.group).unwrap_or(1), shape[1], kernel[0]);
+    let last = Perm::channels_last(shape.len());
+    let image = vec![shape[0], axes[0].input, axes[1].input, channels];
+    let tensor = cx.shaped(x, &last, &image)?;
+    let (tensor, padding) = padded(cx, tensor, &axes);
+    // One filter per input channel and more than one channel: DEPTHWISE_CONV_2D, whose channels are in ONNX's order.
+    let depthwise = groups > 1 && groups == channels && filters.is_multiple_of(channels);
+    let weights = weights(cx, w, groups, &axes, depthwise, tail.affine.as_ref())?;
+    let bias = bias(cx, cx.optional(node, 2), filters, tail.affine.as_ref())?;
+    let (stride_h, stride_w) = (short(axes[0].stride), short(axes[1].stride));
+    let (dilation_h_factor, dilation_w_factor) = (short(axes[0].dilation), short(axes[1].dilation));
+    let fused_activation_function = tail.activation;
+    let (builtin, options): (Builtin, Options) = if depthwise {
+        let options = options::DepthwiseConv2D {
+            padding,
+            stride_w,
+            stride_h,
+            depth_multiplier: short(filters / channels),
+            fused_activation_function,
+            dilation_w_factor,
+            dilation_h_factor,
+        };
+        (Builtin::DepthwiseConv2d, options.into())
+    } else {
+        let options = options::Conv2D {
+            padding,
+            stride_w,
+            stride_h,
+            fused_activation_function,
+            dilation_w_factor,
+            dilation_h_factor,
+            ..options::Conv2D::default()
+        };
+        (Builtin::Conv2d, options.into())
+    };
+    let out = vec![shape[0], axes[0].output, axes[1].output, filters];
+    let out = cx.emit(builtin, &[tensor, weights, bias], options, out);
+    cx.bind(y, out, Perm::channels_last(out_shape.len()));
+    Ok(())
+}
+
+/// The height of a tensor that has only a width.
+pub(super) fn flat_axis() -> Axis {
+    Axis { input: 1, kernel: 1, stride: 1, dilation: 1, begin: 0, end: 0, output: 1 }
+}
+
+pub(super) fn short(n: usize) -> i32 {
+    i32::try_from(n).unwrap_or(i32::MAX)
+}
+
+/// Weights as TFLite holds them: O, H, W, I for CONV_2D and 1, H, W, O for DEPTHWISE_CONV_2D.
+fn weights(
+    cx: &mut Context<'_>,
+    w: ValueId,
+    groups: usize,
+    axes: &[Axis],
+    depthwise: bool,
+    affine: Option<&Affine>,
+) -> Result<TensorId, String> {
+    let shape = cx.shape(w)?;
+    let rank = shape.len();
+    let (filters, inputs) = (shape[0], shape[1]);
+    let order = if depthwise {
+        Perm::new([1].into_iter().chain(2..rank).chain([0]))
+    } else {
+        Perm::channels_last(rank)
+    };
+    let held = match depthwise {
+        true => vec![1, axes[0].kernel, axes[1].kernel, filters],
+        false => vec![filters, axes[0].kernel, axes[1].kernel, inputs],
+    };
+    debug_assert!(!depthwise || inputs == 1 && groups > 1);
+    let Some(affine) = affine else {
+        return if cx.constant(w).is_some() {
+            cx.constant_as(w, &order, &held, Role::Weight)
+        } else {
+            cx.shaped(w, &order, &held)
+        };
+    };
+    let elements = scaled(cx.constant(w).ok_or("weights are not constant")?, 0, &affine.scale)?;
+    Ok(cx.floats(held, perm::transpose(&elements, &shape, &order), Role::Weight))
+}
+
+/// The elements of a tensor, each slice along an axis times its factor.
+pub(super) fn scaled(tensor: &Tensor, axis: usize, factors: &[f64]) -> Result<Vec<f64>, String> {
+    let mut elements = tensor.floats().ok_or("weights are not floats")?;
+    let inner: usize = tensor.shape[axis + 1..].iter().product();
+    for (i, e) in elements.iter_mut().enumerate() {
+        *e *= factors[i / inner % factors.len()];
+    }
+    Ok(elements)
+}
+
+/// The bias vector; zeros where the node has none, since kernels want one.
+fn bias(
+    cx: &mut Context<'_>,
+    bias: Option<ValueId>,
+    channels: usize,
+    affine: Option<&Affine>,
+) -> Result<TensorId, String> {
+    match (bias, affine) {
+        (Some(b), None) if cx.constant(b).is_none() => cx.plain(b),
+        (Some(b), None) => cx.constant_as(b, &Perm::identity(1), &[channels], Role::Bias),
+        (b, affine) => {
+            let mut values = match b {
+                Some(b) => cx.constant(b).and_then(Tensor::floats).ok_or("bias is not constant")?,
+                None => vec![0.0; channels],
+            };
+            if let Some(a) = affine {
+                for (c, v) in values.iter_mut().enumerate() {
+                    *v = *v * a.scale[c] + a.shift[c];
+                }
+            }
+            Ok(cx.floats([channels], values, Role::Bias))
+        }
+    }
+}
+
+/// The padding scheme for windows over axes 1 and 2 of an N, H, W, C tensor, after a PAD where neither SAME nor VALID
+/// is exactly what the node says.
+pub(super) fn padded(cx: &mut Context<'_>, tensor: TensorId, axes: &[Axis]) -> (TensorId, Padding) {
+    if let Some(padding) = scheme(axes) {
+        return (tensor, padding);
+    }
+    (pad_zeros(cx, tensor, axes), Padding::Valid)
+}
+
+/// SAME or VALID, where one of them is exactly what the node says.
+pub(super) fn scheme(axes: &[Axis]) -> Option<Padding> {
+    if axes.iter().all(|a| a.begin == 0 && a.end_read() <= 0) {
+        return Some(Padding::Valid);
+    }
+    let same = |a: &Axis| {
+        let total = ((a.output - 1) * a.stride + a.reach()).saturating_sub(a.input);
+        a.output == a.input.div_ceil(a.stride) && a.begin == total / 2
+    };
+    axes.iter().all(same).then_some(Padding::Same)
+}
+
+/// Adds the zeros that windows read, and no more, around the axes between the first and the last.
+pub(super) fn pad_zeros(cx: &mut Context<'_>, tensor: TensorId, axes: &[Axis]) -> TensorId {
+    let mut shape = cx.extents(tensor);
+    let mut paddings = vec![0; 2 * shape.len()];
+    for (i, a) in axes.iter().enumerate() {
+        let end = usize::try_from(a.end_read()).unwrap_or(0);
+        paddings[2 * (i + 1)] = short(a.begin);
+        paddings[2 * (i + 1) + 1] = short(end);
+        shape[i + 1] += a.begin + end;
+    }
+    let paddings = paddings_tensor(cx, paddings);
+    cx.emit(Builtin::Pad, &[tensor, paddings], options::Pad {}, shape)
+}
+
+/// The second operand of the PAD operators: one row per axis.
+pub(super) fn paddings_tensor(cx: &mut Context<'_>, paddings: Vec<i32>) -> TensorId {
+    let rows = paddings.len() / 2;
+    let data = crate::target::Constant::Stored(std::sync::Arc::new(halfproof_ir::Data::I32(paddings)));
+    cx.literal(vec![rows, 2], halfproof_ir::DType::I32, data, Role::Plain)
+}
+
+/// CONV_3D over N, D, H, W, C with weights D, H, W, I, O.
+fn conv_3d(
+    cx: &mut Context<'_>,
+    node: &Node,
+    group: i64,
+    axes: &[Axis],
+    tail: &Tail,
+    y: ValueId,
+) -> Result<(), String> {
+    if group != 1 {
+        return Err("TFLite CONV_3D has no groups".into());
+    }
+    let (x, w) = (cx.input(node, 0)?, cx.input(node, 1)?);
+    let shape = cx.shape(w)?;
+    let tensor = cx.ordered(x, &Perm::channels_last(5))?;
+    let (tensor, padding) = padded(cx, tensor, axes);
+    let order = Perm::new([2, 3, 4, 1, 0]);
+    let held = order.apply(&shape);
+    let weights = match (&tail.affine, cx.constant(w)) {
+        (Some(a), Some(t)) => {
+            let elements = scaled(t, 0, &a.scale)?;
+            cx.floats(held.clone(), perm::transpose(&elements, &shape, &order), Role::Weight)
+        }
+        (_, Some(_)) => cx.constant_as(w, &order, &held, Role::Weight)?,
+        _ => cx.shaped(w, &order, &held)?,
+    };
+    let bias = bias(cx, cx.optional(node, 2), shape[0], tail.affine.as_ref())?;
+    let options = options::Conv3D {
+        padding,
+        stride_d: short(axes[0].stride),
+        stride_w: short(axes[2].stride),
+        stride_h: short(axes[1].stride),
+        fused_activation_function: tail.activation,
+        dilation_d_factor: short(axes[0].dilation),
+        dilation_w_factor: short(axes[2].dilation),
+        dilation_h_factor: short(axes[1].dilation),
+    };
+    let last = Perm::channels_last(5);
+    let out = last.apply(&cx.shape(y)?);
+    let out = cx.emit(Builtin::Conv3d, &[tensor, weights, bias], options, out);
+    cx.bind(y, out, last);
+    Ok(())
+}
+
+/// TRANSPOSE_CONV with the result's full extent and a crop, per group. Dilation becomes zeros between the taps.
+fn transpose_conv(cx: &mut Context<'_>, index: usize) -> Result<(), String> {
+    let node = &cx.graph.nodes[index];
+    let Op::ConvTranspose(op) = &node.op else { return Err("it is no ConvTranspose".into()) };
+    let tail = cx.tail(index);
+    let y = tail.output.unwrap_or(cx.output(node)?);
+    let (x, w) = (cx.input(node, 0)?, cx.input(node, 1)?);
+    let (shape, kernel) = (cx.shape(x)?, cx.shape(w)?);
+    if !cx.ty(x)?.dtype.is_float() {
+        return Err(format!("TFLite TRANSPOSE_CONV of {} is not float", cx.ty(x)?.dtype));
+    }
+    let mut axes = transposed(&shape[2..], &kernel[2..], op)?;
+    if axes.len() > 2 {
+        return Err(format!("a transposed convolution over {} axes is not supported", axes.len()));
+    }
+    if axes.len() == 1 {
+        axes.insert(0, TransposedAxis { input: 1, kernel: 1, stride: 1, dilation: 1, begin: 0, output: 1 });
+    }
+    let constant = cx.constant(w);
+    let groups = usize::try_from(op.group).unwrap_or(1);
+    let (channels, per_group) = (shape[1], kernel[1]);
+    if constant.is_none() && (groups > 1 || axes.iter().any(|a| a.dilation > 1)) {
+        return Err("weights are not constant, and groups or dilation need them to be".into());
+    }
+    let filters = per_group * groups;
+    let last = Perm::channels_last(shape.len());
+    let tensor = cx.shaped(x, &last, &[shape[0], axes[0].input, axes[1].input, channels])?;
+    let bias = bias(cx, cx.optional(node, 2), filters, tail.affine.as_ref())?;
+    let inputs = channels / groups;
+    let parts: Vec<TensorId> = match constant {
+        None => {
+            let order = Perm::new([1].into_iter().chain(2..kernel.len()).chain([0]));
+            let held = [filters, axes[0].kernel, axes[1].kernel, channels];
+            vec![cx.shaped(w, &order, &held)?]
+        }
+        Some(t) => {
+            let elements = t.floats().ok_or("weights are not floats")?;
+            (0..groups)
+                .map(|g| {
+                    let part = spread(&elements, inputs, per_group, g, &axes, tail.affine.as_ref());
+                    cx.floats([per_group, axes[0].reach(), axes[1].reach(), inputs], part, Role::Weight)
+                })
+                .collect()
+        }
+    };
+    let plan: Vec<Placement> = axes.iter().map(placement).collect();
+    let padding = if plan.iter().all(|p| p.same) { Padding::Same } else { Padding::Valid };
+    // SAME places both axes or none.
+    let plan: Vec<Placement> = match padding {
+        Padding::Same => plan,
+        Padding::Valid => axes
+            .iter()
+            .map(|a| Placement {
+                same: false,
+                extent: valid_extent(a),
+                crop: valid_crop(a),
+                lead: valid_lead(a),
+            })
+            .collect(),
+    };
+    let extents = [short(shape[0]), short(plan[0].extent), short(plan[1].extent), short(per_group)];
+    let size = cx.ints(&extents);
+    let mut results = Vec::with_capacity(groups);
+    let slices = if groups == 1 { vec![tensor] } else { split_channels(cx, tensor, groups) };
+    for (g, (&weights, input)) in parts.iter().zip(slices).enumerate() {
+        let bias = if groups == 1 { bias } else { slice_vector(cx, bias, g * per_group, per_group) };
+        let options = options::TransposeConv {
+            padding,
+            stride_w: short(axes[1].stride),
+            stride_h: short(axes[0].stride),
+            ..options::TransposeConv::default()
+        };
+        let out = vec![shape[0], plan[0].extent, plan[1].extent, per_group];
+        let dtype = cx.dtype(input);
+        results.push(cx.emit_as(Builtin::TransposeConv, &[size, weights, input, bias], options, out, dtype));
+    }
+    let mut out = results[0];
+    if groups > 1 {
+        let shape = vec![shape[0], plan[0].extent, plan[1].extent, filters];
+        let options = options::Concatenation { axis: 3, fused_activation_function: Activation::None };
+        out = cx.emit(Builtin::Concatenation, &results, options, shape);
+    }
+    if plan.iter().any(|p| p.lead > 0) {
+        return Err("pads are negative at the beginning".into());
+    }
+    let wanted = [shape[0], axes[0].output, axes[1].output, filters];
+    if cx.extents(out) != wanted {
+        let begin = cx.ints(&[0, short(plan[0].crop), short(plan[1].crop), 0]);
+        let size = cx.ints(&wanted.map(short));
+        out = cx.emit(Builtin::Slice, &[out, begin, size], options::Slice {}, wanted);
+    }
+    cx.bind(y, out, last);
+    Ok(())
+}
+
+/// Where TRANSPOSE_CONV puts a result, along one axis.
+struct Placement {
+    same: bool,
+    /// Extent to ask for.
+    extent: usize,
+    /// Elements to drop in front.
+    crop: usize,
+    /// Elements missing in front.
+    lead: usize,
+}
+
+fn placement(a: &TransposedAxis) -> Placement {
+    let total = ((a.input - 1) * a.stride + a.reach()).saturating_sub(a.output);
+    let same = a.input == a.output.div_ceil(a.stride) && a.begin == (total / 2).cast_signed();
+    Placement { same, extent: a.output, crop: 0, lead: 0 }
+}
+
+/// The extent of a VALID result that covers all that is wanted.
+fn valid_extent(a: &TransposedAxis) -> usize {
+    a.full().max(usize::try_from(a.begin).unwrap_or(0) + a.output)
+}
+
+fn valid_crop(a: &TransposedAxis) -> usize {
+    usize::try_from(a.begin).unwrap_or(0)
+}
+
+fn valid_lead(a: &TransposedAxis) -> usize {
+    usize::try_from(-a.begin).unwrap_or(0)
+}
+
+/// The weights of one group as O, H, W, I, with zeros between dilated taps and per-channel factors applied.
+fn spread(
+    elements: &[f64],
+    inputs: usize,
+    outputs: usize,
+    group: usize,
+    axes: &[TransposedAxis],
+    affine: Option<&Affine>,
+) -> Vec<f64> {
+    let (h, w) = (axes[0].kernel, axes[1].kernel);
+    let (reach_h, reach_w) = (axes[0].reach(), axes[1].reach());
+    let mut out = vec![0.0; outputs * reach_h * reach_w * inputs];
+    for i in 0..inputs {
+        for o in 0..outputs {
+            let factor = affine.map_or(1.0, |a| a.scale[group * outputs + o]);
+            for y in 0..h {
+                for x in 0..w {
+                    let from = (((group * inputs + i) * outputs + o) * h + y) * w + x;
+                    let to =
+                        ((o * reach_h + y * axes[0].dilation) * reach_w + x * axes[1].dilation) * inputs + i;
+                    out[to] = elements[from] * factor;
+                }
+            }
+        }
+    }
+    out
+}
+
+/// Equal parts of the last axis.
+fn split_channels(cx: &mut Context<'_>, tensor: TensorId, parts: usize) -> Vec<TensorId> {
+    let mut shape = cx.extents(tensor);
+    let axis = shape.len() - 1;
+    shape[axis] /= parts;
+    let dtype = cx.dtype(tensor);
+    let outputs: Vec<TensorId> = (0..parts).map(|_| cx.tensor(shape.clone(), dtype)).collect();
+    let axis = cx.int(short(axis));
+    let options = options::Split { num_splits: short(parts) };
+    cx.add(Builtin::Split, vec![Some(axis), Some(tensor)], outputs.clone(), options);
+    outputs
+}
+
+/// A part of a vector: of its elements when it is constant.
+fn slice_vector(cx: &mut Context<'_>, vector: TensorId, begin: usize, len: usize) -> TensorId {
+    if let Some(crate::target::Constant::Exact(v)) = &cx.target.tensor(vector).constant {
+        let part = v[begin..begin + len].to_vec();
+        return cx.floats([len], part, Role::Bias);
+    }
+    let (begin, size) = (cx.ints(&[short(begin)]), cx.ints(&[short(len)]));
+    cx.emit(Builtin::Slice, &[vector, begin, size], options::Slice {}, [len])
+}

@@ -4,6 +4,7 @@ pub mod arith;
 pub mod contract;
 pub mod function;
 pub mod half;
+pub mod judge;
 pub mod onnx;
 pub mod record;
 pub mod tflite;

@@ -12,8 +12,13 @@ pub enum Runtime {
     Double,
     /// Any binary32 execution: tract, LiteRT's reference and builtin float32 kernels, XNNPACK in float32.
     Single,
-    /// Any binary16 execution whose sums are binary32 (our interpreter with float32 accumulators).
-    Half,
+    /// Our interpreter in float16: correctly rounded functions, any order of summation.
+    Interpreter {
+        /// Partial sums are binary16.
+        narrow_sums: bool,
+        /// Subnormal results become zero.
+        flush: bool,
+    },
     /// Any binary16 execution at all.
     AnyHalf,
     /// LiteRT's XNNPACK delegate with FORCE_FP16, or on FLOAT16 tensors, on x86 without AVX512-FP16.
@@ -23,23 +28,19 @@ pub enum Runtime {
 }
 
 impl Runtime {
-    /// Every runtime.
-    pub const ALL: [Runtime; 6] = [
-        Runtime::Double,
-        Runtime::Single,
-        Runtime::Half,
-        Runtime::AnyHalf,
-        Runtime::XnnpackHalfX86,
-        Runtime::LiteRtBuiltin,
-    ];
-
     /// The runtime behind a system's name in records and on the command line; `None` for unknown names and for systems
-    /// whose arithmetic nobody has described (GPUs).
+    /// whose arithmetic nobody has described. The interpreter's variants are written `interp-f16+acc16+ftz`: words after
+    /// a plus say that sums are binary16 (`acc16`) and that subnormals are flushed (`ftz`); orders of summation and
+    /// fused multiply-adds make no difference to the contract.
     pub fn of_system(system: &str) -> Option<Runtime> {
+        if let Some(variant) = system.strip_prefix("interp-f16+") {
+            let has = |word: &str| variant.split('+').any(|w| w == word);
+            return Some(Runtime::Interpreter { narrow_sums: has("acc16"), flush: has("ftz") });
+        }
         Some(match system {
             "interp-f32" | "tract" | "tract-onnx" | "litert-xnnpack" => Runtime::Single,
             "litert-reference" | "litert-builtin" => Runtime::LiteRtBuiltin,
-            "interp-f16" => Runtime::Half,
+            "interp-f16" => Runtime::Interpreter { narrow_sums: false, flush: false },
             "litert-xnnpack-fp16" => Runtime::XnnpackHalfX86,
             "litert-gpu" | "litert-gpu-fp16" => Runtime::AnyHalf,
             _ => return None,
@@ -51,7 +52,14 @@ impl Runtime {
         match self {
             Runtime::Double => Contract::double(),
             Runtime::Single => Contract::single(),
-            Runtime::Half => Contract { library: Library::Exact, verified: true, ..Contract::half() },
+            Runtime::Interpreter { narrow_sums, flush } => Contract {
+                library: Library::Exact,
+                accumulator: if narrow_sums { Format::Half } else { Format::Single },
+                flush,
+                verified: true,
+                source: "halfproof's interpreter: each operation correctly rounded",
+                ..Contract::half()
+            },
             Runtime::AnyHalf => Contract::any_half(),
             Runtime::XnnpackHalfX86 => xnnpack_half(),
             Runtime::LiteRtBuiltin => litert_builtin(),
@@ -64,10 +72,10 @@ impl Runtime {
         let narrow = dtype == DType::F16 || base.force_f16;
         match self {
             Runtime::Double | Runtime::Single => base,
-            Runtime::Half | Runtime::AnyHalf | Runtime::XnnpackHalfX86 if !narrow => {
+            Runtime::Interpreter { .. } | Runtime::AnyHalf | Runtime::XnnpackHalfX86 if !narrow => {
                 Contract { force_f16: base.force_f16, ..Contract::single() }
             }
-            Runtime::Half | Runtime::AnyHalf => base,
+            Runtime::Interpreter { .. } | Runtime::AnyHalf => base,
             Runtime::XnnpackHalfX86 => xnnpack_kernel(base, builtin),
             Runtime::LiteRtBuiltin => litert_kernel(base, builtin, dtype),
         }

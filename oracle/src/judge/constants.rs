@@ -1,0 +1,127 @@
+//! Constants: every stored element is the round-to-nearest-even of its exact value, bit for bit.
+//!
+//! A recorded rewrite (a mask clamped, an epsilon raised) excuses the elements that it names and no others. Only
+//! constants whose exact elements the converter hands over can be judged; the others are counted as excluded.
+
+use super::compare::Tally;
+use super::subject::Subject;
+use crate::half;
+use crate::verdict::{Blame, Class, Numbers, Place, Strength, Verdict};
+use halfproof_ir::{DType, Data};
+
+impl Subject<'_> {
+    /// Is every stored constant the nearest number of its type to the exact one?
+    pub fn constants(&self) -> Verdict {
+        let mut total = Tally::default();
+        let mut first_bad = None;
+        let (mut overflowed, mut flushed) = (0u64, 0u64);
+        let Some(graph) = self.model.subgraphs.first() else {
+            return Verdict::new(Class::Pass, Blame::Nobody, Strength::Certified, "there is no constant");
+        };
+        for (index, tensor) in (0u32..).zip(&graph.tensors) {
+            let Some((dtype, _)) = self.program.form(index) else { continue };
+            if !dtype.is_float() || !self.program.is_constant(index) {
+                continue;
+            }
+            let Some(bytes) = self.model.data(tensor) else { continue };
+            let Some(data) = Data::from_le_bytes(dtype, bytes) else { continue };
+            let Some(exact) = self.exact.get(&index) else {
+                total.excluded += data.len() as u64;
+                continue;
+            };
+            let mut tally = Tally::default();
+            for (element, (&exact, (stored, bits))) in exact.iter().zip(elements(&data)).enumerate() {
+                let wanted = nearest(exact, dtype);
+                let same = bits == encoding(wanted, dtype) || stored.is_nan() && wanted.is_nan();
+                let same = same || self.is_rewritten(&tensor.name, index, exact, stored, dtype);
+                overflowed += u64::from(exact.is_finite() && stored.is_infinite());
+                flushed += u64::from(exact != 0.0 && stored == 0.0);
+                let ratio = if same { 0.0 } else { f64::INFINITY };
+                tally.judge(
+                    element,
+                    same,
+                    Numbers { expected: wanted, actual: stored, low: wanted, high: wanted, ratio },
+                );
+            }
+            if tally.outside > 0 && first_bad.is_none() {
+                first_bad = tally.worst.map(|(element, numbers)| (index, element, numbers));
+            }
+            total.add(&tally);
+        }
+        let mut verdict = match first_bad {
+            Some((index, element, numbers)) => {
+                let text = "a constant is not the nearest number to its exact value";
+                let mut verdict = Verdict::new(Class::Constant, Blame::Converter, Strength::Certified, text);
+                verdict.place = Place {
+                    source: self.source_name(index),
+                    tensor: self.tensor_name(index),
+                    tensor_index: Some(index),
+                    element: Some(element),
+                    ..Place::default()
+                };
+                verdict.numbers = Some(numbers);
+                verdict.notes.push(format!("{} of {} elements differ", total.outside, total.judged));
+                verdict
+            }
+            None if total.judged == 0 && total.excluded > 0 => {
+                let text = "the converter does not say what its constants should be";
+                Verdict::new(Class::Undecidable, Blame::Nobody, Strength::Unknown, text)
+            }
+            None => {
+                let text = "every constant is the nearest number to its exact value";
+                Verdict::new(Class::Pass, Blame::Nobody, Strength::Certified, text)
+            }
+        };
+        verdict.judged = total.judged;
+        verdict.excluded = total.excluded;
+        for (count, what) in [(overflowed, "became infinite"), (flushed, "became zero")] {
+            if count > 0 {
+                verdict.notes.push(format!("{count} finite elements {what}"));
+            }
+        }
+        verdict
+    }
+
+    /// True when a recorded rewrite puts `stored` in the place of `exact`.
+    fn is_rewritten(&self, name: &str, index: u32, exact: f64, stored: f64, dtype: DType) -> bool {
+        self.provenance.rewrites.iter().any(|r| {
+            let here = r.at == name || self.source_name(index).is_some_and(|s| s == r.at);
+            here && r.from == exact && nearest(r.to, dtype) == stored
+        })
+    }
+
+    /// The elements of a float constant; empty for anything else.
+    pub(super) fn constant_elements(&self, index: u32) -> Vec<f64> {
+        let tensor = self.model.subgraphs.first().and_then(|g| g.tensors.get(index as usize));
+        let Some((tensor, (dtype, _))) = tensor.zip(self.program.form(index)) else { return vec![] };
+        let data = self.model.data(tensor).and_then(|bytes| Data::from_le_bytes(dtype, bytes));
+        data.map_or_else(Vec::new, |data| elements(&data).into_iter().map(|(x, _)| x).collect())
+    }
+}
+
+/// Values and encodings.
+fn elements(data: &Data) -> Vec<(f64, u64)> {
+    match data {
+        Data::F16(v) => v.iter().map(|x| (x.to_f64(), x.to_bits().into())).collect(),
+        Data::F32(v) => v.iter().map(|&x| (f64::from(x), x.to_bits().into())).collect(),
+        Data::F64(v) => v.iter().map(|&x| (x, x.to_bits())).collect(),
+        _ => vec![],
+    }
+}
+
+fn nearest(x: f64, dtype: DType) -> f64 {
+    match dtype {
+        DType::F16 => half::round(x),
+        DType::F32 => half::round_single(x),
+        _ => x,
+    }
+}
+
+/// The bits of a number that the type holds.
+fn encoding(x: f64, dtype: DType) -> u64 {
+    match dtype {
+        DType::F16 => half::to_bits(x).into(),
+        DType::F32 => (x as f32).to_bits().into(),
+        _ => x.to_bits(),
+    }
+}

@@ -1,0 +1,139 @@
+//! Kernels: each operator recomputed in f64 from the execution's own operands, held to a one-operator bound.
+//!
+//! Errors do not propagate, so this is the sharpest test of a runtime, and it names the first bad operator.
+
+use super::compare::{Tally, whole_numbers};
+use super::precision::{numbers, on_grid};
+use super::subject::{Point, narrowed};
+use crate::arith::{Bound, Enclosure, Nan};
+use crate::contract::Runtime;
+use crate::record::Execution;
+use crate::tflite::value;
+use crate::value::Value;
+use crate::verdict::{Blame, Class, Strength, Verdict};
+use halfproof_ir::Tensor;
+
+impl Point<'_> {
+    /// Is every operator of an execution within its own bound? Needs taps.
+    pub fn kernels(&self, execution: &Execution) -> Verdict {
+        let runtime = Runtime::of_system(&execution.system).unwrap_or(Runtime::AnyHalf);
+        let known = Runtime::of_system(&execution.system).is_some();
+        let bound = Bound::new(runtime);
+        let force = bound.contract.force_f16;
+        let program = &self.subject.program;
+        let tensors = self.visible(execution, force);
+        let mut total = Tally::default();
+        let (mut checked, mut skipped) = (0usize, 0usize);
+        let mut notes = Vec::new();
+        for (index, op) in program.operators().enumerate() {
+            let seen = |t: u32| tensors[t as usize].as_ref();
+            let missing = |t: &u32| seen(*t).is_none() && !program.is_constant(*t);
+            if op.operands.iter().flatten().any(missing) || op.results.iter().all(|&t| seen(t).is_none()) {
+                skipped += 1;
+                continue;
+            }
+            // A forced kernel that leaves the float16 grid ran in float32.
+            let single = force && op.results.iter().filter_map(|&t| seen(t)).any(|t| !on_grid(t));
+            let bound = if single { Bound::new(Runtime::Single) } else { bound };
+            let values: Vec<Option<Value<Enclosure>>> =
+                op.operands.iter().map(|t| t.and_then(seen).map(|t| value(t, &bound))).collect();
+            let operands: Vec<Option<&Value<Enclosure>>> = values.iter().map(Option::as_ref).collect();
+            let results = match program.step(index, &operands, &bound) {
+                Ok(results) => results,
+                Err(e) => {
+                    skipped += 1;
+                    notes.push(format!("operator {index} {}: {e}", op.builtin.name()));
+                    continue;
+                }
+            };
+            checked += 1;
+            if single {
+                notes.push(format!("operator {index} {} ran in float32", op.builtin.name()));
+            }
+            for (&tensor, expected) in op.results.iter().zip(&results) {
+                let Some(actual) = seen(tensor) else { continue };
+                let tally = hold(expected, actual);
+                let bad = tally.outside > 0 || expected.shape() != actual.shape;
+                total.add(&tally);
+                if bad {
+                    let dtype = expected.dtype();
+                    let strength =
+                        if known { runtime.kernel(op.builtin, dtype).strength() } else { Strength::Unknown };
+                    let text = format!("{} is outside its one-operator bound", op.builtin.name());
+                    let mut verdict = Verdict::new(Class::Kernel, Blame::Kernel, strength, text);
+                    verdict.place = self.place(tensor, tally.worst.map(|(e, _)| e));
+                    verdict.numbers = tally.worst.map(|(_, n)| n);
+                    (verdict.judged, verdict.excluded) = (total.judged, total.excluded);
+                    verdict.notes = notes;
+                    verdict.notes.push(format!("{} of {} elements outside", tally.outside, tally.judged));
+                    return verdict;
+                }
+            }
+        }
+        let mut verdict = if total.judged == 0 {
+            let text =
+                if checked == 0 { "no operator is visible" } else { "no result of an operator is decidable" };
+            Verdict::new(Class::Undecidable, Blame::Nobody, Strength::Unknown, text)
+        } else {
+            let strength = if known { Strength::Certified } else { Strength::Unknown };
+            Verdict::new(Class::Pass, Blame::Nobody, strength, "every operator is within its own bound")
+        };
+        (verdict.judged, verdict.excluded) = (total.judged, total.excluded);
+        verdict.numbers = total.worst.map(|(_, n)| n);
+        verdict.notes = notes;
+        verdict.notes.push(format!("{checked} operators checked, {skipped} not visible"));
+        verdict
+    }
+
+    /// Tensors by index: inputs, taps and outputs, as the runtime holds them.
+    fn visible(&self, execution: &Execution, force: bool) -> Vec<Option<Tensor>> {
+        let program = &self.subject.program;
+        let count = self.subject.model.subgraphs.first().map_or(0, |g| g.tensors.len());
+        let mut tensors: Vec<Option<Tensor>> = vec![None; count];
+        let mut put = |index: u32, tensor: &Tensor, round: bool| {
+            let fits = program.form(index).is_some_and(|(d, s)| d == tensor.dtype() && s == tensor.shape);
+            if let (true, Some(slot)) = (fits, tensors.get_mut(index as usize)) {
+                *slot = Some(if round { narrowed(tensor) } else { tensor.clone() });
+            }
+        };
+        for (&t, output) in program.outputs().iter().zip(&execution.outputs) {
+            put(t, output, false);
+        }
+        for (t, tap) in &execution.taps {
+            put(*t, tap, false);
+        }
+        for (&t, input) in program.inputs().iter().zip(&self.inputs) {
+            put(t, input, force);
+        }
+        tensors
+    }
+}
+
+/// Holds one result to its bound.
+fn hold(expected: &Value<Enclosure>, actual: &Tensor) -> Tally {
+    let mut tally = Tally::default();
+    match (expected, actual.floats()) {
+        (Value::Float(_, e), Some(values)) => {
+            for (i, (e, &x)) in e.data.iter().zip(&values).enumerate() {
+                let decided = e.is_finite() || e.is_certainly_infinite() || e.nan == Nan::Certain;
+                if decided || !e.contains(x) {
+                    tally.judge(i, e.contains(x), numbers(e, x));
+                } else {
+                    tally.excluded += 1;
+                }
+            }
+        }
+        (Value::Whole(_, e), None) => {
+            let values = actual.integers().unwrap_or_default();
+            for (i, (e, &x)) in e.data.iter().zip(&values).enumerate() {
+                if e.decided || e.value == x {
+                    tally.judge(i, e.value == x, whole_numbers(e.value, x));
+                } else {
+                    tally.excluded += 1;
+                }
+            }
+        }
+        _ => tally.outside += 1,
+    }
+    tally
+}

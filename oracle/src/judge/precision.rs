@@ -1,0 +1,265 @@
+//! Precision: an execution's outputs are inside the bound around the exact result with rounded constants.
+//!
+//! Inside is *explained by rounding*: not a fault, but measured in bits lost. An infinity or NaN is a fault of the
+//! runtime only where the bound excludes it; where the bound admits it and the source's result is a float16 number, the
+//! choice of float16 is to blame.
+
+use super::compare::{Tally, whole_numbers};
+use super::layout::source_order;
+use super::subject::Point;
+use crate::arith::{Bound, Enclosure, Nan};
+use crate::contract::{Contract, Format, Runtime};
+use crate::half;
+use crate::record::Execution;
+use crate::tflite::Constants;
+use crate::value::Value;
+use crate::verdict::{Blame, Class, Numbers, Place, Strength, Verdict};
+use halfproof_ir::{DType, Tensor};
+
+/// Share of the judged elements that may be more than half a unit off in a `pass`.
+const ALMOST: f64 = 0.01;
+
+/// What one output gave.
+#[derive(Default)]
+struct Seen {
+    tally: Tally,
+    /// Largest error in half units in the last place.
+    half_units: f64,
+    /// Elements more than half a unit off.
+    off: u64,
+    /// Elements that are not finite although source and exact result are, by the fate of the result itself.
+    inherent: u64,
+    avoidable: Option<(u64, Numbers)>,
+    avoidable_count: u64,
+}
+
+impl Point<'_> {
+    /// Are an execution's outputs within what rounding explains, under the contract of its runtime?
+    pub fn precision(&mut self, execution: &Execution) -> Verdict {
+        let runtime = Runtime::of_system(&execution.system);
+        let known = runtime.unwrap_or(Runtime::AnyHalf);
+        let run = match self.bound(known) {
+            Ok(run) => run,
+            Err(verdict) => return *verdict,
+        };
+        let strength = match runtime {
+            Some(runtime) => self.weakest(runtime),
+            None => Strength::Unknown,
+        };
+        let outputs = self.subject.program.outputs().to_vec();
+        if outputs.len() != execution.outputs.len() {
+            let mut verdict =
+                fault(Class::Precision, strength, "the runtime gives another number of outputs");
+            verdict.notes.push(format!("{} instead of {}", execution.outputs.len(), outputs.len()));
+            return verdict;
+        }
+        let mut total = Seen::default();
+        let mut bits_lost = Vec::with_capacity(outputs.len());
+        let mut worst_output = None;
+        let mut fallback = false;
+        for (position, (&tensor, actual)) in outputs.iter().zip(&execution.outputs).enumerate() {
+            let Some(expected) = run.tensors[tensor as usize].as_ref() else { continue };
+            if expected.shape() != actual.shape || expected.dtype() != actual.dtype() {
+                let mut verdict = fault(
+                    Class::Precision,
+                    strength,
+                    "an output has another shape or type than the model says",
+                );
+                verdict.place = self.place(tensor, None);
+                verdict.notes.push(format!("{}{:?}", actual.dtype(), actual.shape));
+                return verdict;
+            }
+            fallback |= known.base().force_f16 && !on_grid(actual);
+            let source = self.source_values(position, tensor);
+            let seen = observe(expected, actual, source.as_deref());
+            bits_lost.push(if seen.half_units > 1.0 { seen.half_units.log2() } else { 0.0 });
+            if seen.tally.outside > 0 && worst_output.is_none() {
+                worst_output = seen.tally.worst.map(|(e, n)| (tensor, e, n));
+            }
+            if let (None, Some((e, n))) = (&total.avoidable, seen.avoidable) {
+                total.avoidable = Some((e, n));
+            }
+            total.avoidable_count += seen.avoidable_count;
+            total.inherent += seen.inherent;
+            total.off += seen.off;
+            total.tally.add(&seen.tally);
+        }
+        let mut verdict = if let Some((tensor, element, numbers)) = worst_output {
+            if fallback {
+                Verdict::new(
+                    Class::Undecidable,
+                    Blame::Nobody,
+                    Strength::Unknown,
+                    "an output is not on the float16 grid: the runtime did not compute it in float16",
+                )
+            } else {
+                let mut verdict = outside(strength, numbers);
+                verdict.place = self.place(tensor, Some(element));
+                verdict
+            }
+        } else if let Some((element, numbers)) = total.avoidable {
+            let text = "an intermediate result is not representable in float16 though the result is";
+            let mut verdict = Verdict::new(Class::Nonfinite, Blame::Policy, strength, text);
+            verdict.numbers = Some(numbers);
+            verdict.place.element = Some(element);
+            verdict.notes.push(format!("intermediate not representable: {} elements", total.avoidable_count));
+            verdict
+        } else if total.tally.judged == 0 && total.inherent == 0 {
+            let text = if total.tally.excluded == 0 {
+                "there is nothing to compare"
+            } else {
+                "no output is decidable"
+            };
+            Verdict::new(Class::Undecidable, Blame::Nobody, Strength::Unknown, text)
+        } else if total.inherent > 0 {
+            let text = "a result is not representable in float16";
+            Verdict::new(Class::Explained, Blame::Explained, strength, text)
+        } else if total.off as f64 <= ALMOST * total.tally.judged as f64 {
+            Verdict::new(Class::Pass, Blame::Nobody, strength, "the outputs are the exact ones, rounded")
+        } else {
+            let text = "the outputs differ from the exact ones by what rounding explains";
+            Verdict::new(Class::Explained, Blame::Explained, strength, text)
+        };
+        if total.inherent > 0 {
+            verdict.notes.push(format!("result not representable: {} elements", total.inherent));
+        }
+        if fallback {
+            verdict.notes.push("an output is not on the float16 grid".to_string());
+        }
+        verdict.numbers = verdict.numbers.or(total.tally.worst.map(|(_, n)| n));
+        verdict.bits_lost = bits_lost;
+        (verdict.judged, verdict.excluded) = (total.tally.judged, total.tally.excluded);
+        if verdict.class == Class::Explained && self.needs_narrow_sums(known, execution) {
+            verdict.notes.push("accumulator: float32 sums would not explain it".to_string());
+        }
+        verdict
+    }
+
+    /// The weakest contract that any operator of the program is held to.
+    fn weakest(&self, runtime: Runtime) -> Strength {
+        let contracts = self.subject.program.operators().map(|op| {
+            let float = op.results.iter().find_map(|&t| self.subject.program.form(t).map(|(d, _)| d));
+            runtime.kernel(op.builtin, float.unwrap_or(DType::F32)).strength()
+        });
+        contracts.max().unwrap_or(Strength::Certified)
+    }
+
+    /// Exact results of the source graph in the order of an output tensor.
+    fn source_values(&self, position: usize, tensor: u32) -> Option<Vec<f64>> {
+        let id = *self.subject.graph.outputs.get(position)?;
+        let Value::Float(_, source) = self.reference.evaluation.value(id)? else { return None };
+        let permutation = self.subject.interface_permutation(id, tensor, &source.shape);
+        Some(match source_order(&source.shape, permutation.as_deref()) {
+            Some(order) => order.iter().map(|&i| source.data[i].v).collect(),
+            None => source.data.iter().map(|e| e.v).collect(),
+        })
+    }
+
+    /// True when the outputs are explained by binary16 sums only: with binary32 sums they would be outside.
+    fn needs_narrow_sums(&self, runtime: Runtime, execution: &Execution) -> bool {
+        let base = runtime.base();
+        if base.accumulator != Format::Half {
+            return false;
+        }
+        let bound = Bound::under(Contract { accumulator: Format::Single, ..base });
+        let Ok(run) = self.subject.program.run(&self.inputs, Constants::Stored, &bound) else { return false };
+        self.subject.program.outputs().iter().zip(&execution.outputs).any(|(&tensor, actual)| {
+            run.tensors[tensor as usize].as_ref().is_some_and(|e| observe(e, actual, None).tally.outside > 0)
+        })
+    }
+
+    pub(super) fn place(&self, tensor: u32, element: Option<u64>) -> Place {
+        let operator = self.subject.producer(tensor);
+        Place {
+            source: operator
+                .and_then(|o| self.subject.source_of_operator(o))
+                .or_else(|| self.subject.source_name(tensor)),
+            operator: self.operator_name(tensor),
+            operator_index: operator.and_then(|o| u32::try_from(o).ok()),
+            tensor: self.subject.tensor_name(tensor),
+            tensor_index: Some(tensor),
+            element,
+        }
+    }
+}
+
+fn fault(class: Class, strength: Strength, text: &str) -> Verdict {
+    Verdict::new(class, Blame::Kernel, strength, text)
+}
+
+/// The verdict about a value outside the bound.
+fn outside(strength: Strength, numbers: Numbers) -> Verdict {
+    let mut verdict = if numbers.actual.is_finite() {
+        fault(Class::Precision, strength, "an output is outside the bound of every allowed execution")
+    } else {
+        fault(Class::Nonfinite, strength, "an output is not finite where every allowed execution is")
+    };
+    verdict.numbers = Some(numbers);
+    verdict
+}
+
+/// True when every element is a binary16 number.
+pub(super) fn on_grid(tensor: &Tensor) -> bool {
+    match &tensor.data {
+        halfproof_ir::Data::F32(v) => v.iter().all(|&x| x.is_nan() || half::round_f32(x) == x),
+        _ => true,
+    }
+}
+
+/// The numbers of one element.
+pub(super) fn numbers(e: &Enclosure, actual: f64) -> Numbers {
+    Numbers { expected: e.v, actual, low: e.lo, high: e.hi, ratio: e.ratio(actual) }
+}
+
+fn observe(expected: &Value<Enclosure>, actual: &Tensor, source: Option<&[f64]>) -> Seen {
+    let mut seen = Seen::default();
+    match (expected, actual.floats()) {
+        (Value::Float(dtype, e), Some(values)) => {
+            for (i, (e, &x)) in e.data.iter().zip(&values).enumerate() {
+                seen.element(i, e, x, source.and_then(|s| s.get(i).copied()), *dtype);
+            }
+        }
+        (Value::Whole(_, e), None) => {
+            let values = actual.integers().unwrap_or_default();
+            for (i, (e, &x)) in e.data.iter().zip(&values).enumerate() {
+                if e.decided || e.value == x {
+                    seen.tally.judge(i, e.value == x, whole_numbers(e.value, x));
+                } else {
+                    seen.tally.excluded += 1;
+                }
+            }
+        }
+        _ => {}
+    }
+    seen
+}
+
+impl Seen {
+    fn element(&mut self, index: usize, e: &Enclosure, actual: f64, source: Option<f64>, dtype: DType) {
+        let inside = e.contains(actual);
+        let decided = e.is_finite() || e.is_certainly_infinite() || e.nan == Nan::Certain;
+        if !inside {
+            self.tally.judge(index, false, numbers(e, actual));
+        } else if decided {
+            self.tally.judge(index, true, numbers(e, actual));
+        } else {
+            self.tally.excluded += 1;
+        }
+        let exact = source.unwrap_or(e.v);
+        if inside && !actual.is_finite() && exact.is_finite() {
+            let largest = if dtype == DType::F16 { half::OVERFLOW } else { half::OVERFLOW_SINGLE };
+            if exact.abs() >= largest {
+                self.inherent += 1;
+            } else {
+                self.avoidable_count += 1;
+                self.avoidable.get_or_insert((index as u64, numbers(e, actual)));
+            }
+        }
+        if inside && decided && actual.is_finite() && e.v.is_finite() {
+            let ulp = if dtype == DType::F16 { half::ulp(e.v) } else { half::ulp_single(e.v) };
+            let half_units = (actual - e.v).abs() / (0.5 * ulp);
+            self.off += u64::from(half_units > 1.0);
+            self.half_units = self.half_units.max(half_units);
+        }
+    }
+}

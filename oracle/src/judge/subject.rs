@@ -1,0 +1,338 @@
+//! One conversion, read back and planned once; and one set of inputs for it.
+
+use super::layout::{permuted_shape, source_order};
+use crate::arith::{Bound, Enclosure};
+use crate::contract::Runtime;
+use crate::half as binary16;
+use crate::onnx::{self, Evaluation};
+use crate::tflite::{Constants, Kind, Program, Run};
+use crate::verdict::{Blame, Class, Strength, Verdict};
+use half::f16;
+use halfproof_ir::{
+    Conversion, DType, Data, Graph, IoLayout, Provenance, Request, Tensor, TensorOrigin, ValueId,
+};
+use halfproof_wire::tflite::{self, Model};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A converted model with its source, ready to be asked about.
+#[derive(Debug)]
+pub struct Subject<'a> {
+    pub(super) graph: &'a Graph,
+    pub(super) request: &'a Request,
+    pub(super) provenance: &'a Provenance,
+    pub(super) bytes: usize,
+    pub(super) model: Model,
+    /// The converted program.
+    pub program: Program,
+    /// Unrounded elements of the float constants that the provenance lists.
+    pub(super) exact: BTreeMap<u32, Arc<Vec<f64>>>,
+    /// Source values by the tensor that carries them.
+    pub(super) origins: Vec<(ValueId, &'a TensorOrigin)>,
+}
+
+/// The source graph evaluated in f64 with double-precision bounds.
+#[derive(Clone, Debug)]
+pub struct Reference {
+    /// The inputs that it was evaluated on.
+    pub inputs: Vec<Tensor>,
+    /// Every tensor of the source graph.
+    pub evaluation: Evaluation<Enclosure>,
+}
+
+impl Reference {
+    /// Evaluates a source graph.
+    ///
+    /// # Errors
+    /// A verdict of class `undecidable` when the reference does not know an operator or the inputs do not fit.
+    pub fn new(graph: &Graph, inputs: &[Tensor]) -> Result<Reference, Box<Verdict>> {
+        let evaluation = onnx::evaluate(graph, inputs, &Bound::new(Runtime::Double))
+            .map_err(|e| undecidable("the reference cannot evaluate the source graph", e.to_string()))?;
+        Ok(Reference { inputs: inputs.to_vec(), evaluation })
+    }
+}
+
+/// A subject on one set of inputs.
+#[derive(Debug)]
+pub struct Point<'s> {
+    pub(super) subject: &'s Subject<'s>,
+    /// Inputs of the converted model.
+    pub inputs: Vec<Tensor>,
+    pub(super) reference: Arc<Reference>,
+    /// Bounds around the exact result with rounded constants, by runtime.
+    bounds: BTreeMap<Runtime, Arc<Run<Enclosure>>>,
+}
+
+/// A verdict of class `undecidable` with its reason.
+pub(super) fn undecidable(text: &str, why: String) -> Box<Verdict> {
+    let mut verdict = Verdict::new(Class::Undecidable, Blame::Nobody, Strength::Unknown, text);
+    verdict.notes.push(why);
+    Box::new(verdict)
+}
+
+impl<'a> Subject<'a> {
+    /// Reads a converted model back and plans it.
+    ///
+    /// # Errors
+    /// A verdict: `invalid-model` when the bytes are no model or contradict themselves, `undecidable` when the model
+    /// needs something that the interpreter does not know.
+    pub fn new(
+        graph: &'a Graph,
+        request: &'a Request,
+        conversion: &'a Conversion,
+    ) -> Result<Subject<'a>, Box<Verdict>> {
+        let invalid = |text: &str, why: String| {
+            let mut verdict = Verdict::new(Class::InvalidModel, Blame::Converter, Strength::Certified, text);
+            verdict.notes.push(why);
+            Box::new(verdict)
+        };
+        let model = tflite::read(&conversion.model)
+            .map_err(|e| invalid("the file is no valid .tflite", e.to_string()))?;
+        let program = Program::new(&model).map_err(|e| match e.kind() {
+            Kind::Malformed => invalid("the model contradicts itself", e.to_string()),
+            Kind::Unsupported => undecidable("the interpreter does not know the model", e.to_string()),
+        })?;
+        let provenance = &conversion.provenance;
+        let exact = provenance
+            .constants
+            .iter()
+            .filter(|c| {
+                program.is_constant(c.tensor) && program.form(c.tensor).is_some_and(|(d, _)| d.is_float())
+            })
+            .filter(|c| {
+                program.form(c.tensor).is_some_and(|(_, s)| s.iter().product::<usize>() == c.exact.len())
+            })
+            .map(|c| (c.tensor, Arc::clone(&c.exact)))
+            .collect();
+        let names: BTreeMap<&str, ValueId> =
+            (0u32..).zip(&graph.values).map(|(i, v)| (v.name.as_str(), ValueId(i))).collect();
+        let origins = provenance
+            .tensors
+            .iter()
+            .filter_map(|o| names.get(o.source.as_str()).map(|&id| (id, o)))
+            .collect();
+        let bytes = conversion.model.len();
+        Ok(Subject { graph, request, provenance, bytes, model, program, exact, origins })
+    }
+
+    /// How the interface tensor `tensor` holds the source value `id`.
+    pub(super) fn interface_permutation(
+        &self,
+        id: ValueId,
+        tensor: u32,
+        shape: &[usize],
+    ) -> Option<Vec<usize>> {
+        let origin = self.origins.iter().find(|(v, o)| *v == id && o.tensor == tensor);
+        match origin {
+            Some((_, o)) => o.permutation.clone(),
+            None if self.request.io_layout == IoLayout::Nhwc && shape.len() == 4 => Some(vec![0, 2, 3, 1]),
+            None => None,
+        }
+    }
+
+    /// The inputs that the converted model gets for those of the source graph: same values, rounded to the types of its
+    /// interface and in its layout.
+    ///
+    /// # Errors
+    /// A verdict of class `impure` when the interfaces do not fit each other.
+    pub fn model_inputs(&self, source: &[Tensor]) -> Result<Vec<Tensor>, Box<Verdict>> {
+        let mismatch = |why: String| {
+            let text = "the interface is not that of the source";
+            let mut verdict = Verdict::new(Class::Impure, Blame::Converter, Strength::Certified, text);
+            verdict.notes.push(why);
+            Box::new(verdict)
+        };
+        let tensors = self.program.inputs();
+        if tensors.len() != source.len() || self.graph.inputs.len() != source.len() {
+            return Err(mismatch(format!("{} inputs for {} of the source", tensors.len(), source.len())));
+        }
+        tensors
+            .iter()
+            .zip(source)
+            .zip(&self.graph.inputs)
+            .map(|((&tensor, input), &id)| {
+                let (dtype, shape) = self
+                    .program
+                    .form(tensor)
+                    .ok_or_else(|| mismatch(format!("input {tensor} has no type")))?;
+                let permutation = self.interface_permutation(id, tensor, &input.shape);
+                let wanted = permuted_shape(&input.shape, permutation.as_deref());
+                if wanted != shape {
+                    return Err(mismatch(format!("input {tensor} is {shape:?}, the source has {wanted:?}")));
+                }
+                let order = source_order(&input.shape, permutation.as_deref());
+                let data = converted(&input.data, dtype, order.as_deref()).ok_or_else(|| {
+                    mismatch(format!("input {tensor} is {dtype}, the source has {}", input.dtype()))
+                })?;
+                Ok(Tensor { shape: wanted, data })
+            })
+            .collect()
+    }
+
+    /// The source's inputs with the values that the model sees: rounded to float16 where its interface is.
+    fn seen(&self, source: &[Tensor]) -> Vec<Tensor> {
+        self.program
+            .inputs()
+            .iter()
+            .zip(source)
+            .map(|(&tensor, input)| {
+                let narrow = self.program.form(tensor).is_some_and(|(dtype, _)| dtype == DType::F16);
+                let data = match &input.data {
+                    Data::F32(v) if narrow => Data::F32(v.iter().map(|&x| binary16::round_f32(x)).collect()),
+                    Data::F64(v) if narrow => Data::F64(v.iter().map(|&x| binary16::round(x)).collect()),
+                    data => data.clone(),
+                };
+                Tensor { shape: input.shape.clone(), data }
+            })
+            .collect()
+    }
+
+    /// The subject on one set of source inputs. A `reference` for the same inputs is used again.
+    ///
+    /// # Errors
+    /// A verdict when the interfaces do not fit or the source graph cannot be evaluated.
+    pub fn at(
+        &self,
+        source: &[Tensor],
+        reference: Option<&Arc<Reference>>,
+    ) -> Result<Point<'_>, Box<Verdict>> {
+        let inputs = self.model_inputs(source)?;
+        let seen = self.seen(source);
+        let reference = match reference {
+            Some(r) if same_bits(&r.inputs, &seen) => Arc::clone(r),
+            _ => Arc::new(Reference::new(self.graph, &seen)?),
+        };
+        Ok(Point { subject: self, inputs, reference, bounds: BTreeMap::new() })
+    }
+
+    /// Name of a tensor of the converted model.
+    pub(super) fn tensor_name(&self, tensor: u32) -> Option<String> {
+        self.model.subgraphs.first()?.tensors.get(tensor as usize).map(|t| t.name.clone())
+    }
+
+    /// The source value that a tensor carries, by name.
+    pub(super) fn source_name(&self, tensor: u32) -> Option<String> {
+        self.origins.iter().find(|(_, o)| o.tensor == tensor).map(|(_, o)| o.source.clone())
+    }
+
+    /// The operator that writes a tensor.
+    pub(super) fn producer(&self, tensor: u32) -> Option<usize> {
+        self.program.operators().position(|op| op.results.contains(&tensor))
+    }
+
+    /// The source nodes of an operator, or the value that its first result carries.
+    pub(super) fn source_of_operator(&self, operator: usize) -> Option<String> {
+        let listed = self.provenance.operators.iter().find(|o| o.operator as usize == operator);
+        if let Some(origin) = listed.filter(|o| !o.nodes.is_empty()) {
+            return Some(origin.nodes.join(", "));
+        }
+        let result = *self.program.operators().nth(operator)?.results.first()?;
+        self.source_name(result)
+    }
+}
+
+impl Point<'_> {
+    /// The bound of a runtime around the exact result with rounded constants.
+    pub(super) fn bound(&mut self, runtime: Runtime) -> Result<Arc<Run<Enclosure>>, Box<Verdict>> {
+        if let Some(run) = self.bounds.get(&runtime) {
+            return Ok(Arc::clone(run));
+        }
+        let failed = |e: crate::tflite::RunError| {
+            undecidable("the interpreter cannot run the converted model", e.to_string())
+        };
+        let bound = Bound::new(runtime);
+        let run = if bound.contract.force_f16 {
+            let inputs: Vec<Tensor> = self.inputs.iter().map(narrowed).collect();
+            let constants = self.subject.narrowed_constants();
+            self.subject.program.run(&inputs, Constants::Exact(&constants), &bound)
+        } else {
+            self.subject.program.run(&self.inputs, Constants::Stored, &bound)
+        };
+        let run = Arc::new(run.map_err(failed)?);
+        self.bounds.insert(runtime, Arc::clone(&run));
+        Ok(run)
+    }
+}
+
+impl Subject<'_> {
+    /// FLOAT32 constants as a runtime holds them that computes everything in float16.
+    fn narrowed_constants(&self) -> BTreeMap<u32, Arc<Vec<f64>>> {
+        let Some(graph) = self.model.subgraphs.first() else { return BTreeMap::new() };
+        (0u32..)
+            .zip(&graph.tensors)
+            .filter(|(t, tensor)| self.program.is_constant(*t) && tensor.dtype == tflite::TensorType::Float32)
+            .filter_map(|(t, tensor)| {
+                let data = Data::from_le_bytes(DType::F32, self.model.data(tensor)?)?;
+                let Data::F32(v) = data else { return None };
+                Some((t, Arc::new(v.iter().map(|&x| f64::from(binary16::round_f32(x))).collect())))
+            })
+            .collect()
+    }
+}
+
+/// FLOAT32 elements rounded to binary16, type kept.
+pub(super) fn narrowed(tensor: &Tensor) -> Tensor {
+    let data = match &tensor.data {
+        Data::F32(v) => Data::F32(v.iter().map(|&x| binary16::round_f32(x)).collect()),
+        data => data.clone(),
+    };
+    Tensor { shape: tensor.shape.clone(), data }
+}
+
+fn same_bits(a: &[Tensor], b: &[Tensor]) -> bool {
+    let same = |x: &Tensor, y: &Tensor| match (&x.data, &y.data) {
+        (Data::F32(p), Data::F32(q)) => {
+            p.len() == q.len() && p.iter().zip(q).all(|(p, q)| p.to_bits() == q.to_bits())
+        }
+        _ => x.data.dtype() == y.data.dtype() && x.data.to_le_bytes() == y.data.to_le_bytes(),
+    };
+    a.len() == b.len() && a.iter().zip(b).all(|(x, y)| x.shape == y.shape && same(x, y))
+}
+
+/// Elements in another type and order; `None` between floats and integers.
+fn converted(data: &Data, dtype: DType, order: Option<&[usize]>) -> Option<Data> {
+    fn ordered<T: Copy>(v: &[T], order: Option<&[usize]>) -> Vec<T> {
+        order.map_or_else(|| v.to_vec(), |order| order.iter().map(|&i| v[i]).collect())
+    }
+    if dtype.is_float() {
+        let values = match data {
+            Data::F16(v) => v.iter().map(|x| x.to_f64()).collect(),
+            Data::F32(v) => v.iter().map(|&x| f64::from(x)).collect(),
+            Data::F64(v) => v.clone(),
+            _ => return None,
+        };
+        let values = ordered(&values, order);
+        return Some(match dtype {
+            DType::F16 => {
+                Data::F16(values.into_iter().map(|x| f16::from_bits(binary16::to_bits(x))).collect())
+            }
+            DType::F32 => Data::F32(values.into_iter().map(|x| x as f32).collect()),
+            _ => Data::F64(values),
+        });
+    }
+    let values = match data {
+        Data::I8(v) => v.iter().map(|&x| i64::from(x)).collect(),
+        Data::I16(v) => v.iter().map(|&x| i64::from(x)).collect(),
+        Data::I32(v) => v.iter().map(|&x| i64::from(x)).collect(),
+        Data::I64(v) => v.clone(),
+        Data::U8(v) => v.iter().map(|&x| i64::from(x)).collect(),
+        Data::U16(v) => v.iter().map(|&x| i64::from(x)).collect(),
+        Data::U32(v) => v.iter().map(|&x| i64::from(x)).collect(),
+        Data::U64(v) => v.iter().map(|&x| x.cast_signed()).collect(),
+        Data::Bool(v) => v.iter().map(|&x| i64::from(x)).collect(),
+        _ => return None,
+    };
+    let values = ordered(&values, order);
+    Some(match dtype {
+        DType::I8 => Data::I8(values.into_iter().map(|x| x as i8).collect()),
+        DType::I16 => Data::I16(values.into_iter().map(|x| x as i16).collect()),
+        DType::I32 => Data::I32(values.into_iter().map(|x| x as i32).collect()),
+        DType::I64 => Data::I64(values),
+        DType::U8 => Data::U8(values.into_iter().map(|x| x as u8).collect()),
+        DType::U16 => Data::U16(values.into_iter().map(|x| x as u16).collect()),
+        DType::U32 => Data::U32(values.into_iter().map(|x| x as u32).collect()),
+        DType::U64 => Data::U64(values.into_iter().map(|x| x.cast_unsigned()).collect()),
+        DType::Bool => Data::Bool(values.into_iter().map(|x| x != 0).collect()),
+        DType::F16 | DType::F32 | DType::F64 => return None,
+    })
+}

@@ -9,6 +9,8 @@ pub mod lint;
 mod lower;
 pub mod precision;
 mod refuse;
+pub mod retype;
+pub mod summary;
 pub mod target;
 
 pub use infer::bind_dims;

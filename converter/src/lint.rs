@@ -93,3 +93,58 @@ fn extreme(exact: &[f64], matches: impl Fn(f64) -> bool, pick: fn(f64, f64) -> f
         .reduce(|a, b| if pick(a.abs(), b.abs()) == b.abs() && a.abs() != b.abs() { b } else { a })
         .unwrap_or(0.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn notes(role: Role, elements: &[f64]) -> Vec<String> {
+        let mut target = Target::default();
+        target.exact("c", &[elements.len()], role, elements.to_vec());
+        let notes = lint(&target);
+        assert!(notes.iter().all(|n| n.at == "c" && n.level == Level::Warning && !n.text.contains('\n')));
+        notes.into_iter().map(|n| n.text).collect()
+    }
+
+    #[test]
+    fn a_mask_that_overflows_is_named_with_its_value_and_a_way_out() {
+        let [text] = &notes(Role::Mask, &[0.0, -1e30])[..] else { panic!("one note") };
+        assert_eq!(
+            text,
+            "-1e30 is beyond 65504 and becomes infinite in float16 (1 of 2 elements); infinity times 0, or a row \
+             with every position masked, gives NaN: use --precision mixed"
+        );
+    }
+
+    #[test]
+    fn an_epsilon_is_named_when_it_becomes_zero_or_subnormal() {
+        assert!(
+            notes(Role::Epsilon, &[1e-12])[0]
+                .starts_with("1e-12 becomes 0 in float16; what it guards divides by 0")
+        );
+        assert!(
+            notes(Role::Epsilon, &[1e-5])[0].starts_with("1e-5 is subnormal in float16: it is stored as")
+        );
+        assert!(notes(Role::Epsilon, &[1e-3]).is_empty());
+    }
+
+    #[test]
+    fn infinities_and_bounds_beyond_the_range_are_legal() {
+        assert!(notes(Role::Bound, &[f64::INFINITY]).is_empty());
+        assert!(notes(Role::Plain, &[f64::NEG_INFINITY, 1.0]).is_empty());
+        assert!(notes(Role::Bound, &[f64::from(f32::MAX)]).is_empty());
+    }
+
+    #[test]
+    fn a_few_tiny_weights_are_normal_but_losing_all_of_them_is_not() {
+        assert!(notes(Role::Weight, &[1e-9, 0.5, 1e-6]).is_empty());
+        assert_eq!(notes(Role::Weight, &[1e-9, -2e-9]).len(), 1);
+        assert_eq!(notes(Role::Weight, &[1e5, 0.5]).len(), 1);
+        assert_eq!(notes(Role::Scale, &[1e-9, 0.5]).len(), 1);
+    }
+
+    #[test]
+    fn values_that_are_only_rounded_are_not_warned_about() {
+        assert!(notes(Role::Plain, &[0.1, 65519.0, 1.0 / 3.0]).is_empty());
+    }
+}

@@ -15,7 +15,7 @@ pub mod ranges;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use plan::{ConstantPlan, Plan, SingleForm, is_narrowable};
+pub(crate) use plan::{ConstantPlan, Pin, Plan, SingleForm, decide, is_narrowable};
 
 use crate::{emit, target::Target};
 use halfproof_ir::{Conversion, Note, Provenance, Refusal, Request};
@@ -41,7 +41,7 @@ pub(crate) fn assemble(
     target: &Target,
     request: &Request,
 ) -> Result<(Model, Provenance, Vec<Note>), Refusal> {
-    let plan = plan::decide(target, request)?;
+    let plan = decide(target, request, &[])?;
     let mut buffers = emit::Buffers::default();
     let program = emit::program(target, &plan, &mut buffers)?;
     let (model, provenance) = emit::model(program, &plan, buffers);

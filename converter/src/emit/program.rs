@@ -30,6 +30,8 @@ pub(crate) struct Program {
     pub(crate) tensors: Vec<i32>,
     /// By operator of the target: its number in the file.
     pub(crate) operators: Vec<u32>,
+    /// By tensor of the file: the tensor of the target that it holds, in whichever type.
+    pub(crate) held: Vec<TensorId>,
 }
 
 /// No tensor yet.
@@ -174,7 +176,7 @@ impl Layout<'_> {
         } else {
             (tensor.dtype, "")
         };
-        let index = self.push_tensor(tensor, suffix, dtype.into(), 0)?;
+        let index = self.push_tensor(id, suffix, dtype.into(), 0)?;
         self.set_slot(id, single, index);
         self.originate(id, tensor, index);
         Ok(index)
@@ -196,13 +198,12 @@ impl Layout<'_> {
     }
 
     fn cast(&mut self, id: TensorId, single: bool) -> Result<i32, Refusal> {
-        let tensor = self.target.tensor(id);
         let from = self.slot(id, !single);
         // The interface keeps the plain name: see `produce`.
         let public = single == self.plan.single_interface && self.is_output(id);
         let (dtype, suffix) =
             if single { (TensorType::Float32, "/float32") } else { (TensorType::Float16, "/float16") };
-        let to = self.push_tensor(tensor, if public { "" } else { suffix }, dtype, 0)?;
+        let to = self.push_tensor(id, if public { "" } else { suffix }, dtype, 0)?;
         let options = Cast { in_data_type: self.dtype(from), out_data_type: dtype };
         self.push_operator(Builtin::Cast, vec![from], vec![to], options.into(), 1);
         self.set_slot(id, single, to);
@@ -218,7 +219,7 @@ impl Layout<'_> {
         let tensor = self.target.tensor(id);
         if single && constant.single == SingleForm::Dequantized {
             let from = self.read(id, false)?;
-            let to = self.push_tensor(tensor, "/float32", TensorType::Float32, 0)?;
+            let to = self.push_tensor(id, "/float32", TensorType::Float32, 0)?;
             self.push_operator(Builtin::Dequantize, vec![from], vec![to], Dequantize {}.into(), 1);
             self.set_slot(id, true, to);
             return Ok(to);
@@ -234,7 +235,7 @@ impl Layout<'_> {
             (false, false) => "/float16",
         };
         let buffer = self.buffers.add(bytes);
-        let index = self.push_tensor(tensor, suffix, dtype, buffer)?;
+        let index = self.push_tensor(id, suffix, dtype, buffer)?;
         self.set_slot(id, single, index);
         self.originate(id, tensor, index);
         self.out.constants.push(ConstantOrigin {
@@ -255,7 +256,7 @@ impl Layout<'_> {
             Constant::Exact(exact) => Data::F64(exact.to_vec()).to_le_bytes(),
         };
         let buffer = self.buffers.add(Arc::new(bytes));
-        let index = self.push_tensor(tensor, "", tensor.dtype.into(), buffer)?;
+        let index = self.push_tensor(id, "", tensor.dtype.into(), buffer)?;
         self.set_slot(id, false, index);
         self.originate(id, tensor, index);
         Ok(index)
@@ -263,11 +264,13 @@ impl Layout<'_> {
 
     fn push_tensor(
         &mut self,
-        tensor: &TargetTensor,
+        id: TensorId,
         suffix: &str,
         dtype: TensorType,
         buffer: u32,
     ) -> Result<i32, Refusal> {
+        let tensor = self.target.tensor(id);
+        self.out.held.push(id);
         let mut shape = Vec::with_capacity(tensor.shape.len());
         for &extent in &tensor.shape {
             shape.push(i32::try_from(extent).map_err(|_| too_large(tensor, extent))?);

@@ -100,9 +100,25 @@ pub(super) struct Readers {
     any: bool,
 }
 
-/// Decides everything about a program.
-pub(crate) fn decide(target: &Target, request: &Request) -> Result<Plan, Refusal> {
-    let kept = kept_operators(target, request)?;
+/// An operator that must compute in float32 whatever the strategy says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pin {
+    /// Free.
+    No,
+    /// Float32, for this reason; its constants may be stored as FLOAT16.
+    Single(&'static str),
+    /// Float32, and its constants stay as they are, for this reason.
+    Untouched(&'static str),
+}
+
+/// Decides everything about a program; `pins` has one entry per operator, or none at all.
+pub(crate) fn decide(target: &Target, request: &Request, pins: &[Pin]) -> Result<Plan, Refusal> {
+    let mut kept = kept_operators(target, request)?;
+    let mut forced = kept.clone();
+    for (i, pin) in pins.iter().enumerate() {
+        forced[i] |= *pin != Pin::No;
+        kept[i] |= matches!(pin, Pin::Untouched(_));
+    }
     let weights = request.precision == Precision::Weights;
     let single_interface = weights || request.io == Io::Float32;
     let mut readers = readers(target);
@@ -118,13 +134,16 @@ pub(crate) fn decide(target: &Target, request: &Request) -> Result<Plan, Refusal
     match request.precision {
         Precision::Weights => plan.single = vec![true; target.operators.len()],
         Precision::Full => {
-            plan.notes = without_kernel(target, &kept);
-            plan.single.clone_from(&kept);
+            plan.notes = without_kernel(target, &forced);
+            plan.single.clone_from(&forced);
         }
         Precision::Mixed => {
-            let islands = mixed::decide(target, &kept, &mut rounded, &readers, single_interface);
+            let islands = mixed::decide(target, &forced, &mut rounded, &readers, single_interface);
             (plan.single, plan.notes, plan.rewrites) = (islands.single, islands.notes, islands.rewrites);
         }
+    }
+    if request.precision != Precision::Weights {
+        plan.notes.extend(pinned(target, pins));
     }
     find_readers(target, &plan, &kept, &mut readers);
     for ((tensor, rounded), readers) in target.tensors.iter().zip(rounded).zip(readers) {
@@ -145,6 +164,17 @@ fn note(tensor: &TargetTensor, rounded: &Rounded, readers: Readers, single: Sing
         level: Level::Info,
         at: lint::source(tensor).to_string(),
         text: "stays FLOAT32: float16 does not hold its values".to_string(),
+    })
+}
+
+fn pinned<'a>(target: &'a Target, pins: &'a [Pin]) -> impl Iterator<Item = Note> + 'a {
+    target.operators.iter().zip(pins).filter_map(|(op, pin)| match pin {
+        Pin::No => None,
+        Pin::Single(reason) | Pin::Untouched(reason) => Some(Note {
+            level: Level::Info,
+            at: op.nodes.first().cloned().unwrap_or_else(|| op.builtin.name().to_string()),
+            text: format!("{} stays float32: {reason}", op.builtin),
+        }),
     })
 }
 

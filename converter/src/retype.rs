@@ -1,0 +1,166 @@
+//! Converts a float32 .tflite to float16 by the same strategies: the same operators, with other element types.
+//!
+//! Every subgraph becomes a [`Target`](crate::target::Target), goes through `precision`, and gets back what a target
+//! does not hold: custom operators, quantization, dynamic axes, variables, types that are not ours. Interface order,
+//! names, signatures and metadata stay. What cannot be narrowed safely stays float32 between CASTs; under `full`,
+//! which promises that no float32 is left, it is refused.
+//!
+//! Subgraphs that control flow calls have the types of the operators that call them: float16 under `full`; under
+//! `mixed` control flow computes in float32 and what it calls is treated as under `weights`.
+
+mod import;
+mod restore;
+
+use crate::emit::{self, Buffers};
+use crate::precision::{self, Pin};
+use crate::target::TargetOperator;
+use halfproof_ir::{Conversion, Io, Precision, Provenance, Refusal, RefusedNode, Request};
+use halfproof_wire::tflite::{Model, Options, Signature, SubGraph, write};
+use import::Imported;
+
+/// Retypes a model.
+///
+/// # Errors
+/// Every operator that `full` could not make float16, or what `precision::apply` refuses.
+pub fn convert_tflite(model: &Model, request: &Request) -> Result<Conversion, Refusal> {
+    let called = called(model);
+    let imported: Vec<Imported> = model.subgraphs.iter().map(|g| import::subgraph(model, g)).collect();
+    if request.precision == Precision::Full {
+        let nodes: Vec<RefusedNode> = imported.iter().flat_map(|i| refused(i, request)).collect();
+        if !nodes.is_empty() {
+            return Err(Refusal { nodes });
+        }
+    }
+    let mut buffers = Buffers::default();
+    let mut subgraphs = Vec::with_capacity(imported.len());
+    let mut provenance = Provenance::default();
+    let mut notes = Vec::new();
+    for (i, part) in imported.iter().enumerate() {
+        let request = if called[i] { inner(request) } else { request.clone() };
+        let plan = precision::decide(&part.target, &request, &pins(part, &request))?;
+        let mut program = emit::program(&part.target, &plan, &mut buffers)?;
+        restore::subgraph(model, &model.subgraphs[i], part, &mut program, &mut buffers);
+        notes.extend(plan.notes);
+        if i == 0 {
+            provenance = Provenance {
+                tensors: std::mem::take(&mut program.origins),
+                constants: std::mem::take(&mut program.constants),
+                operators: std::mem::take(&mut program.sources),
+                rewrites: plan.rewrites,
+            };
+        } else {
+            provenance.rewrites.extend(plan.rewrites);
+        }
+        subgraphs.push(program.subgraph);
+    }
+    let metadata = model
+        .metadata
+        .iter()
+        .map(|m| {
+            let mut m = m.clone();
+            m.buffer = model.buffers.get(m.buffer as usize).map_or(0, |b| buffers.add(b.clone()));
+            m
+        })
+        .collect();
+    let out = Model {
+        version: model.version,
+        description: model.description.clone(),
+        signatures: model.signatures.iter().map(|s| signature(s, model, &subgraphs)).collect(),
+        subgraphs,
+        buffers: buffers.into_vec(),
+        metadata,
+    };
+    Ok(Conversion { model: write(&out), provenance, notes })
+}
+
+/// By subgraph: some operator calls it.
+fn called(model: &Model) -> Vec<bool> {
+    let mut called = vec![false; model.subgraphs.len()];
+    let mut mark = |index: i32| {
+        if let Some(c) = usize::try_from(index).ok().and_then(|i| called.get_mut(i)) {
+            *c = true;
+        }
+    };
+    for op in model.subgraphs.iter().flat_map(|g| &g.operators) {
+        match &op.options {
+            Options::If(o) => {
+                mark(o.then_subgraph_index);
+                mark(o.else_subgraph_index);
+            }
+            Options::While(o) => {
+                mark(o.cond_subgraph_index);
+                mark(o.body_subgraph_index);
+            }
+            Options::CallOnce(o) => mark(o.init_subgraph_index),
+            Options::Call(o) => mark(i32::try_from(o.subgraph).unwrap_or(-1)),
+            _ => {}
+        }
+    }
+    called
+}
+
+/// How a called subgraph is converted: its interface is that of its caller.
+fn inner(request: &Request) -> Request {
+    let precision = match request.precision {
+        Precision::Full => Precision::Full,
+        Precision::Weights | Precision::Mixed => Precision::Weights,
+    };
+    Request { precision, io: Io::Strategy, ..request.clone() }
+}
+
+/// The pins of a subgraph; under `mixed` also what calls others, because those are converted as under `weights`.
+fn pins(part: &Imported, request: &Request) -> Vec<Pin> {
+    let calls = |options: &Options| matches!(options, Options::If(_) | Options::While(_));
+    let pin = |(&pin, op): (&Pin, &TargetOperator)| match pin {
+        Pin::No if request.precision == Precision::Mixed && calls(&op.options) => {
+            Pin::Single("what it calls computes in float32")
+        }
+        pin => pin,
+    };
+    part.pins.iter().zip(&part.target.operators).map(pin).collect()
+}
+
+/// The pinned operators that the user has not asked to keep.
+fn refused(part: &Imported, request: &Request) -> Vec<RefusedNode> {
+    let pattern = request.keep_fp32.as_ref().and_then(|p| regex::Regex::new(p).ok());
+    let pinned = part.target.operators.iter().zip(&part.pins).zip(&part.names);
+    pinned
+        .filter_map(|((op, pin), name)| {
+            let (Pin::Single(reason) | Pin::Untouched(reason)) = pin else { return None };
+            let node = op.nodes.first().cloned().unwrap_or_default();
+            if pattern.as_ref().is_some_and(|p| p.is_match(&node)) {
+                return None;
+            }
+            let first = op.inputs.iter().flatten().next();
+            Some(RefusedNode {
+                op: name.clone(),
+                reason: format!("{reason}, so it stays float32; use --precision mixed, or --keep-fp32"),
+                dtype: first.map(|&id| part.target.tensor(id).dtype),
+                node,
+            })
+        })
+        .collect()
+}
+
+/// A signature names tensors; those of the interface keep their position.
+fn signature(old: &Signature, model: &Model, subgraphs: &[SubGraph]) -> Signature {
+    let (from, to) = (&model.subgraphs[old.subgraph as usize], &subgraphs[old.subgraph as usize]);
+    let map = |names: &[(String, u32)], from: &[i32], to: &[i32]| {
+        names
+            .iter()
+            .filter_map(|(name, tensor)| {
+                let position = from.iter().position(|&i| i.unsigned_abs() == *tensor)?;
+                Some((name.clone(), to.get(position)?.unsigned_abs()))
+            })
+            .collect()
+    };
+    Signature {
+        key: old.key.clone(),
+        subgraph: old.subgraph,
+        inputs: map(&old.inputs, &from.inputs, &to.inputs),
+        outputs: map(&old.outputs, &from.outputs, &to.outputs),
+    }
+}
+
+#[cfg(test)]
+mod tests;

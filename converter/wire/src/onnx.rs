@@ -11,6 +11,7 @@
 
 mod attribute;
 mod downgrade;
+mod encode;
 mod error;
 mod opset;
 mod proto;

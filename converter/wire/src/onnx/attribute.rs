@@ -1,5 +1,6 @@
 //! Attributes of an .onnx file: `AttributeProto` to and from [`Attr`].
 
+use super::encode::Encoder;
 use super::error::ReadError;
 use super::proto::{AttributeProto, kind};
 use super::tensor;
@@ -60,38 +61,38 @@ fn guess(a: &AttributeProto) -> i32 {
     }
 }
 
-/// Writes an attribute.
-pub(super) fn write(name: &str, value: &Attr) -> AttributeProto {
-    let mut a = AttributeProto { name: name.to_string(), ..AttributeProto::default() };
-    a.kind = match value {
+/// Writes the fields of an attribute.
+pub(super) fn write(e: &mut Encoder, name: &str, value: &Attr) {
+    e.text(1, name);
+    let kind = match value {
         Attr::Int(v) => {
-            a.i = Some(*v);
+            e.int(3, *v);
             kind::INT
         }
         Attr::Float(v) => {
-            a.f = Some(*v);
+            e.float(2, *v);
             kind::FLOAT
         }
         Attr::Str(v) => {
-            a.s = Some(v.as_bytes().to_vec());
+            e.bytes(4, v.as_bytes());
             kind::STRING
         }
         Attr::Ints(v) => {
-            a.ints.clone_from(v);
+            v.iter().for_each(|&x| e.int(8, x));
             kind::INTS
         }
         Attr::Floats(v) => {
-            a.floats.clone_from(v);
+            v.iter().for_each(|&x| e.float(7, x));
             kind::FLOATS
         }
         Attr::Strs(v) => {
-            a.strings = v.iter().map(|s| s.as_bytes().to_vec()).collect();
+            v.iter().for_each(|x| e.bytes(9, x.as_bytes()));
             kind::STRINGS
         }
         Attr::Tensor(v) => {
-            a.t = Some(tensor::write(v, ""));
+            e.message(5, |e| tensor::write(e, v, ""));
             kind::TENSOR
         }
     };
-    a
+    e.int(20, kind.into());
 }

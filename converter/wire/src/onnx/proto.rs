@@ -1,17 +1,16 @@
-//! The messages of onnx.proto that halfproof reads and writes, with the field numbers of the published file.
+//! The messages of onnx.proto that halfproof reads, with the field numbers of the published file.
 //!
-//! Fields that are not listed (subgraphs, documentation, training, sharding) are skipped by the decoder. Where a
-//! message's presence matters but not its contents (sequence and map types), the field is declared as bytes.
+//! Fields that are not listed (subgraphs, documentation, training, sharding) are skipped by the decoder.
+
+/// A message whose presence matters but not its contents.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct Unread {}
 
 /// `ModelProto`: the whole file.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Model {
     #[prost(int64, tag = "1")]
     pub(super) ir_version: i64,
-    #[prost(string, tag = "2")]
-    pub(super) producer_name: String,
-    #[prost(string, tag = "3")]
-    pub(super) producer_version: String,
     #[prost(message, optional, tag = "7")]
     pub(super) graph: Option<GraphProto>,
     #[prost(message, repeated, tag = "8")]
@@ -74,8 +73,8 @@ pub(super) struct AttributeProto {
     pub(super) i: Option<i64>,
     #[prost(bytes = "vec", optional, tag = "4")]
     pub(super) s: Option<Vec<u8>>,
-    #[prost(message, optional, tag = "5")]
-    pub(super) t: Option<TensorProto>,
+    #[prost(message, optional, boxed, tag = "5")]
+    pub(super) t: Option<Box<TensorProto>>,
     #[prost(float, repeated, packed = "false", tag = "7")]
     pub(super) floats: Vec<f32>,
     #[prost(int64, repeated, packed = "false", tag = "8")]
@@ -105,8 +104,8 @@ pub(super) struct TensorProto {
     pub(super) dims: Vec<i64>,
     #[prost(int32, tag = "2")]
     pub(super) data_type: i32,
-    #[prost(bytes = "vec", optional, tag = "3")]
-    pub(super) segment: Option<Vec<u8>>,
+    #[prost(message, optional, tag = "3")]
+    pub(super) segment: Option<Unread>,
     #[prost(float, repeated, tag = "4")]
     pub(super) float_data: Vec<f32>,
     #[prost(int32, repeated, tag = "5")]
@@ -160,16 +159,16 @@ pub(super) struct ValueInfo {
 pub(super) struct TypeProto {
     #[prost(message, optional, tag = "1")]
     pub(super) tensor_type: Option<TensorTypeProto>,
-    #[prost(bytes = "vec", optional, tag = "4")]
-    pub(super) sequence_type: Option<Vec<u8>>,
-    #[prost(bytes = "vec", optional, tag = "5")]
-    pub(super) map_type: Option<Vec<u8>>,
-    #[prost(bytes = "vec", optional, tag = "7")]
-    pub(super) opaque_type: Option<Vec<u8>>,
-    #[prost(bytes = "vec", optional, tag = "8")]
-    pub(super) sparse_tensor_type: Option<Vec<u8>>,
-    #[prost(bytes = "vec", optional, tag = "9")]
-    pub(super) optional_type: Option<Vec<u8>>,
+    #[prost(message, optional, tag = "4")]
+    pub(super) sequence_type: Option<Unread>,
+    #[prost(message, optional, tag = "5")]
+    pub(super) map_type: Option<Unread>,
+    #[prost(message, optional, tag = "7")]
+    pub(super) opaque_type: Option<Unread>,
+    #[prost(message, optional, tag = "8")]
+    pub(super) sparse_tensor_type: Option<Unread>,
+    #[prost(message, optional, tag = "9")]
+    pub(super) optional_type: Option<Unread>,
 }
 
 /// `TypeProto.Tensor`.

@@ -1,5 +1,6 @@
 //! Constants of an .onnx file: `TensorProto` to and from a dense tensor, external data included.
 
+use super::encode::Encoder;
 use super::error::{ReadError, ReadErrorKind};
 use super::proto::{EXTERNAL, TensorProto};
 use half::f16;
@@ -163,13 +164,12 @@ fn external(
     Ok(bytes)
 }
 
-/// Writes a constant, its elements as raw data.
-pub(super) fn write(tensor: &Tensor, name: &str) -> TensorProto {
-    TensorProto {
-        dims: tensor.shape.iter().map(|&d| d as i64).collect(),
-        data_type: tensor.dtype().onnx_code() as i32,
-        name: name.to_string(),
-        raw_data: tensor.data.to_le_bytes(),
-        ..TensorProto::default()
+/// Writes the fields of a constant, its elements as raw data.
+pub(super) fn write(e: &mut Encoder, tensor: &Tensor, name: &str) {
+    for &extent in &tensor.shape {
+        e.int(1, extent as i64);
     }
+    e.int(2, tensor.dtype().onnx_code());
+    e.text(8, name);
+    e.bytes(9, &tensor.data.to_le_bytes());
 }

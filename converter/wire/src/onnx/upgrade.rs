@@ -109,17 +109,16 @@ fn known_operator(
     if let Some(op) = special(reader, proto, name, &mut attrs, inputs, outputs)? {
         return Ok(op);
     }
-    let row = halfproof_ir::ops::OPS.iter().find(|row| row.name == name);
+    let mut op = Op::from_attributes(name, &attrs)
+        .map_err(|e| ReadError::new(ReadErrorKind::Attribute, subject(proto), e.to_string()))?;
     for attr in attrs.keys() {
-        let listed = row.is_some_and(|r| r.attributes.contains(&attr.as_str()));
+        let listed = op.info().is_some_and(|row| row.attributes.contains(&attr.as_str()));
         let ignored = WITHOUT_MEANING.contains(&(name, attr.as_str()));
         if !ignored && (!listed || NOT_IN_FILES.contains(&attr.as_str())) {
             let reason = format!("has no attribute \"{attr}\"");
             return Err(ReadError::new(ReadErrorKind::Attribute, subject(proto), reason));
         }
     }
-    let mut op = Op::from_attributes(name, &attrs)
-        .map_err(|e| ReadError::new(ReadErrorKind::Attribute, subject(proto), e.to_string()))?;
     if let Some((attr, _)) = opset::required(&op)
         && !attrs.contains_key(attr)
     {

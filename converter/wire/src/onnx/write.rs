@@ -1,15 +1,11 @@
 //! From a graph to the bytes of a model. What each operator looks like at an opset is in `downgrade`.
 
-use super::downgrade::{self, Lowered, Operand};
+use super::downgrade::{self, Operand};
+use super::encode::Encoder;
 use super::error::WriteError;
 use super::opset::Opset;
-use super::proto::{
-    Dimension, GraphProto, Model, NodeProto, OperatorSetId, TensorProto, TensorShapeProto, TensorTypeProto,
-    TypeProto, ValueInfo,
-};
 use super::{attribute, tensor};
-use halfproof_ir::{Dim, Graph, Node, Value, ValueId};
-use prost::Message;
+use halfproof_ir::{Dim, Graph, Node, Tensor, Value, ValueId};
 
 /// Writes a graph at an operator set between 9 and 23. Constants that nothing reads are left out.
 ///
@@ -28,95 +24,94 @@ pub fn write(graph: &Graph, opset: Opset) -> Result<Vec<u8>, WriteError> {
             reason: format!("only opsets {oldest} to {newest} are written"),
         });
     }
-    let mut proto = GraphProto {
-        node: Vec::with_capacity(graph.nodes.len()),
-        name: if graph.name.is_empty() { "graph".to_string() } else { graph.name.clone() },
-        ..GraphProto::default()
-    };
-    // Attributes take constants away: only what is still read afterwards is written.
-    let mut read = vec![false; graph.values.len()];
-    for node in &graph.nodes {
-        let fail =
-            |reason| WriteError { op: node.op.name().to_string(), node: node.name.clone(), opset, reason };
-        let lowered = downgrade::node(graph, node, opset).map_err(fail)?;
-        proto.node.push(node_proto(graph, node, lowered, &mut read, &mut proto.initializer));
-    }
-    graph.outputs.iter().for_each(|id| read[id.index()] = true);
-    for (value, read) in graph.values.iter().zip(&read) {
-        if let (Some(constant), true) = (&value.constant, read) {
-            proto.initializer.push(tensor::write(constant, &value.name));
-        }
-    }
-    let is_interface = |i: usize| {
-        let id = ValueId(i as u32);
-        graph.inputs.contains(&id) || graph.outputs.contains(&id)
-    };
-    let info = |id: &ValueId| value_info(graph.value(*id));
-    proto.input = graph.inputs.iter().map(info).collect();
-    proto.output = graph.outputs.iter().map(info).collect();
-    for (i, value) in graph.values.iter().enumerate() {
-        let declared = value.dtype.is_some() || value.shape.is_some();
-        if declared && value.constant.is_none() && !is_interface(i) {
-            proto.value_info.push(value_info(value));
-        }
-    }
-    let model = Model {
-        ir_version: opset.ir_version(),
-        producer_name: "halfproof".to_string(),
-        producer_version: env!("CARGO_PKG_VERSION").to_string(),
-        graph: Some(proto),
-        opset_import: vec![OperatorSetId { domain: String::new(), version: opset.0.into() }],
-    };
-    Ok(model.encode_to_vec())
+    let mut e = Encoder::with_capacity(size_estimate(graph));
+    e.int(1, opset.ir_version());
+    e.text(2, "halfproof");
+    e.text(3, env!("CARGO_PKG_VERSION"));
+    e.message(7, |e| write_graph(e, graph, opset))?;
+    e.message(8, |e| e.int(2, opset.0.into()));
+    Ok(e.finish())
 }
 
-fn node_proto(
-    graph: &Graph,
-    node: &Node,
-    lowered: Lowered<'_>,
-    read: &mut [bool],
-    initializers: &mut Vec<TensorProto>,
-) -> NodeProto {
-    let name = |id: Option<ValueId>| id.map_or(String::new(), |id| graph.value(id).name.clone());
-    let mut input: Vec<String> = Vec::with_capacity(lowered.inputs.len());
-    for operand in lowered.inputs {
-        input.push(match operand {
-            Operand::Value(id) => {
-                if let Some(id) = id {
-                    read[id.index()] = true;
+/// Roughly the size of the file.
+fn size_estimate(graph: &Graph) -> usize {
+    let elements: usize =
+        graph.values.iter().filter_map(|v| v.constant.as_ref()).map(|t| t.len() * t.dtype().size()).sum();
+    elements + 256 + 96 * (graph.nodes.len() + graph.values.len())
+}
+
+fn write_graph(e: &mut Encoder, graph: &Graph, opset: Opset) -> Result<(), WriteError> {
+    // Attributes take constants away: only what is still read afterwards is written.
+    let mut read = vec![false; graph.values.len()];
+    let mut made = vec![];
+    for node in &graph.nodes {
+        let lowered = downgrade::node(graph, node, opset).map_err(|reason| WriteError {
+            op: node.op.name().to_string(),
+            node: node.name.clone(),
+            opset,
+            reason,
+        })?;
+        e.message(1, |e| {
+            let last = lowered.inputs.iter().rposition(|i| !matches!(i, Operand::Value(None)));
+            for operand in lowered.inputs.into_iter().take(last.map_or(0, |i| i + 1)) {
+                match operand {
+                    Operand::Value(id) => {
+                        if let Some(id) = id {
+                            read[id.index()] = true;
+                        }
+                        e.bytes(1, name(graph, id).as_bytes());
+                    }
+                    Operand::Made(operand, constant) => {
+                        let name = free_name(graph, node, operand, &made);
+                        e.bytes(1, name.as_bytes());
+                        made.push((name, constant));
+                    }
                 }
-                name(id)
             }
-            Operand::Made(operand, constant) => {
-                let name = free_name(graph, node, operand, initializers);
-                initializers.push(tensor::write(&constant, &name));
-                name
+            let last = node.outputs.iter().rposition(Option::is_some);
+            for &id in &node.outputs[..last.map_or(0, |i| i + 1)] {
+                e.bytes(2, name(graph, id).as_bytes());
+            }
+            e.text(3, &node.name);
+            e.text(4, lowered.op);
+            for (name, value) in &lowered.attributes {
+                e.message(5, |e| attribute::write(e, name, value));
             }
         });
     }
-    let mut output: Vec<String> = node.outputs.iter().map(|&id| name(id)).collect();
-    for list in [&mut input, &mut output] {
-        while list.last().is_some_and(String::is_empty) {
-            list.pop();
+    e.text(2, if graph.name.is_empty() { "graph" } else { &graph.name });
+    graph.outputs.iter().for_each(|id| read[id.index()] = true);
+    for (value, read) in graph.values.iter().zip(&read) {
+        if let (Some(constant), true) = (&value.constant, read) {
+            e.message(5, |e| tensor::write(e, constant, &value.name));
         }
     }
-    NodeProto {
-        input,
-        output,
-        name: node.name.clone(),
-        op_type: lowered.op.to_string(),
-        attribute: lowered.attributes.iter().map(|(name, value)| attribute::write(name, value)).collect(),
-        domain: String::new(),
+    for (name, constant) in &made {
+        e.message(5, |e| tensor::write(e, constant, name));
     }
+    graph.inputs.iter().for_each(|&id| e.message(11, |e| write_info(e, graph.value(id))));
+    graph.outputs.iter().for_each(|&id| e.message(12, |e| write_info(e, graph.value(id))));
+    for (i, value) in graph.values.iter().enumerate() {
+        let declared = value.dtype.is_some() || value.shape.is_some();
+        let id = ValueId(i as u32);
+        if declared && value.constant.is_none() && !graph.inputs.contains(&id) && !graph.outputs.contains(&id)
+        {
+            e.message(13, |e| write_info(e, value));
+        }
+    }
+    Ok(())
+}
+
+/// A tensor's name, empty for one that is absent.
+fn name(graph: &Graph, id: Option<ValueId>) -> &str {
+    id.map_or("", |id| graph.value(id).name.as_str())
 }
 
 /// A name for a constant that only the file has.
-fn free_name(graph: &Graph, node: &Node, operand: &str, initializers: &[TensorProto]) -> String {
-    let output = node.outputs.iter().flatten().next().map_or("", |&id| graph.value(id).name.as_str());
-    let base = format!("{output}.{operand}");
-    let taken = |name: &str| {
-        graph.values.iter().any(|v| v.name == name) || initializers.iter().any(|t| t.name == name)
-    };
+fn free_name(graph: &Graph, node: &Node, operand: &str, made: &[(String, Tensor)]) -> String {
+    let base = format!("{}.{operand}", name(graph, node.outputs.iter().flatten().next().copied()));
+    let taken =
+        |name: &str| graph.values.iter().any(|v| v.name == name) || made.iter().any(|(n, _)| n == name);
     let mut name = base.clone();
     let mut i = 2;
     while taken(&name) {
@@ -126,16 +121,22 @@ fn free_name(graph: &Graph, node: &Node, operand: &str, initializers: &[TensorPr
     name
 }
 
-fn value_info(value: &Value) -> ValueInfo {
-    let dim = |d: &Dim| match d {
-        Dim::Fixed(n) => Dimension { dim_value: Some(*n as i64), dim_param: None },
-        Dim::Named(name) if name.is_empty() => Dimension::default(),
-        Dim::Named(name) => Dimension { dim_value: None, dim_param: Some(name.clone()) },
-    };
-    let tensor_type = TensorTypeProto {
-        elem_type: value.dtype.map_or(0, |d| d.onnx_code() as i32),
-        shape: value.shape.as_ref().map(|s| TensorShapeProto { dim: s.iter().map(dim).collect() }),
-    };
-    let r#type = TypeProto { tensor_type: Some(tensor_type), ..TypeProto::default() };
-    ValueInfo { name: value.name.clone(), r#type: Some(r#type) }
+/// Writes the fields of a declared type.
+fn write_info(e: &mut Encoder, value: &Value) {
+    e.text(1, &value.name);
+    e.message(2, |e| {
+        e.message(1, |e| {
+            e.int(1, value.dtype.map_or(0, halfproof_ir::DType::onnx_code));
+            if let Some(shape) = &value.shape {
+                e.message(2, |e| {
+                    for dim in shape {
+                        e.message(1, |e| match dim {
+                            Dim::Fixed(n) => e.int(1, *n as i64),
+                            Dim::Named(name) => e.text(2, name),
+                        });
+                    }
+                });
+            }
+        });
+    });
 }

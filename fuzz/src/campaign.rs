@@ -5,13 +5,14 @@
 //!
 //! What a test does is the caller's (`pipeline`); what is printed is the caller's too: this module emits [`Event`]s.
 
-mod stats;
+mod tally;
 
-pub use stats::{Coverage, Totals};
+pub use tally::Tally;
 
 use crate::triage::Signature;
 use halfproof_oracle::verdict::Verdict;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -38,26 +39,13 @@ pub struct Schedule {
     pub shard: (u64, u64),
 }
 
-/// What one verdict was about.
+/// A verdict that is a finding.
 #[derive(Clone, Debug)]
-pub struct Observed {
-    /// The system under test that it is about: a converter or a runtime.
-    pub system: String,
+pub struct Seen {
+    /// What makes it the same finding as another.
+    pub signature: Signature,
     /// The verdict.
     pub verdict: Verdict,
-    /// What makes it the same finding as another; `None` for verdicts that are no findings.
-    pub signature: Option<Signature>,
-}
-
-/// What one test showed.
-#[derive(Clone, Debug, Default)]
-pub struct Examined {
-    /// Everything that was said.
-    pub observed: Vec<Observed>,
-    /// Executions by system.
-    pub executions: Vec<(String, u64)>,
-    /// What the test covered.
-    pub coverage: Coverage,
 }
 
 /// All findings with one signature.
@@ -65,8 +53,6 @@ pub struct Examined {
 pub struct Group {
     /// The smallest index of a test that showed it.
     pub index: u64,
-    /// The system it is about.
-    pub system: String,
     /// The verdict of that test.
     pub verdict: Verdict,
     /// How often it was seen.
@@ -79,7 +65,7 @@ pub enum Event<'a> {
     /// Tests were done.
     Progress {
         /// So far.
-        totals: &'a Totals,
+        tally: &'a Tally,
         /// Time since the start.
         elapsed: Duration,
     },
@@ -96,7 +82,7 @@ pub enum Event<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
     /// Counts.
-    pub totals: Totals,
+    pub tally: Tally,
     /// Groups by signature.
     pub groups: BTreeMap<Signature, Group>,
     /// The first index that was not run.
@@ -108,7 +94,8 @@ pub struct Outcome {
 /// Tests handed out at a time: few enough that the end is sharp, many enough that threads seldom meet.
 const CHUNK: u64 = 16;
 
-/// Runs a campaign. `worker` makes each thread's own state; the state's function examines the test of an index.
+/// Runs a campaign. `worker` makes each thread's own state; the state's function runs the test of an index, counts it
+/// and gives its findings.
 ///
 /// Stops early when `cancel` becomes true; what was done until then is kept.
 pub fn run<F>(
@@ -118,12 +105,12 @@ pub fn run<F>(
     mut on_event: impl FnMut(Event<'_>),
 ) -> Outcome
 where
-    F: FnMut(u64) -> Examined,
+    F: FnMut(u64, &mut Tally) -> Vec<Seen>,
 {
     let begin = Instant::now();
     let next = AtomicU64::new(schedule.start);
     let mut outcome = Outcome { next: schedule.start, ..Outcome::default() };
-    let (send, receive) = mpsc::sync_channel::<(u64, Vec<(u64, Examined)>)>(64);
+    let (send, receive) = mpsc::sync_channel::<(u64, Tally, Vec<(u64, Seen)>)>(64);
     let (shard, shards) = schedule.shard;
     std::thread::scope(|scope| {
         for job in 0..schedule.jobs.max(1) {
@@ -149,38 +136,40 @@ where
                     if from >= to {
                         return;
                     }
-                    let done = (from..to).filter(|i| i % shards == shard).map(|i| (i, examine(i))).collect();
-                    if send.send((to, done)).is_err() {
+                    let (mut tally, mut found) = (Tally::default(), vec![]);
+                    for index in (from..to).filter(|i| i % shards == shard) {
+                        tally.totals.tests += 1;
+                        found.extend(examine(index, &mut tally).into_iter().map(|seen| (index, seen)));
+                    }
+                    if send.send((to, tally, found)).is_err() {
                         return;
                     }
                 }
             });
         }
         drop(send);
-        for (to, chunk) in receive {
+        for (to, mut tally, found) in receive {
             outcome.next = outcome.next.max(to);
-            for (index, examined) in chunk {
-                outcome.totals.add(&examined);
-                for seen in examined.observed {
-                    let Some(signature) = seen.signature else { continue };
-                    let group = Group { index, system: seen.system, verdict: seen.verdict, occurrences: 1 };
-                    match outcome.groups.entry(signature) {
-                        std::collections::btree_map::Entry::Vacant(slot) => {
-                            on_event(Event::New { signature: slot.key(), group: &group });
-                            slot.insert(group);
+            for (index, seen) in found {
+                *tally.findings.entry(seen.verdict.class).or_default() += 1;
+                let group = Group { index, verdict: seen.verdict, occurrences: 1 };
+                match outcome.groups.entry(seen.signature) {
+                    Entry::Vacant(slot) => {
+                        on_event(Event::New { signature: slot.key(), group: &group });
+                        slot.insert(group);
+                    }
+                    Entry::Occupied(mut slot) => {
+                        let old = slot.get_mut();
+                        let occurrences = old.occurrences + 1;
+                        if index < old.index {
+                            *old = group;
                         }
-                        std::collections::btree_map::Entry::Occupied(mut slot) => {
-                            let old = slot.get_mut();
-                            let occurrences = old.occurrences + 1;
-                            if index < old.index {
-                                *old = group;
-                            }
-                            old.occurrences = occurrences;
-                        }
+                        old.occurrences = occurrences;
                     }
                 }
             }
-            on_event(Event::Progress { totals: &outcome.totals, elapsed: begin.elapsed() });
+            outcome.tally.merge(tally);
+            on_event(Event::Progress { tally: &outcome.tally, elapsed: begin.elapsed() });
         }
     });
     outcome.elapsed = begin.elapsed();

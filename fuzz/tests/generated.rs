@@ -13,7 +13,12 @@ fn every_generated_graph_evaluates_to_the_declared_shapes() {
         let run = evaluate(&graph, &set, &Ideal).unwrap_or_else(|e| panic!("seed {seed}: {e}\n{graph:#?}"));
         for (value, declared) in run.values.iter().zip(&graph.values) {
             if let Some(value) = value {
-                assert_eq!(Some(value.shape().to_vec()), declared.static_shape(), "seed {seed}, {}", declared.name);
+                assert_eq!(
+                    Some(value.shape().to_vec()),
+                    declared.static_shape(),
+                    "seed {seed}, {}",
+                    declared.name
+                );
                 assert_eq!(Some(value.dtype()), declared.dtype, "seed {seed}, {}", declared.name);
             }
         }

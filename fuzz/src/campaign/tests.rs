@@ -3,32 +3,31 @@
 use super::*;
 use halfproof_oracle::verdict::{Blame, Class, Strength};
 
-fn examined(index: u64) -> Examined {
-    let mut e = Examined::default();
-    // Every seventh test shows one of three faults.
-    if index.is_multiple_of(7) {
-        let text = format!("fault {}", ["a", "b", "c"][(index / 7 % 3) as usize]);
-        let verdict = Verdict::new(Class::Kernel, Blame::Kernel, Strength::Certified, text);
-        let signature = Some(Signature::of("sut", &verdict, "f32"));
-        e.observed.push(Observed { system: "sut".into(), verdict, signature });
+/// Every seventh test shows one of three faults.
+fn examine(index: u64, tally: &mut Tally) -> Vec<Seen> {
+    if !index.is_multiple_of(7) {
+        return vec![];
     }
-    e
+    tally.totals.judged += index;
+    let text = format!("fault {}", ["a", "b", "c"][(index / 7 % 3) as usize]);
+    let verdict = Verdict::new(Class::Kernel, Blame::Kernel, Strength::Certified, text);
+    vec![Seen { signature: Signature::of("sut", &verdict, "f32"), verdict }]
 }
 
 fn campaign(jobs: usize, runs: u64) -> Outcome {
     let schedule = Schedule { until: Until::Runs(runs), jobs, start: 0, shard: (0, 1) };
-    run(&schedule, &AtomicBool::new(false), |_| examined, |_| {})
+    run(&schedule, &AtomicBool::new(false), |_| examine, |_| {})
 }
 
 #[test]
 fn the_outcome_does_not_depend_on_the_number_of_threads() {
     let (one, four) = (campaign(1, 5000), campaign(4, 5000));
-    assert_eq!(one.totals, four.totals);
+    assert_eq!(one.tally.totals, four.tally.totals);
     let summary = |o: &Outcome| -> Vec<_> {
         o.groups.iter().map(|(s, g)| (s.clone(), g.index, g.occurrences)).collect()
     };
     assert_eq!(summary(&one), summary(&four));
-    assert_eq!(one.totals.tests, 5000);
+    assert_eq!(one.tally.totals.tests, 5000);
     assert_eq!(one.next, 5000);
 }
 
@@ -45,7 +44,7 @@ fn each_group_is_represented_by_its_first_test() {
 fn shards_split_the_tests_without_overlap() {
     let shard = |i| {
         let schedule = Schedule { until: Until::Runs(1000), jobs: 2, start: 0, shard: (i, 3) };
-        run(&schedule, &AtomicBool::new(false), |_| examined, |_| {}).totals.tests
+        run(&schedule, &AtomicBool::new(false), |_| examine, |_| {}).tally.totals.tests
     };
     assert_eq!(shard(0) + shard(1) + shard(2), 1000);
 }
@@ -58,15 +57,15 @@ fn a_canceled_campaign_keeps_what_it_has() {
     let o = run(
         &schedule,
         &cancel,
-        |_| examined,
+        |_| examine,
         |e| {
-            if let Event::Progress { totals, .. } = e
-                && totals.tests > 500
+            if let Event::Progress { tally, .. } = e
+                && tally.totals.tests > 500
             {
                 cancel.store(true, Ordering::Relaxed);
             }
         },
     );
-    assert!(o.totals.tests > 500);
+    assert!(o.tally.totals.tests > 500);
     assert_eq!(o.groups.len(), 3);
 }

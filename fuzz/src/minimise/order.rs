@@ -28,7 +28,8 @@ pub struct Size {
 /// Measures a case.
 pub fn size(specimen: &Specimen) -> Size {
     let graph = &specimen.graph;
-    let used: BTreeSet<_> = graph.nodes.iter().flat_map(|n| n.inputs.iter().flatten()).chain(&graph.outputs).copied().collect();
+    let used: BTreeSet<_> =
+        graph.nodes.iter().flat_map(|n| n.inputs.iter().flatten()).chain(&graph.outputs).copied().collect();
     let constants: Vec<&Tensor> = used.iter().filter_map(|&id| graph.constant(id)).collect();
     let odd = |tensors: &[&Tensor]| tensors.iter().map(|t| odd_elements(t)).sum();
     let inputs: Vec<&Tensor> = specimen.inputs.iter().collect();

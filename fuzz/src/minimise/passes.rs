@@ -66,7 +66,8 @@ fn window(s: &Specimen, from: usize, to: usize) -> Option<Specimen> {
         nodes.iter().flat_map(|n| n.inputs.iter().flatten().copied()).collect()
     };
     let later = reads(&s.graph.nodes[to..]);
-    c.graph.outputs = defined.iter().copied().filter(|id| later.contains(id) || s.graph.outputs.contains(id)).collect();
+    c.graph.outputs =
+        defined.iter().copied().filter(|id| later.contains(id) || s.graph.outputs.contains(id)).collect();
     c.graph.nodes = inside.to_vec();
     for id in reads(inside) {
         let outside = !defined.contains(&id) && s.graph.constant(id).is_none();
@@ -107,7 +108,9 @@ fn bypass(s: &Specimen, position: usize) -> Option<Option<Specimen>> {
     let node = s.graph.nodes.get(position)?;
     let [Some(result)] = node.outputs.as_slice() else { return Some(None) };
     let looks = |id: ValueId| (s.graph.value(id).dtype, s.graph.value(id).static_shape());
-    let Some(&operand) = node.inputs.iter().flatten().find(|&&i| looks(i) == looks(*result)) else { return Some(None) };
+    let Some(&operand) = node.inputs.iter().flatten().find(|&&i| looks(i) == looks(*result)) else {
+        return Some(None);
+    };
     let mut c = s.clone();
     c.graph.nodes.remove(position);
     for n in &mut c.graph.nodes {
@@ -139,7 +142,8 @@ fn extents(s: &Specimen) -> Vec<(usize, usize)> {
 
 /// Inputs and float constants.
 fn tensors(s: &Specimen) -> Vec<&Tensor> {
-    let constants = s.graph.values.iter().filter_map(|v| v.constant.as_deref()).filter(|t| t.floats().is_some());
+    let constants =
+        s.graph.values.iter().filter_map(|v| v.constant.as_deref()).filter(|t| t.floats().is_some());
     s.inputs.iter().chain(constants).collect()
 }
 
@@ -153,7 +157,10 @@ fn shrink_extent(s: &Specimen, position: usize) -> Option<Option<Specimen>> {
     for value in &mut c.graph.values {
         let Some(t) = value.constant.as_deref() else { continue };
         let smaller = match &t.data {
-            Data::I64(v) => Tensor::i64(t.shape.clone(), v.iter().map(|&x| if x == from as i64 { to as i64 } else { x }).collect()),
+            Data::I64(v) => Tensor::i64(
+                t.shape.clone(),
+                v.iter().map(|&x| if x == from as i64 { to as i64 } else { x }).collect(),
+            ),
             _ => crop(t, |extent| if extent == from { to } else { extent }),
         };
         value.constant = Some(Arc::new(smaller));
@@ -164,8 +171,10 @@ fn shrink_extent(s: &Specimen, position: usize) -> Option<Option<Specimen>> {
 /// Shrinks one axis of one input or constant to 1 or by half.
 fn shrink_axis(s: &Specimen, position: usize) -> Option<Option<Specimen>> {
     let mut left = position;
-    let constants = s.graph.values.iter().enumerate().filter_map(|(i, v)| Some((Some(i), v.constant.as_deref()?)));
-    let all = s.inputs.iter().enumerate().map(|(i, t)| ((None, i), t)).chain(constants.map(|(i, t)| ((i, 0), t)));
+    let constants =
+        s.graph.values.iter().enumerate().filter_map(|(i, v)| Some((Some(i), v.constant.as_deref()?)));
+    let all =
+        s.inputs.iter().enumerate().map(|(i, t)| ((None, i), t)).chain(constants.map(|(i, t)| ((i, 0), t)));
     for ((constant, input), t) in all {
         for axis in 0..t.shape.len() {
             for to in [1, t.shape[axis] / 2] {
@@ -222,10 +231,16 @@ fn crop(t: &Tensor, mut new: impl FnMut(usize) -> usize) -> Tensor {
 
 /// Sets one attribute to its default.
 fn plain_attribute(s: &Specimen, position: usize) -> Option<Option<Specimen>> {
-    let (at, name) =
-        s.graph.nodes.iter().enumerate().flat_map(|(i, n)| n.op.attributes().into_iter().map(move |(a, _)| (i, a))).nth(position)?;
+    let (at, name) = s
+        .graph
+        .nodes
+        .iter()
+        .enumerate()
+        .flat_map(|(i, n)| n.op.attributes().into_iter().map(move |(a, _)| (i, a)))
+        .nth(position)?;
     let op = &s.graph.nodes[at].op;
-    let attrs: Attrs = op.attributes().into_iter().filter(|(n, _)| *n != name).map(|(n, a)| (n.to_string(), a)).collect();
+    let attrs: Attrs =
+        op.attributes().into_iter().filter(|(n, _)| *n != name).map(|(n, a)| (n.to_string(), a)).collect();
     let Ok(op) = Op::from_attributes(op.name(), &attrs) else { return Some(None) };
     let mut c = s.clone();
     c.graph.nodes[at].op = op;

@@ -26,7 +26,8 @@ pub(super) fn settle(specimen: &Specimen) -> Option<Specimen> {
     }
     validate(&s.graph).ok()?;
     // Shapes declared before a change may no longer hold: they are taken from the evaluation.
-    let computed: Vec<ValueId> = s.graph.nodes.iter().flat_map(|n| n.outputs.iter().flatten().copied()).collect();
+    let computed: Vec<ValueId> =
+        s.graph.nodes.iter().flat_map(|n| n.outputs.iter().flatten().copied()).collect();
     for &id in &computed {
         s.graph.values[id.index()].shape = None;
     }

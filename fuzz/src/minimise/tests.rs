@@ -38,15 +38,21 @@ fn a_fault_of_a_pair_leaves_the_pair() {
         c.graph.nodes.iter().any(|n| {
             n.op == Op::Relu
                 && n.inputs.iter().flatten().any(|id| {
-                    c.graph.nodes.iter().any(|m| matches!(m.op, Op::Conv(_)) && m.outputs.contains(&Some(*id)))
+                    c.graph
+                        .nodes
+                        .iter()
+                        .any(|m| matches!(m.op, Op::Conv(_)) && m.outputs.contains(&Some(*id)))
                 })
         })
     };
-    let s = specimens().chain((300..20_000).map(|seed| {
-        let graph = generate(Dna::from_seed(seed), &Options { max_nodes: 10, ..Options::default() });
-        let inputs = inputs(&graph, InputKind::Gaussian, seed);
-        Specimen { graph, inputs }
-    })).find(|s| pair(s)).expect("some graph has Conv -> Relu");
+    let s = specimens()
+        .chain((300..20_000).map(|seed| {
+            let graph = generate(Dna::from_seed(seed), &Options { max_nodes: 10, ..Options::default() });
+            let inputs = inputs(&graph, InputKind::Gaussian, seed);
+            Specimen { graph, inputs }
+        }))
+        .find(|s| pair(s))
+        .expect("some graph has Conv -> Relu");
     let small = minimise(s, Budget::default(), pair).specimen;
     assert_eq!(small.graph.nodes.len(), 2);
 }
@@ -71,7 +77,8 @@ fn a_value_that_matters_is_kept() {
     let mut data = vec![0.3; 8];
     data[5] = 300.0;
     let s = Specimen { graph, inputs: vec![Tensor::f32([8], data)] };
-    let large = |c: &Specimen| c.inputs.iter().any(|t| t.floats().is_some_and(|v| v.iter().any(|&x| x > 256.0)));
+    let large =
+        |c: &Specimen| c.inputs.iter().any(|t| t.floats().is_some_and(|v| v.iter().any(|&x| x > 256.0)));
     let small = minimise(s, Budget::default(), large);
     assert!(large(&small.specimen));
     assert!(!large(&small.nearest_good.expect("zeros are tried")));

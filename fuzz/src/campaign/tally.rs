@@ -1,0 +1,216 @@
+//! Counts of a campaign. Every count is a sum or a maximum, so tallies merge in any order to the same figures.
+
+use halfproof_ir::{Graph, Precision};
+use halfproof_oracle::record::{Execution, Status};
+use halfproof_oracle::verdict::{Class, Verdict};
+use halfproof_reports::LossTally;
+use halfproof_reports::schema::{Cell, Coverage, Losses, OutputLoss, Run, Stage, Totals};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Operator, strategy and system.
+type Field = (String, Precision, String);
+
+/// Everything that is counted.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    /// Tests, executions, verdicts, elements.
+    pub totals: Totals,
+    /// What the tests reached.
+    pub coverage: Coverage,
+    /// Verdicts that were findings, by class.
+    pub findings: BTreeMap<Class, u64>,
+    /// What converters refused: system, operator and reason.
+    pub refusals: BTreeMap<(String, String), u64>,
+    /// Time by stage, and how many tests went through it.
+    pub stages: BTreeMap<String, (Duration, u64)>,
+    cells: BTreeMap<Field, BTreeMap<Class, u64>>,
+    losses: BTreeMap<Field, LossTally>,
+    outputs: Vec<OutputLoss>,
+}
+
+impl Tally {
+    /// Counts what a graph covers.
+    pub fn cover(&mut self, graph: &Graph, input_kind: &str) {
+        let c = &mut self.coverage;
+        let mut producer: Vec<Option<&str>> = vec![None; graph.values.len()];
+        for node in &graph.nodes {
+            count(&mut c.operators, node.op.name());
+            for id in node.inputs.iter().flatten() {
+                if let Some(from) = producer[id.index()] {
+                    *c.pairs.entry(format!("{from}>{}", node.op.name())).or_default() += 1;
+                }
+            }
+            for id in node.outputs.iter().flatten() {
+                producer[id.index()] = Some(node.op.name());
+            }
+        }
+        for value in &graph.values {
+            if let Some(shape) = &value.shape {
+                *c.ranks.entry(shape.len() as u32).or_default() += 1;
+            }
+            if let Some(dtype) = value.dtype {
+                count(&mut c.dtypes, dtype.short());
+            }
+        }
+        *c.sizes.entry(graph.nodes.len() as u32).or_default() += 1;
+        count(&mut c.inputs, input_kind);
+    }
+
+    /// Counts how an execution ended.
+    pub fn execution(&mut self, execution: &Execution) {
+        let slot = entry(&mut self.totals.executions, &execution.system);
+        match execution.status {
+            Status::Ok => slot.ok += 1,
+            Status::Refused { .. } => slot.refused += 1,
+            Status::Crashed { .. } => slot.crashed += 1,
+            Status::TimedOut => slot.timed_out += 1,
+            Status::Cannot { .. } => slot.cannot += 1,
+        }
+    }
+
+    /// Counts a verdict about a system; `operators` are those of the graph, `blamed` the one that a fault names.
+    pub fn verdict(
+        &mut self,
+        system: &str,
+        precision: Precision,
+        operators: &[&str],
+        blamed: Option<&str>,
+        verdict: &Verdict,
+    ) {
+        *entry(&mut self.totals.verdicts, system).entry(verdict.class).or_default() += 1;
+        self.totals.judged += verdict.judged;
+        self.totals.excluded += verdict.excluded;
+        let fine = verdict.class.is_fine();
+        for op in operators.iter().filter(|op| fine || blamed.is_none_or(|b| b == **op)) {
+            let field = (op.to_string(), precision, system.to_string());
+            *self.cells.entry(field).or_default().entry(verdict.class).or_default() += 1;
+        }
+    }
+
+    /// Counts the bits that an output of a test has lost; `operator` made it. The first tests are also kept one by one,
+    /// so that two runs can be compared case by case.
+    pub fn loss(
+        &mut self,
+        index: u64,
+        output: usize,
+        operator: &str,
+        precision: Precision,
+        converter: &str,
+        system: &str,
+        bits: f64,
+    ) {
+        self.losses.entry((operator.to_string(), precision, system.to_string())).or_default().add(bits);
+        if index < KEPT {
+            self.outputs.push(OutputLoss {
+                case: index.to_string(),
+                output: output as u32,
+                precision,
+                converter: converter.to_string(),
+                system: system.to_string(),
+                bits: bits.into(),
+            });
+        }
+    }
+
+    /// Adds the time that a stage took.
+    pub fn stage(&mut self, name: &str, time: Duration) {
+        let (sum, n) = entry(&mut self.stages, name);
+        *sum += time;
+        *n += 1;
+    }
+
+    /// Adds another tally.
+    pub fn merge(&mut self, other: Tally) {
+        self.totals.tests += other.totals.tests;
+        self.totals.judged += other.totals.judged;
+        self.totals.excluded += other.totals.excluded;
+        add(&mut self.totals.discarded, other.totals.discarded);
+        for (system, e) in other.totals.executions {
+            let slot = self.totals.executions.entry(system).or_default();
+            slot.ok += e.ok;
+            slot.refused += e.refused;
+            slot.crashed += e.crashed;
+            slot.timed_out += e.timed_out;
+            slot.cannot += e.cannot;
+        }
+        for (system, classes) in other.totals.verdicts {
+            add(self.totals.verdicts.entry(system).or_default(), classes);
+        }
+        add(&mut self.coverage.operators, other.coverage.operators);
+        add(&mut self.coverage.pairs, other.coverage.pairs);
+        add(&mut self.coverage.ranks, other.coverage.ranks);
+        add(&mut self.coverage.dtypes, other.coverage.dtypes);
+        add(&mut self.coverage.sizes, other.coverage.sizes);
+        add(&mut self.coverage.inputs, other.coverage.inputs);
+        add(&mut self.findings, other.findings);
+        add(&mut self.refusals, other.refusals);
+        for (name, (time, n)) in other.stages {
+            let slot = self.stages.entry(name).or_default();
+            slot.0 += time;
+            slot.1 += n;
+        }
+        for (field, classes) in other.cells {
+            add(self.cells.entry(field).or_default(), classes);
+        }
+        for (field, losses) in other.losses {
+            self.losses.entry(field).or_default().merge(&losses);
+        }
+        self.outputs.extend(other.outputs);
+    }
+
+    /// Writes the counts into a run; `operators` are all that the generator has.
+    pub fn fill(self, run: &mut Run, operators: &[&str]) {
+        run.totals = self.totals;
+        run.coverage = self.coverage;
+        run.coverage.missing = operators
+            .iter()
+            .filter(|o| !run.coverage.operators.contains_key(**o))
+            .map(ToString::to_string)
+            .collect();
+        run.coverage.possible_pairs = (operators.len() * operators.len()) as u64;
+        run.cells = self
+            .cells
+            .into_iter()
+            .map(|((operator, precision, system), verdicts)| Cell { operator, precision, system, verdicts })
+            .collect();
+        run.losses = Losses {
+            operators: self
+                .losses
+                .iter()
+                .filter_map(|((op, p, system), tally)| tally.finish(op, *p, system))
+                .collect(),
+            outputs: self.outputs,
+        };
+        run.timings.stages = self
+            .stages
+            .into_iter()
+            .map(|(name, (time, tests))| Stage {
+                name,
+                us_per_test: time.as_secs_f64() * 1e6 / tests.max(1) as f64,
+                tests,
+            })
+            .collect();
+    }
+}
+
+/// Tests whose outputs are kept one by one.
+const KEPT: u64 = 300;
+
+/// The slot of a name; the name is copied only when it is new.
+fn entry<'m, V: Default>(map: &'m mut BTreeMap<String, V>, name: &str) -> &'m mut V {
+    if !map.contains_key(name) {
+        map.insert(name.to_string(), V::default());
+    }
+    map.get_mut(name).expect("it was just put there")
+}
+
+fn count(map: &mut BTreeMap<String, u64>, name: &str) {
+    *entry(map, name) += 1;
+}
+
+fn add<K: Ord>(into: &mut BTreeMap<K, u64>, from: BTreeMap<K, u64>) {
+    for (key, n) in from {
+        *into.entry(key).or_default() += n;
+    }
+}

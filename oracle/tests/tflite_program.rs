@@ -191,6 +191,7 @@ fn a_fused_activation_clamps_a_convolution() {
     let mut b = Builder::new();
     let x = b.input(F32, &[1, 3, 1, 1]);
     let w = b.floats(&[1, 2, 1, 1], &[1.0, 10.0]);
+    let bias = b.floats(&[1], &[0.0]);
     let options = options::Conv2D {
         padding: Padding::Same,
         stride_w: 1,
@@ -198,7 +199,7 @@ fn a_fused_activation_clamps_a_convolution() {
         fused_activation_function: Activation::Relu6,
         ..Default::default()
     };
-    let y = b.op(Builtin::Conv2d, &[x, w], options, F32, &[1, 3, 1, 1]);
+    let y = b.op(Builtin::Conv2d, &[x, w, bias], options, F32, &[1, 3, 1, 1]);
     let program = Program::new(&b.finish(&[y])).unwrap();
     let x = Tensor::f32(vec![1, 3, 1, 1], vec![-1.0, 0.25, 2.0]);
     let run = program.run(&[x], Constants::Stored, &Ideal).unwrap();

@@ -84,7 +84,7 @@ pub(super) fn plan(call: &Call<'_>) -> Result<Planned, Fault> {
 
 /// Plans ADD_N.
 pub(super) fn plan_add_n(call: &Call<'_>) -> Result<Planned, Fault> {
-    call.arity(1, usize::MAX, 1)?;
+    call.arity(2, usize::MAX, 1)?;
     let first = call.alike(0)?;
     ensure!(first.dtype != DType::Bool, "operands are BOOL");
     for i in 1..call.operands.len() {

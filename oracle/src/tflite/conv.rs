@@ -10,6 +10,7 @@
 //!
 //! # Edge cases
 //! Taps outside the input are absent (they are not products with zero, so an infinite weight there does no harm). A
+//! CONV_2D needs its bias, the others do without. A
 //! TRANSPOSE_CONV may ask for a larger result than its input reaches: the rest is the bias.
 //!
 //! # Numerics
@@ -138,7 +139,7 @@ fn nhwc(operand: Operand<'_>) -> Result<[usize; 5], Fault> {
 
 /// Plans CONV_2D.
 pub(super) fn plan_2d(call: &Call<'_>) -> Result<Planned, Fault> {
-    call.arity(2, 3, 1)?;
+    call.arity(3, 3, 1)?;
     let o = table!(call, Conv2D)?;
     let (x, filter) = (call.float(0)?, call.float(1)?);
     let input = nhwc(x)?;

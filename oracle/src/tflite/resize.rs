@@ -8,12 +8,13 @@
 //! Coordinates outside are clamped to the edge.
 //!
 //! # Edge cases
-//! Coordinates are exact fractions here. Kernels compute them in float32, so where a nearest coordinate lies on, or
-//! within a float32 rounding of, the border between two elements and its scale is no float32 number, the element may be
-//! either of the two. Bilinear with both options is refused, as in TFLite.
+//! Coordinates are exact fractions here; kernels compute them in float32. So where the scale is no float32 number, a
+//! nearest coordinate within a float32 rounding of the border between two elements may give either of the two, and a
+//! bilinear one lies anywhere within a few float32 roundings. Bilinear with both options is refused, as in TFLite.
 //!
 //! # Numerics
-//! [`Arith::blend`] over the elements with a weight other than 0; a coordinate on an element copies it.
+//! [`Arith::blend`] over the elements with a weight other than 0, at the coordinate and at the ends of where float32 may
+//! put it: between them the result is linear. An element beyond the edge is blended with itself, as kernels do.
 
 use super::error::{Fault, ensure};
 use super::movement::{Movement, line};
@@ -29,9 +30,12 @@ pub(super) struct Bilinear {
     channels: usize,
     /// Elements between neighbours of the operand along batch, height and width.
     strides: [usize; 3],
-    rows: Vec<Between>,
-    columns: Vec<Between>,
+    rows: Vec<Spot>,
+    columns: Vec<Spot>,
 }
+
+/// Where a coordinate lies: the definition's place first, then those where float32 may put it.
+type Spot = Vec<Between>;
 
 /// A coordinate between two elements of an axis.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -64,17 +68,48 @@ fn fraction(mode: Mode, i: usize, input: usize, output: usize) -> (i64, i64) {
     (halves * scale, 2 * of)
 }
 
+/// True when every coordinate of an axis is a float32 number, and so is every step towards it.
+fn is_exact(mode: Mode, input: usize, output: usize) -> bool {
+    let (scale, of) = fraction(Mode { half_pixel: true, ..mode }, 0, input, output);
+    let divisor = gcd(scale, of);
+    (of / divisor).count_ones() == 1 && (scale / divisor).saturating_mul(2 * whole(output) + 1) < 1 << 24
+}
+
 fn between(mode: Mode, i: usize, input: usize, output: usize) -> Between {
     let (numerator, denominator) = fraction(mode, i, input, output);
     let shifted = if mode.half_pixel { 2 * numerator - denominator } else { 2 * numerator };
     let denominator = 2 * denominator;
     let floor = shifted.div_euclid(denominator);
     let rest = shifted.rem_euclid(denominator);
-    let clamp = |x: i64| usize::try_from(x.clamp(0, whole(input) - 1)).unwrap_or(0);
-    let (below, above) = (clamp(floor), clamp(floor + 1));
-    #[expect(clippy::cast_precision_loss, reason = "extents are below 2^28, so both are below 2^53")]
-    let weight = if below == above { 0.0 } else { rest as f64 / denominator as f64 };
+    #[expect(clippy::cast_precision_loss, reason = "extents are below 2^28, so both are below 2^58")]
+    clamped(floor, rest as f64 / denominator as f64, input)
+}
+
+/// A coordinate by its integer part and fraction, brought inside the axis.
+fn clamped(floor: i64, fraction: f64, input: usize) -> Between {
+    let inside = |x: i64| usize::try_from(x.clamp(0, whole(input) - 1)).unwrap_or(0);
+    let (below, above) = (inside(floor), inside(floor + 1));
+    let weight = if below == above && fraction != 0.0 { 0.5 } else { fraction };
     Between { below, above, weight }
+}
+
+/// A coordinate with the places where float32 arithmetic may put it.
+fn spot(mode: Mode, i: usize, input: usize, output: usize) -> Spot {
+    let centre = between(mode, i, input, output);
+    if is_exact(mode, input, output) {
+        return vec![centre];
+    }
+    let (numerator, denominator) = fraction(mode, i, input, output);
+    #[expect(clippy::cast_precision_loss, reason = "extents are below 2^28, so both are below 2^57")]
+    let full = numerator as f64 / denominator as f64;
+    // The scale, the product and the half pixel are rounded once each; the fourth rounding is for their products.
+    let reach = 4.0 * 2f64.powi(-24) * full;
+    let exact = if mode.half_pixel { full - 0.5 } else { full };
+    let place = |x: f64| {
+        #[expect(clippy::cast_possible_truncation, reason = "coordinates are below 2^28")]
+        clamped(x.floor() as i64, x - x.floor(), input)
+    };
+    vec![centre, place(exact - reach), place(exact + reach)]
 }
 
 /// The element of the definition and the one that float32 coordinates may give instead.
@@ -88,8 +123,7 @@ fn nearest(mode: Mode, i: usize, input: usize, output: usize) -> (usize, usize) 
     let rest = numerator.rem_euclid(denominator);
     let border = if 2 * rest > denominator { floor + 1 } else { floor };
     let distance = (numerator - border * denominator).abs();
-    let (scale, of) = fraction(Mode { half_pixel: true, ..mode }, 0, input, output);
-    let exact = (of / gcd(scale, of)).count_ones() == 1 && scale < 1 << 23;
+    let exact = is_exact(mode, input, output);
     let other = if border == floor { floor - 1 } else { floor + 1 };
     let near = !exact && distance.saturating_mul(1 << 21) <= numerator.abs();
     (clamp(floor), clamp(if near { other } else { floor }))
@@ -116,7 +150,7 @@ pub(super) fn plan_bilinear(call: &Call<'_>) -> Result<Planned, Fault> {
     let x = call.float(0)?;
     let shape = extents(call, x.shape)?;
     let mode = Mode { align_corners: o.align_corners, half_pixel: o.half_pixel_centers };
-    let axis = |a: usize| (0..shape[a]).map(|i| between(mode, i, x.shape[a], shape[a])).collect();
+    let axis = |a: usize| (0..shape[a]).map(|i| spot(mode, i, x.shape[a], shape[a])).collect();
     let s = strides(x.shape);
     let bilinear = Bilinear {
         batch: x.shape[0],
@@ -160,34 +194,45 @@ pub(super) fn plan_nearest(call: &Call<'_>) -> Result<Planned, Fault> {
 impl Bilinear {
     pub(super) fn run<A: Arith>(&self, exec: &Exec<'_, A>) -> Done<A::E> {
         let x = &exec.floats(0)?.data;
+        let arith = exec.arith;
         let mut result = Vec::with_capacity(exec.shape(0).iter().product());
-        let (mut corners, mut weights, mut terms) = (vec![], vec![], vec![]);
+        let (mut places, mut terms) = (vec![], vec![]);
         for batch in 0..self.batch {
             for row in &self.rows {
                 for column in &self.columns {
-                    corners.clear();
-                    weights.clear();
-                    for (h, wh) in [(row.below, 1.0 - row.weight), (row.above, row.weight)] {
-                        for (w, ww) in [(column.below, 1.0 - column.weight), (column.above, column.weight)] {
-                            if wh != 0.0 && ww != 0.0 {
-                                let [sb, sh, sw] = self.strides;
-                                corners.push(batch * sb + h * sh + w * sw);
-                                weights.push(wh * ww);
-                            }
-                        }
+                    places.clear();
+                    for &h in row {
+                        places.extend(column.iter().map(|&w| self.corners(batch, h, w)));
                     }
                     for channel in 0..self.channels {
-                        terms.clear();
-                        terms.extend(corners.iter().map(|&at| x[at + channel]));
-                        result.push(match terms.as_slice() {
-                            [only] => *only,
-                            several => exec.store(exec.arith.blend(several, &weights)),
+                        let mut blended = places.iter().map(|(corners, weights)| {
+                            terms.clear();
+                            terms.extend(corners.iter().map(|&at| x[at + channel]));
+                            arith.blend(&terms, weights)
                         });
+                        let first = blended.next().ok_or("no coordinate")?;
+                        result.push(exec.store(blended.fold(first, |a, b| arith.either(a, b))));
                     }
                 }
             }
         }
         exec.floats_done(result)
+    }
+
+    /// The elements that a place touches, and their weights.
+    fn corners(&self, batch: usize, h: Between, w: Between) -> (Vec<usize>, Vec<f64>) {
+        let [sb, sh, sw] = self.strides;
+        let mut corners = Vec::with_capacity(4);
+        let mut weights = Vec::with_capacity(4);
+        for (row, wh) in [(h.below, 1.0 - h.weight), (h.above, h.weight)] {
+            for (column, ww) in [(w.below, 1.0 - w.weight), (w.above, w.weight)] {
+                if wh != 0.0 && ww != 0.0 {
+                    corners.push(batch * sb + row * sh + column * sw);
+                    weights.push(wh * ww);
+                }
+            }
+        }
+        (corners, weights)
     }
 }
 
@@ -227,8 +272,8 @@ mod tests {
     fn bilinear_coordinates_are_those_of_the_definition() {
         let half = Mode { half_pixel: true, ..PLAIN };
         assert_eq!(between(PLAIN, 1, 2, 4), Between { below: 0, above: 1, weight: 0.5 });
-        assert_eq!(between(PLAIN, 3, 2, 4), Between { below: 1, above: 1, weight: 0.0 });
-        assert_eq!(between(half, 0, 2, 4), Between { below: 0, above: 0, weight: 0.0 });
+        assert_eq!(between(PLAIN, 3, 2, 4), Between { below: 1, above: 1, weight: 0.5 });
+        assert_eq!(between(half, 0, 2, 4), Between { below: 0, above: 0, weight: 0.5 });
         assert_eq!(between(half, 1, 2, 4), Between { below: 0, above: 1, weight: 0.25 });
         let corners = Mode { align_corners: true, ..PLAIN };
         assert_eq!(between(corners, 2, 3, 5), Between { below: 1, above: 2, weight: 0.0 });

@@ -1,0 +1,214 @@
+//! What changed between two runs: findings that are new, fixed or still there, and outputs that lose more bits.
+
+use crate::finding;
+use crate::paint::Paint;
+use crate::schema::{Finding, OutputLoss, Run};
+use crate::table::Table;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// More bits lost than this is a regression: one rounding more or less moves a result by less.
+pub const NOISE_BITS: f64 = 1.0;
+
+/// The difference of two runs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Comparison {
+    /// Findings of the new run whose signature the old run does not have.
+    pub new: Vec<Finding>,
+    /// Findings of the old run that are gone.
+    pub fixed: Vec<Finding>,
+    /// Findings of the new run that the old one has too.
+    pub still: Vec<Finding>,
+    /// Findings of the old run that are not there, although nobody can say that they are fixed: the new run had
+    /// another seed or other options, stopped before their test, or ran without their system.
+    pub unseen: Vec<Finding>,
+    /// Outputs that lose more bits than before, worst first.
+    pub regressions: Vec<Regression>,
+    /// Outputs measured in both runs.
+    pub outputs_compared: u64,
+    /// Why the runs do not compare well: other seed, other options, other versions.
+    pub caveats: Vec<String>,
+}
+
+/// The same output of the same case, less precise than before.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Regression {
+    /// The output as the new run has it.
+    pub now: OutputLoss,
+    /// Bits it lost before.
+    pub before: f64,
+}
+
+impl Comparison {
+    /// True when CI should be red: a new certified finding that is no known issue, or a precision regression.
+    pub fn is_red(&self) -> bool {
+        !self.regressions.is_empty() || self.new.iter().any(|f| f.known_issue.is_none() && f.is_certified())
+    }
+}
+
+/// What changed from `old` to `new`.
+pub fn compare(old: &Run, new: &Run) -> Comparison {
+    let (mut old, mut new) = (old.clone(), new.clone());
+    old.sort();
+    new.sort();
+    let mut result = Comparison { caveats: caveats(&old, &new), ..Comparison::default() };
+    let before: BTreeMap<&str, &Finding> = old.findings.iter().map(|f| (f.signature.as_str(), f)).collect();
+    let after: BTreeMap<&str, &Finding> = new.findings.iter().map(|f| (f.signature.as_str(), f)).collect();
+    for f in &new.findings {
+        let list =
+            if before.contains_key(f.signature.as_str()) { &mut result.still } else { &mut result.new };
+        list.push(f.clone());
+    }
+    for f in old.findings.iter().filter(|f| !after.contains_key(f.signature.as_str())) {
+        let list = if was_tested_again(f, &old, &new) { &mut result.fixed } else { &mut result.unseen };
+        list.push(f.clone());
+    }
+    let bits: BTreeMap<_, f64> = old.losses.outputs.iter().map(|o| (o.key(), o.bits.0)).collect();
+    for now in &new.losses.outputs {
+        let Some(before) = bits.get(&now.key()) else { continue };
+        result.outputs_compared += 1;
+        // An output that turned NaN or infinite has lost everything; one that was so already has nothing to lose.
+        if now.bits.0 - before > NOISE_BITS || (!now.bits.0.is_finite() && before.is_finite()) {
+            result.regressions.push(Regression { now: now.clone(), before: *before });
+        }
+    }
+    let worse = |r: &Regression| r.now.bits.0 - r.before;
+    result
+        .regressions
+        .sort_by(|a, b| worse(b).total_cmp(&worse(a)).then_with(|| a.now.key().cmp(&b.now.key())));
+    result
+}
+
+/// True when the new run went through the test that showed a finding of the old one.
+fn was_tested_again(finding: &Finding, old: &Run, new: &Run) -> bool {
+    let present = |name: &str| new.systems.iter().any(|s| s.name == name);
+    let same_tests =
+        old.seed == new.seed && changed_options(old, new).iter().all(|name| ENDS_A_RUN.contains(name));
+    same_tests
+        && finding.first_test < new.totals.tests
+        && present(&finding.converter)
+        && finding.system.as_deref().is_none_or(present)
+}
+
+/// Options that say when to stop, not what to do.
+const ENDS_A_RUN: [&str; 2] = ["runs", "time"];
+
+/// Options whose values differ, in the order of their names.
+fn changed_options<'a>(old: &'a Run, new: &'a Run) -> Vec<&'a str> {
+    let names: BTreeSet<&str> = old.options.keys().chain(new.options.keys()).map(String::as_str).collect();
+    names.into_iter().filter(|name| old.options.get(*name) != new.options.get(*name)).collect()
+}
+
+fn caveats(old: &Run, new: &Run) -> Vec<String> {
+    let mut caveats = vec![];
+    if old.seed != new.seed {
+        caveats.push(format!("the seeds differ ({} and {}), so the tests do", old.seed, new.seed));
+    }
+    if old.totals.tests != new.totals.tests {
+        caveats.push(format!("{} tests before, {} now", old.totals.tests, new.totals.tests));
+    }
+    for name in changed_options(old, new) {
+        let value = |run: &Run| run.options.get(name).cloned().unwrap_or_else(|| "not set".into());
+        caveats.push(format!("--{name} was {}, is {}", value(old), value(new)));
+    }
+    for system in &old.systems {
+        match new.systems.iter().find(|s| s.name == system.name) {
+            Some(now) if now.version != system.version => {
+                caveats.push(format!("{} was {}, is {}", system.name, system.version, now.version));
+            }
+            Some(_) => {}
+            None => caveats.push(format!("{} did not take part in the new run", system.name)),
+        }
+    }
+    caveats
+}
+
+/// The comparison as text for the terminal.
+pub fn terminal(c: &Comparison, color: bool) -> String {
+    let paint = Paint::new(color);
+    let mut text = String::new();
+    for caveat in &c.caveats {
+        text += &format!("{}\n", paint.yellow(&format!("note: {caveat}")));
+    }
+    let lists = [
+        ("new", &c.new),
+        ("fixed", &c.fixed),
+        ("still there", &c.still),
+        ("not seen, and not tested", &c.unseen),
+    ];
+    for (name, list) in lists {
+        if list.is_empty() {
+            continue;
+        }
+        text += &format!("\n{}\n", paint.bold(&format!("{name}: {}", list.len())));
+        for f in list {
+            if name == "new" {
+                text += &finding::render(f, paint);
+            } else {
+                text += &format!("  [{}] {}: {}\n", f.id, f.class, f.title);
+            }
+        }
+    }
+    if !c.regressions.is_empty() {
+        text += &format!("\n{}\n{}", paint.bold("less precise than before"), regressions(c).text("  "));
+    }
+    let summary = format!(
+        "{} new, {} fixed, {} still there, {} of {} outputs less precise",
+        c.new.len(),
+        c.fixed.len(),
+        c.still.len(),
+        c.regressions.len(),
+        c.outputs_compared
+    );
+    text + "\n" + &if c.is_red() { paint.red(&summary) } else { paint.green(&summary) } + "\n"
+}
+
+/// The comparison as Markdown.
+pub fn markdown(c: &Comparison) -> String {
+    use crate::markdown::escape;
+    let mut text = format!(
+        "# halfproof compare: {} new, {} fixed, {} still there\n\n{} of {} outputs less precise than before.\n",
+        c.new.len(),
+        c.fixed.len(),
+        c.still.len(),
+        c.regressions.len(),
+        c.outputs_compared
+    );
+    for caveat in &c.caveats {
+        text += &format!("\n> {}\n", escape(caveat));
+    }
+    for (heading, list) in [
+        ("New", &c.new),
+        ("Fixed", &c.fixed),
+        ("Still there", &c.still),
+        ("Not seen, and not tested", &c.unseen),
+    ] {
+        if !list.is_empty() {
+            text += &format!("\n## {heading}\n\n");
+            for f in list {
+                text += &format!("- `{}` {}: {}\n", f.id.replace('`', "'"), f.class, escape(&f.title));
+            }
+        }
+    }
+    if !c.regressions.is_empty() {
+        text += &format!("\n## Less precise than before\n\n{}", regressions(c).markdown());
+    }
+    text
+}
+
+fn regressions(c: &Comparison) -> Table {
+    let mut table =
+        Table::new(5, ["case", "output", "strategy", "converter", "system", "bits before", "bits now"]);
+    for r in &c.regressions {
+        let o = &r.now;
+        table.row(vec![
+            o.case.clone(),
+            o.output.to_string(),
+            o.precision.to_string(),
+            o.converter.clone(),
+            o.system.clone(),
+            format!("{:.1}", r.before),
+            format!("{:.1}", o.bits.0),
+        ]);
+    }
+    table
+}

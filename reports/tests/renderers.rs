@@ -1,0 +1,127 @@
+//! What the renderers make of the sample run. `INSTA_UPDATE=always` accepts what they make now.
+
+mod sample;
+
+use halfproof_oracle::verdict::Strength;
+use halfproof_reports::{ReadError, Run, compare, junit, markdown, terminal};
+
+#[test]
+fn the_terminal_report_reads_like_this() {
+    insta::assert_snapshot!(terminal(&sample::run(), false));
+}
+
+#[test]
+fn colors_only_wrap_what_the_plain_report_says() {
+    let colored = terminal(&sample::run(), true);
+    let mut plain = String::new();
+    let mut rest = colored.as_str();
+    while let Some((before, escape)) = rest.split_once('\u{1b}') {
+        plain += before;
+        rest = escape.split_once('m').expect("an SGR sequence").1;
+    }
+    assert_eq!(plain + rest, terminal(&sample::run(), false));
+}
+
+#[test]
+fn the_markdown_report_reads_like_this() {
+    insta::assert_snapshot!(markdown(&sample::run()));
+}
+
+#[test]
+fn the_junit_report_reads_like_this() {
+    insta::assert_snapshot!(junit(&sample::run()));
+}
+
+#[test]
+fn a_run_survives_json() {
+    let mut run = sample::run();
+    run.sort();
+    assert_eq!(Run::from_json(&run.to_json()).expect("our own file"), run);
+}
+
+#[test]
+fn findings_do_not_depend_on_the_order_in_which_they_came() {
+    let run = sample::run();
+    let mut other = run.clone();
+    other.findings.reverse();
+    other.timings.seconds = 1.0;
+    assert_eq!(run.findings_json(), other.findings_json());
+}
+
+#[test]
+fn runs_of_newer_schemas_are_refused() {
+    let text = sample::run().to_json().replacen("\"schema\": 1", "\"schema\": 2", 1);
+    assert!(matches!(Run::from_json(&text), Err(ReadError::Newer { found: 2 })));
+    assert!(matches!(Run::from_json("{}"), Err(ReadError::Json(_))));
+}
+
+#[test]
+fn only_new_certified_findings_are_red() {
+    let mut run = sample::run();
+    assert!(run.is_red());
+    run.findings.retain(|f| f.known_issue.is_some() || f.strength != Strength::Certified);
+    assert!(!run.findings.is_empty() && !run.is_red());
+    assert!(!junit(&run).contains("<failure"));
+}
+
+#[test]
+fn a_comparison_tells_new_from_fixed_from_untested_and_finds_lost_precision() {
+    let old = sample::run();
+    let mut new = sample::run();
+    new.findings.retain(|f| f.operator.as_deref() != Some("Softmax"));
+    new.findings[0].signature = "another".into();
+    new.systems.retain(|s| s.name != "litert-torch");
+    new.findings.retain(|f| f.converter != "litert-torch");
+    new.losses.outputs[0].bits = 3.25.into();
+    new.losses.outputs[1].bits = 3.5.into();
+    let c = compare::compare(&old, &new);
+    let operators = |list: &[halfproof_reports::schema::Finding]| -> Vec<String> {
+        list.iter().filter_map(|f| f.operator.clone()).collect()
+    };
+    assert_eq!(operators(&c.new), ["ReduceSum"]);
+    assert_eq!(operators(&c.fixed), ["Softmax", "ReduceSum"]);
+    assert_eq!(operators(&c.still), ["Gather"]);
+    assert_eq!(operators(&c.unseen), ["Conv"]);
+    assert_eq!(c.outputs_compared, 3);
+    assert_eq!(c.regressions.iter().map(|r| (r.before, r.now.bits.0)).collect::<Vec<_>>(), [(0.5, 3.25)]);
+    assert!(c.is_red());
+    insta::assert_snapshot!(compare::terminal(&c, false));
+    insta::assert_snapshot!(compare::markdown(&c));
+}
+
+#[test]
+fn a_run_compared_with_itself_has_not_changed() {
+    let c = compare::compare(&sample::run(), &sample::run());
+    assert!(!c.is_red() && c.new.is_empty() && c.fixed.is_empty() && c.caveats.is_empty());
+    assert_eq!(c.still.len(), 4);
+}
+
+#[test]
+fn losing_everything_is_a_regression_and_having_lost_it_before_is_not() {
+    let mut old = sample::run();
+    old.losses.outputs[0].bits = 1.0.into();
+    let mut new = old.clone();
+    new.losses.outputs[0].bits = f64::INFINITY.into();
+    let c = compare::compare(&old, &new);
+    assert_eq!(c.regressions.iter().map(|r| r.now.case.as_str()).collect::<Vec<_>>(), ["0/gaussian"]);
+}
+
+#[test]
+fn nothing_is_called_fixed_that_was_not_tested_again() {
+    let changes: [fn(&mut Run); 3] = [
+        |new| new.seed = 8,
+        |new| new.totals.tests = 17,
+        |new| {
+            new.options.insert("precision".into(), "full".into());
+        },
+    ];
+    for change in changes {
+        let mut new = sample::run();
+        new.findings.clear();
+        assert_eq!(compare::compare(&sample::run(), &new).fixed.len(), 4);
+        change(&mut new);
+        let c = compare::compare(&sample::run(), &new);
+        assert_eq!((c.fixed.len(), c.unseen.len()), (0, 4));
+        assert!(!c.caveats.is_empty());
+    }
+}

@@ -4,7 +4,7 @@
 //! subnormal. Infinite elements are legal by themselves, and a bound beyond the range bounds nothing in float16 either.
 
 use crate::constants::{self, MAX_FINITE, MIN_NORMAL, Survey};
-use crate::target::{Constant, Target, TargetTensor};
+use crate::target::{Constant, Target, TargetTensor, TensorId};
 use halfproof_ir::{DType, Level, Note, Role};
 
 /// Lints every float constant of a program as if all of it became float16, in tensor order.
@@ -12,35 +12,50 @@ pub fn lint(target: &Target) -> Vec<Note> {
     target
         .tensors
         .iter()
-        .filter(|t| t.dtype == DType::F32)
-        .filter_map(|t| match &t.constant {
-            Some(Constant::Exact(exact)) => constant(t, exact, constants::survey(exact)),
+        .enumerate()
+        .filter(|(_, t)| t.dtype == DType::F32)
+        .filter_map(|(i, t)| match &t.constant {
+            Some(Constant::Exact(exact)) => {
+                let text = constant(t, exact, constants::survey(exact))?;
+                let id = TensorId(u32::try_from(i).unwrap_or(u32::MAX));
+                Some(Note { level: Level::Warning, at: place(target, id).to_string(), text })
+            }
             _ => None,
         })
         .collect()
 }
 
-/// The name by which the user knows a tensor.
+/// The name by which files and judges know a tensor: that of its source, else its own.
 pub(crate) fn source(tensor: &TargetTensor) -> &str {
     tensor.origin.as_ref().map_or(&tensor.name, |o| &o.source)
 }
 
-/// The warning about one constant that becomes float16, if it deserves one.
-pub(crate) fn constant(tensor: &TargetTensor, exact: &[f64], survey: Survey) -> Option<Note> {
-    let text = if survey.overflowed > 0 && tensor.role != Role::Bound {
-        overflow(tensor.role, exact, survey)
+/// The name by which the user knows a tensor: that of its source, else of the first node that reads it (which brought
+/// it along as an attribute), else its own.
+pub(crate) fn place(target: &Target, id: TensorId) -> &str {
+    let tensor = target.tensor(id);
+    if tensor.origin.is_some() {
+        return source(tensor);
+    }
+    let reader = target.operators.iter().find(|op| op.inputs.contains(&Some(id)));
+    reader.and_then(|op| op.nodes.first()).unwrap_or(&tensor.name)
+}
+
+/// What to warn about in one constant that becomes float16, if anything.
+pub(crate) fn constant(t: &TargetTensor, exact: &[f64], survey: Survey) -> Option<String> {
+    Some(if survey.overflowed > 0 && t.role != Role::Bound {
+        overflow(t.role, exact, survey)
     } else if survey.flushed > 0 {
-        flush(tensor.role, exact, survey)?
+        flush(t.role, exact, survey)?
     } else if survey.subnormal > 0 {
-        subnormal(tensor.role, exact, survey)?
+        subnormal(t.role, exact, survey)?
     } else {
         return None;
-    };
-    Some(Note { level: Level::Warning, at: source(tensor).to_string(), text })
+    })
 }
 
 fn overflow(role: Role, exact: &[f64], survey: Survey) -> String {
-    let worst = extreme(exact, |x| x.is_finite() && constants::round(x).is_infinite(), f64::max);
+    let worst = decimal(extreme(exact, |x| x.is_finite() && constants::round(x).is_infinite(), f64::max));
     let advice = match role {
         Role::Mask => {
             "infinity times 0, or a row with every position masked, gives NaN: use --precision mixed"
@@ -48,7 +63,7 @@ fn overflow(role: Role, exact: &[f64], survey: Survey) -> String {
         _ => "use --precision mixed, or scale it down in the source",
     };
     let share = share(survey.overflowed, survey.elements);
-    format!("{worst:e} is beyond {MAX_FINITE} and becomes infinite in float16{share}; {advice}")
+    format!("{worst} is beyond {MAX_FINITE} and becomes infinite in float16{share}; {advice}")
 }
 
 fn flush(role: Role, exact: &[f64], survey: Survey) -> Option<String> {
@@ -57,14 +72,14 @@ fn flush(role: Role, exact: &[f64], survey: Survey) -> Option<String> {
     if !guard && survey.flushed < survey.nonzero && matches!(role, Role::Weight | Role::Bias) {
         return None;
     }
-    let worst = extreme(exact, |x| x != 0.0 && constants::round(x).to_f64() == 0.0, f64::max);
+    let worst = decimal(extreme(exact, |x| x != 0.0 && constants::round(x).to_f64() == 0.0, f64::max));
     let advice = if guard {
         "what it guards divides by 0: use --precision mixed, or an epsilon of at least 1e-7"
     } else {
         "use --precision mixed, or scale it up in the source"
     };
     let share = share(survey.flushed, survey.elements);
-    Some(format!("{worst:e} becomes 0 in float16{share}; {advice}"))
+    Some(format!("{worst} becomes 0 in float16{share}; {advice}"))
 }
 
 fn subnormal(role: Role, exact: &[f64], survey: Survey) -> Option<String> {
@@ -72,12 +87,19 @@ fn subnormal(role: Role, exact: &[f64], survey: Survey) -> Option<String> {
         return None;
     }
     let worst = extreme(exact, |x| x != 0.0 && x.abs() < MIN_NORMAL, f64::min);
-    let stored = constants::round(worst).to_f64();
+    let stored = decimal(constants::round(worst).to_f64());
+    let worst = decimal(worst);
     let share = share(survey.subnormal, survey.elements);
     Some(format!(
-        "{worst:e} is subnormal in float16{share}: it is stored as {stored:e} and read as 0 where subnormals are \
+        "{worst} is subnormal in float16{share}: it is stored as {stored} and read as 0 where subnormals are \
          flushed; use --precision mixed if that matters"
     ))
+}
+
+/// The shortest decimal that names a value: as a float32 where it is one, which is how sources write constants.
+pub(crate) fn decimal(x: f64) -> String {
+    let single = x as f32;
+    if f64::from(single) == x { format!("{single:e}") } else { format!("{x:e}") }
 }
 
 fn share(some: usize, all: usize) -> String {

@@ -4,7 +4,7 @@ use super::islands::{self, Uses};
 use super::plan::{Readers, Rounded, is_narrowable, loses};
 use super::ranges::{self, Ranges};
 use super::{kernels, masks};
-use crate::lint::source;
+use crate::lint::{decimal, source};
 use crate::target::{Target, TargetOperator, TensorId};
 use halfproof_ir::{Level, Note, Rewrite};
 
@@ -45,7 +45,7 @@ pub(super) fn decide(
         let range = ranges.tensors[id.index()];
         if !single_interface && is_narrowable(target.tensor(*id)) && range.is_wide() {
             let text = format!(
-                "values up to {:e} are expected here, which float16 does not hold; use --io float32",
+                "values up to {:.2e} are expected here, which float16 does not hold; use --io float32",
                 range.reach()
             );
             out.notes.push(Note { level: Level::Warning, at: name.clone(), text });
@@ -92,7 +92,7 @@ fn reason(
         if let Some(rounded) = &constants[id.index()]
             && loses(target.tensor(id), &rounded.narrowed, readers[id.index()])
         {
-            return Some(format!("float16 does not hold its constant \"{}\"", source(target.tensor(id))));
+            return Some(format!("float16 does not hold its constant {}", named(rounded.elements())));
         }
     }
     let tensors = |ids: &mut dyn Iterator<Item = TensorId>, verb: &str| {
@@ -100,10 +100,10 @@ fn reason(
             |id| {
                 let range = ranges.tensors[id.index()];
                 if range.is_wide() {
-                    Some(format!("it {verb} values up to {:e}", range.reach()))
+                    Some(format!("it {verb} values up to {:.2e}", range.reach()))
                 } else if range.is_fragile() {
                     let least = range.low.abs().min(range.high.abs());
-                    Some(format!("it {verb} values that {least:e} keeps away from 0"))
+                    Some(format!("it {verb} values that {} keeps away from 0", decimal(least)))
                 } else {
                     None
                 }
@@ -112,6 +112,14 @@ fn reason(
     };
     tensors(&mut op.outputs.iter().copied(), "makes")
         .or_else(|| tensors(&mut op.inputs.iter().flatten().copied(), "reads"))
+}
+
+/// A constant by its elements.
+fn named(elements: &[f64]) -> String {
+    match elements {
+        [x] => decimal(*x),
+        _ => format!("of {} elements", elements.len()),
+    }
 }
 
 fn cut_masks(target: &Target, constants: &mut [Option<Rounded>], out: &mut Islands) {
@@ -139,7 +147,7 @@ fn cut_masks(target: &Target, constants: &mut [Option<Rounded>], out: &mut Islan
         out.notes.extend(rewrites.iter().map(|r| Note {
             level: Level::Info,
             at: r.at.clone(),
-            text: format!("{:e} became {}: it only excludes scores from a softmax", r.from, r.to),
+            text: format!("{} became {}: it only excludes scores from a softmax", decimal(r.from), r.to),
         }));
         out.rewrites.extend(rewrites);
     }

@@ -3,7 +3,7 @@
 use super::{kernels, mixed};
 use crate::constants::{self, Narrowed};
 use crate::lint;
-use crate::target::{Constant, Target, TargetOperator, TargetTensor};
+use crate::target::{Constant, Target, TargetOperator, TargetTensor, TensorId};
 use halfproof_ir::{DType, Data, Io, Level, Note, Precision, Refusal, RefusedNode, Request, Rewrite, Role};
 use halfproof_wire::tflite::Builtin;
 use regex::Regex;
@@ -146,25 +146,34 @@ pub(crate) fn decide(target: &Target, request: &Request, pins: &[Pin]) -> Result
         plan.notes.extend(pinned(target, pins));
     }
     find_readers(target, &plan, &kept, &mut readers);
-    for ((tensor, rounded), readers) in target.tensors.iter().zip(rounded).zip(readers) {
+    for ((id, rounded), readers) in (0..).map(TensorId).zip(rounded).zip(readers) {
+        let tensor = target.tensor(id);
         plan.constants.push(rounded.map(|rounded| {
             let single = single_form(tensor, &rounded.narrowed, readers, weights);
-            plan.notes.extend(note(tensor, &rounded, readers, single));
+            let note = note(tensor, &rounded, readers, single);
+            plan.notes.extend(note.map(|(level, text)| Note {
+                level,
+                at: lint::place(target, id).to_string(),
+                text,
+            }));
             ConstantPlan { rounded, single }
         }));
     }
     Ok(plan)
 }
 
-fn note(tensor: &TargetTensor, rounded: &Rounded, readers: Readers, single: SingleForm) -> Option<Note> {
+fn note(
+    tensor: &TargetTensor,
+    rounded: &Rounded,
+    readers: Readers,
+    single: SingleForm,
+) -> Option<(Level, String)> {
     if readers.half || single == SingleForm::Dequantized {
-        return lint::constant(tensor, rounded.elements(), rounded.narrowed.survey);
+        let text = lint::constant(tensor, rounded.elements(), rounded.narrowed.survey)?;
+        return Some((Level::Warning, text));
     }
-    (!readers.kept && loses(tensor, &rounded.narrowed, readers)).then(|| Note {
-        level: Level::Info,
-        at: lint::source(tensor).to_string(),
-        text: "stays FLOAT32: float16 does not hold its values".to_string(),
-    })
+    (!readers.kept && loses(tensor, &rounded.narrowed, readers))
+        .then(|| (Level::Info, "a constant stays FLOAT32: float16 does not hold its values".to_string()))
 }
 
 fn pinned<'a>(target: &'a Target, pins: &'a [Pin]) -> impl Iterator<Item = Note> + 'a {

@@ -1,7 +1,8 @@
 //! Estimates how large and how small the values of every tensor get, to find where float16 would not hold them.
 //!
 //! No data is seen, so inputs are assumed: within ±[`INPUT_BOUND`], with mean 0 and standard deviation
-//! [`INPUT_DEVIATION`], as normalized images, embeddings and features are. From there on every operator has a rule.
+//! [`INPUT_DEVIATION`], as normalized images, embeddings and features are; integer inputs that become floats are taken
+//! for flags, 0 or 1, as attention masks are. From there on every operator has a rule.
 //! Bounded operators (softmax, logistic, tanh, clips) give hard bounds. Weighted sums would give useless ones after
 //! a few layers, so theirs are cut at [`DEVIATIONS`] standard deviations of a sum of independent terms. Plain sums and
 //! means are taken at their worst, all terms alike, because that is how they overflow in practice. The result is
@@ -156,6 +157,11 @@ pub(super) fn analyze<'a>(target: &'a Target, constants: impl Fn(TensorId) -> Op
             && let Some(elements) = integers(data)
         {
             ranges.tensors[i] = Bounds::of(elements.iter().map(|&x| f64::from(x)));
+        }
+    }
+    for &(_, id) in &target.inputs {
+        if target.tensor(id).dtype.is_integer() {
+            ranges.tensors[id.index()] = Bounds::within(0.0, 1.0);
         }
     }
     let origins = pattern::Producers::new(target);

@@ -37,7 +37,7 @@ impl Context<'_, '_> {
 
 /// The ranges of an operator's results, and why it must not run in float16 if it must not.
 pub(super) fn apply(c: &Context<'_, '_>, op: &TargetOperator) -> (Vec<Bounds>, Option<String>) {
-    if !op.outputs.iter().any(|&id| c.target.tensor(id).dtype.is_float()) {
+    if op.outputs.iter().all(|&id| c.target.tensor(id).dtype == DType::Bool) {
         return (Vec::new(), None);
     }
     let (mut range, inside) = one(c, op);

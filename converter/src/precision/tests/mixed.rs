@@ -177,8 +177,9 @@ fn stored(model: &Model, provenance: &Provenance, source: &str) -> f64 {
 
 #[test]
 fn a_mask_is_cut_to_what_float16_holds_and_nothing_becomes_float32() {
-    for huge in [-1e30, f64::from(f32::MIN), -1e5] {
-        let (model, provenance, notes) = assemble(&attention(huge, DType::Bool), &mixed()).unwrap();
+    let flags = [DType::Bool, DType::I64];
+    for (huge, dtype) in [-1e30, f64::from(f32::MIN), -1e5].into_iter().flat_map(|h| flags.map(|d| (h, d))) {
+        let (model, provenance, notes) = assemble(&attention(huge, dtype), &mixed()).unwrap();
         check(&model);
         assert!(islands(&model).is_empty(), "{:?}", islands(&model));
         assert_eq!(stored(&model, &provenance, "huge"), -16384.0);
@@ -192,7 +193,7 @@ fn a_mask_is_cut_to_what_float16_holds_and_nothing_becomes_float32() {
 
 #[test]
 fn a_mask_factor_that_may_be_larger_than_one_gets_a_smaller_constant() {
-    let (model, provenance, _) = assemble(&attention(-1e30, DType::I32), &mixed()).unwrap();
+    let (model, provenance, _) = assemble(&attention(-1e30, DType::F32), &mixed()).unwrap();
     assert_eq!(stored(&model, &provenance, "huge"), -1024.0);
     assert!(islands(&model).is_empty());
 }

@@ -1,0 +1,134 @@
+//! What a case says about verdicts, and whether a verdict agrees.
+
+use halfproof_ir::Precision;
+use halfproof_oracle::verdict::{Blame, Class, Verdict};
+use serde::{Deserialize, Serialize};
+
+/// Under which circumstances a verdict was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Setting<'a> {
+    /// The converter or runtime that the verdict is about.
+    pub system: &'a str,
+    /// The float16 strategy of the conversion.
+    pub precision: Precision,
+    /// The name of the input set; `None` for verdicts that need no run.
+    pub inputs: Option<&'a str>,
+}
+
+/// One `[[expect]]` of a case: where it applies, and what the verdict must be there.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expectation {
+    /// The system, by its name or by its beginning and a star (`litert-*`); every system where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system: Option<String>,
+    /// The strategy; every one where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precision: Option<Precision>,
+    /// The input set; every one where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inputs: Option<String>,
+    /// The classes that agree; never empty.
+    pub class: Vec<Class>,
+    /// The blame, where it matters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blame: Option<Blame>,
+    /// The operator of the converted model that must be named, where it matters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<String>,
+    /// Why this is right, for the reader.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub because: String,
+}
+
+impl Expectation {
+    /// True when this expectation says something about verdicts of that setting.
+    pub fn applies(&self, setting: &Setting<'_>) -> bool {
+        self.system.as_deref().is_none_or(|pattern| is_system(pattern, setting.system))
+            && self.precision.is_none_or(|p| p == setting.precision)
+            && self.inputs.as_deref().is_none_or(|i| setting.inputs.is_none_or(|other| i == other))
+    }
+
+    /// True when the verdict is what was expected.
+    pub fn agrees(&self, verdict: &Verdict) -> bool {
+        self.class.contains(&verdict.class)
+            && self.blame.is_none_or(|b| b == verdict.blame)
+            && self.operator.as_ref().is_none_or(|o| verdict.place.operator.as_ref() == Some(o))
+    }
+}
+
+/// True when a pattern of an expectation or known issue names the system.
+pub(crate) fn is_system(pattern: &str, system: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(start) => system.starts_with(start),
+        None => system == pattern,
+    }
+}
+
+/// Whether a verdict agrees with what a case expects. The first expectation that applies decides; where none does,
+/// no fault is expected.
+pub fn agrees(expectations: &[Expectation], setting: &Setting<'_>, verdict: &Verdict) -> bool {
+    match expectations.iter().find(|e| e.applies(setting)) {
+        Some(expectation) => expectation.agrees(verdict),
+        None => verdict.class.is_fine(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use halfproof_oracle::verdict::Strength;
+
+    fn setting(system: &str) -> Setting<'_> {
+        Setting { system, precision: Precision::Full, inputs: Some("gaussian") }
+    }
+
+    fn verdict(class: Class, blame: Blame) -> Verdict {
+        Verdict::new(class, blame, Strength::Certified, "text")
+    }
+
+    #[test]
+    fn without_an_expectation_no_fault_is_expected() {
+        assert!(agrees(&[], &setting("interp-f16"), &verdict(Class::Explained, Blame::Explained)));
+        assert!(!agrees(&[], &setting("interp-f16"), &verdict(Class::Kernel, Blame::Kernel)));
+    }
+
+    #[test]
+    fn the_first_expectation_that_applies_decides() {
+        let kernel = Expectation {
+            system: Some("litert-*".into()),
+            class: vec![Class::Kernel],
+            blame: Some(Blame::Kernel),
+            ..Expectation::default()
+        };
+        let rest = Expectation { class: vec![Class::Pass], ..Expectation::default() };
+        let both = [kernel, rest];
+        let bad = verdict(Class::Kernel, Blame::Kernel);
+        assert!(agrees(&both, &setting("litert-xnnpack"), &bad));
+        assert!(!agrees(&both, &setting("litert-xnnpack"), &verdict(Class::Pass, Blame::Nobody)));
+        assert!(!agrees(&both, &setting("interp-f16"), &bad));
+        assert!(agrees(&both, &setting("interp-f16"), &verdict(Class::Pass, Blame::Nobody)));
+    }
+
+    #[test]
+    fn blame_operator_strategy_and_inputs_narrow_an_expectation() {
+        let e = Expectation {
+            precision: Some(Precision::Full),
+            inputs: Some("edges".into()),
+            class: vec![Class::Nonfinite],
+            blame: Some(Blame::Policy),
+            operator: Some("ADD".into()),
+            ..Expectation::default()
+        };
+        assert!(!e.applies(&setting("x")));
+        assert!(e.applies(&Setting { inputs: Some("edges"), ..setting("x") }));
+        assert!(e.applies(&Setting { inputs: None, ..setting("x") }));
+        assert!(!e.applies(&Setting { inputs: None, precision: Precision::Mixed, ..setting("x") }));
+        let mut v = verdict(Class::Nonfinite, Blame::Policy);
+        assert!(!e.agrees(&v));
+        v.place.operator = Some("ADD".into());
+        assert!(e.agrees(&v));
+        v.blame = Blame::Converter;
+        assert!(!e.agrees(&v));
+    }
+}

@@ -1,0 +1,214 @@
+//! Known issues: faults of other people's systems that are reported and open. A finding that is one of them does not
+//! turn a campaign red; one that is no longer seen says so.
+
+use crate::expect::is_system;
+use crate::version::Range;
+use halfproof_oracle::verdict::{Blame, Class};
+use serde::{Deserialize, Serialize};
+
+/// The contents of `known-issues/SYSTEM/SLUG.toml`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KnownIssue {
+    /// What is wrong, in one line.
+    pub title: String,
+    /// The system, by its name or by its beginning and a star.
+    pub system: String,
+    /// The versions in which it was seen.
+    pub versions: Range,
+    /// The class of its verdicts.
+    pub class: Class,
+    /// The blame of its verdicts.
+    pub blame: Blame,
+    /// The operator of the converted model that its verdicts name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<String>,
+    /// What the text of its verdicts contains.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// Identifiers of its findings' signatures; where there are any, only those are this issue.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signatures: Vec<String>,
+    /// The case that shows it, by its name in the corpus.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub case: Option<String>,
+    /// What a correct system does.
+    pub expected: String,
+    /// What this one does.
+    pub actual: String,
+    /// Where it is reported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<String>,
+    /// When it was first seen here, as YYYY-MM-DD.
+    pub found: String,
+    /// After this day, as YYYY-MM-DD, somebody must look again: the entry no longer excuses anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<String>,
+    /// True when it happens every time: not seeing it then means that it is fixed, and the entry must go.
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub strict: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn is_true(b: &bool) -> bool {
+    *b
+}
+
+/// A finding, as far as known issues look at it.
+#[derive(Clone, Copy, Debug)]
+pub struct Sighting<'a> {
+    /// The system.
+    pub system: &'a str,
+    /// Its version.
+    pub version: &'a str,
+    /// The verdict's class.
+    pub class: Class,
+    /// The verdict's blame.
+    pub blame: Blame,
+    /// The operator of the converted model, where one is named.
+    pub operator: Option<&'a str>,
+    /// The verdict's text.
+    pub text: &'a str,
+    /// The identifier of the signature.
+    pub signature: &'a str,
+}
+
+/// What not having seen a known issue means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absence {
+    /// It should have been seen: it is fixed, the file is to be deleted.
+    Fixed,
+    /// Nothing: it does not happen every time.
+    Chance,
+    /// Nothing: the system has another version than those it was seen in.
+    OtherVersion,
+}
+
+impl KnownIssue {
+    /// Whether a finding is this issue, on a day given as YYYY-MM-DD.
+    pub fn matches(&self, seen: &Sighting<'_>, today: &str) -> bool {
+        !self.has_expired(today)
+            && is_system(&self.system, seen.system)
+            && self.versions.contains(seen.version)
+            && self.class == seen.class
+            && self.blame == seen.blame
+            && self.operator.as_deref().is_none_or(|o| seen.operator == Some(o))
+            && self.text.as_deref().is_none_or(|t| seen.text.contains(t))
+            && (self.signatures.is_empty() || self.signatures.iter().any(|s| s == seen.signature))
+    }
+
+    /// True from the day after the entry's last, given as YYYY-MM-DD.
+    pub fn has_expired(&self, today: &str) -> bool {
+        self.expires.as_deref().is_some_and(|last| today > last)
+    }
+
+    /// What it means that its case was replayed on this version and the issue was not seen.
+    pub fn absence(&self, version: &str) -> Absence {
+        if !self.versions.contains(version) {
+            Absence::OtherVersion
+        } else if self.strict {
+            Absence::Fixed
+        } else {
+            Absence::Chance
+        }
+    }
+
+    /// Whether the entry makes sense.
+    ///
+    /// # Errors
+    /// The reason, as a fragment.
+    pub fn check(&self) -> Result<(), String> {
+        if self.class.is_fine() {
+            return Err(format!("\"{}\" is no fault, there is nothing to know", self.class));
+        }
+        for (field, date) in [("found", Some(&self.found)), ("expires", self.expires.as_ref())] {
+            if let Some(date) = date
+                && !is_date(date)
+            {
+                return Err(format!("{field} = \"{date}\" is no date; write YYYY-MM-DD"));
+            }
+        }
+        if self.operator.is_none() && self.text.is_none() && self.signatures.is_empty() {
+            return Err("without operator, text or signatures it would excuse every such fault".to_string());
+        }
+        Ok(())
+    }
+}
+
+fn is_date(text: &str) -> bool {
+    let parts: Vec<_> = text.split('-').collect();
+    let digits = |s: &str, n: usize| s.len() == n && s.bytes().all(|b| b.is_ascii_digit());
+    let within = |s: &str, max: u8| s.parse::<u8>().is_ok_and(|n| (1..=max).contains(&n));
+    matches!(parts[..], [y, m, d] if digits(y, 4) && digits(m, 2) && digits(d, 2) && within(m, 12) && within(d, 31))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn issue() -> KnownIssue {
+        toml::from_str(
+            "title = \"softmax flushes\"\nsystem = \"litert-*\"\nversions = \"<=2.1.6\"\nclass = \"kernel\"\n\
+             blame = \"runtime kernel\"\noperator = \"SOFTMAX\"\nexpected = \"2^-13\"\nactual = \"0\"\n\
+             found = \"2026-08-20\"\nexpires = \"2027-01-31\"\n",
+        )
+        .unwrap()
+    }
+
+    const SEEN: Sighting<'_> = Sighting {
+        system: "litert-xnnpack-fp16",
+        version: "2.1.6",
+        class: Class::Kernel,
+        blame: Blame::Kernel,
+        operator: Some("SOFTMAX"),
+        text: "outside its one-operator bound",
+        signature: "KE-3f2a91",
+    };
+
+    #[test]
+    fn a_finding_is_a_known_issue_only_when_everything_fits() {
+        let today = "2026-11-23";
+        assert!(issue().matches(&SEEN, today));
+        for other in [
+            Sighting { system: "interp-f16", ..SEEN },
+            Sighting { version: "2.2.0", ..SEEN },
+            Sighting { class: Class::Precision, ..SEEN },
+            Sighting { blame: Blame::Converter, ..SEEN },
+            Sighting { operator: Some("ADD"), ..SEEN },
+            Sighting { operator: None, ..SEEN },
+        ] {
+            assert!(!issue().matches(&other, today), "{other:?}");
+        }
+        let narrow = KnownIssue { signatures: vec!["KE-000000".into()], ..issue() };
+        assert!(!narrow.matches(&SEEN, today));
+        let narrow = KnownIssue { text: Some("one-operator".into()), ..issue() };
+        assert!(narrow.matches(&SEEN, today));
+    }
+
+    #[test]
+    fn an_expired_entry_excuses_nothing() {
+        assert!(issue().matches(&SEEN, "2027-01-31"));
+        assert!(!issue().matches(&SEEN, "2027-02-01"));
+    }
+
+    #[test]
+    fn not_seeing_a_strict_issue_means_that_it_is_fixed() {
+        assert_eq!(issue().absence("2.1.6"), Absence::Fixed);
+        assert_eq!(issue().absence("2.2.0"), Absence::OtherVersion);
+        assert_eq!(KnownIssue { strict: false, ..issue() }.absence("2.1.6"), Absence::Chance);
+    }
+
+    #[test]
+    fn an_entry_that_would_excuse_too_much_is_refused() {
+        let reason = |issue: KnownIssue| issue.check().unwrap_err();
+        assert_eq!(issue().check(), Ok(()));
+        assert!(reason(KnownIssue { class: Class::Pass, ..issue() }).contains("is no fault"));
+        assert!(reason(KnownIssue { operator: None, ..issue() }).contains("would excuse every such fault"));
+        for date in ["2026-13-01", "26-01-01", "2026-01-32", "tomorrow", "2026-1-1"] {
+            assert!(reason(KnownIssue { found: date.into(), ..issue() }).contains("is no date"), "{date}");
+        }
+    }
+}

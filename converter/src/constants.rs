@@ -33,14 +33,20 @@ fn round_bits(x: f64) -> u16 {
         sign | units as u16
     } else if magnitude < OVERFLOW.to_bits() {
         // 42 bits of the significand go; add just under half of their unit, or just half when the last kept bit is odd.
-        let odd = (magnitude >> 42) & 1;
-        let rounded = (magnitude + ((1 << 41) - 1) + odd) >> 42;
-        sign | (rounded - ((1023 - 15) << 10)) as u16
+        sign | round_normal(magnitude)
     } else if magnitude <= f64::INFINITY.to_bits() {
         sign | 0x7C00
     } else {
         sign | 0x7E00
     }
+}
+
+/// Rounds the bits of a positive f64 that is a normal number in binary16, or becomes the smallest one beyond.
+#[inline]
+fn round_normal(magnitude: u64) -> u16 {
+    let odd = (magnitude >> 42) & 1;
+    let rounded = magnitude.wrapping_add((1 << 41) - 1).wrapping_add(odd) >> 42;
+    rounded.wrapping_sub((1023 - 15) << 10) as u16
 }
 
 /// How the elements of a constant fare in binary16.
@@ -83,11 +89,31 @@ pub struct Narrowed {
     pub survey: Survey,
 }
 
+/// Elements that are rounded together when all of them are normal numbers, which nearly all weights are.
+const BLOCK: usize = 16;
+
 /// Rounds all elements of a constant.
 pub fn narrow(exact: &[f64]) -> Narrowed {
     let mut survey = Survey { elements: exact.len(), ..Survey::default() };
     let mut bytes = vec![0; exact.len() * 2];
-    for (&x, out) in exact.iter().zip(bytes.as_chunks_mut::<2>().0) {
+    let (blocks, rest) = exact.as_chunks::<BLOCK>();
+    let (out_blocks, out_rest) = bytes.as_chunks_mut::<2>().0.as_chunks_mut::<BLOCK>();
+    for (block, out) in blocks.iter().zip(out_blocks) {
+        if all_normal(block) {
+            for (x, out) in block.iter().zip(out) {
+                let bits = x.to_bits();
+                *out = (((bits >> 48) as u16 & 0x8000) | round_normal(bits & (u64::MAX >> 1))).to_le_bytes();
+            }
+            survey.nonzero += BLOCK;
+        } else {
+            for (&x, out) in block.iter().zip(out) {
+                let half = round_bits(x);
+                survey.count(x, half);
+                *out = half.to_le_bytes();
+            }
+        }
+    }
+    for (&x, out) in rest.iter().zip(out_rest) {
         let half = round_bits(x);
         survey.count(x, half);
         *out = half.to_le_bytes();
@@ -95,12 +121,25 @@ pub fn narrow(exact: &[f64]) -> Narrowed {
     Narrowed { bytes: Arc::new(bytes), survey }
 }
 
+#[inline]
+fn all_normal(block: &[f64; BLOCK]) -> bool {
+    let span = OVERFLOW.to_bits() - MIN_NORMAL.to_bits();
+    let outside = |x: &f64| (x.to_bits() & (u64::MAX >> 1)).wrapping_sub(MIN_NORMAL.to_bits()) >= span;
+    !block.iter().fold(false, |any, x| any | outside(x))
+}
+
 /// Counts what rounding would do, without keeping the result.
 pub fn survey(exact: &[f64]) -> Survey {
     let mut survey = Survey { elements: exact.len(), ..Survey::default() };
-    for &x in exact {
-        survey.count(x, round_bits(x));
+    let (blocks, rest) = exact.as_chunks::<BLOCK>();
+    for block in blocks {
+        if all_normal(block) {
+            survey.nonzero += BLOCK;
+        } else {
+            block.iter().for_each(|&x| survey.count(x, round_bits(x)));
+        }
     }
+    rest.iter().for_each(|&x| survey.count(x, round_bits(x)));
     survey
 }
 
@@ -192,6 +231,21 @@ mod tests {
             let x = (1.0 + fraction as f64 / 2f64.powi(52)) * 2f64.powi(exponent);
             let x = if negative { -x } else { x };
             prop_assert_eq!(round_bits(x), by_definition(x));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whole_constants_round_element_by_element(
+            elements in proptest::collection::vec(prop_oneof![8 => -70000.0f64..70000.0, 1 => any::<f64>()], 0..70)
+        ) {
+            let narrowed = narrow(&elements);
+            let expected: Vec<u8> = elements.iter().flat_map(|&x| round_bits(x).to_le_bytes()).collect();
+            prop_assert_eq!(&narrowed.bytes[..], &expected[..]);
+            let mut counted = Survey { elements: elements.len(), ..Survey::default() };
+            elements.iter().for_each(|&x| counted.count(x, round_bits(x)));
+            prop_assert_eq!(narrowed.survey, counted);
+            prop_assert_eq!(survey(&elements), counted);
         }
     }
 

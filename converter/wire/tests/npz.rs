@@ -124,3 +124,26 @@ fn an_error_in_an_archive_names_the_array() {
     let text = npz::read(&bytes).unwrap_err().to_string();
     assert!(text.starts_with("array \"weights/0\": "), "{text}");
 }
+
+#[test]
+fn files_made_by_numpy_are_read() {
+    let ints = |shape: &[usize], data| Tensor::new(shape, data);
+    let grid = || 0..6;
+    let expected = [
+        (
+            "half",
+            Tensor::new([4], Data::F16([0.5, -2.0, 65504.0, f32::INFINITY].map(f16::from_f32).to_vec())),
+        ),
+        ("single", Tensor::f32([2, 3], grid().map(|i| i as f32 / 4.0).collect())),
+        ("double", Tensor::new([], Data::F64(vec![1e-300]))),
+        ("big endian", ints(&[2, 3], Data::I32(grid().collect()))),
+        ("columns", ints(&[2, 3], Data::I64(grid().map(i64::from).collect()))),
+        ("bytes", ints(&[2, 3], Data::U8(grid().map(|i| i as u8).collect()))),
+        ("flags", ints(&[2, 3], Data::Bool(grid().map(|i| i % 2 == 0).collect()))),
+        ("empty", ints(&[0, 3], Data::I16(vec![]))),
+        ("set/x", ints(&[1], Data::U64(vec![1 << 63]))),
+    ]
+    .map(|(name, tensor)| (name.to_string(), tensor));
+    assert_eq!(npz::read(include_bytes!("data/npz/numpy.npz")).unwrap(), expected);
+    assert_eq!(npz::read_npy(include_bytes!("data/npz/numpy.npy")).unwrap(), expected[4].1);
+}

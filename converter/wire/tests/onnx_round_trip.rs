@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use halfproof_ir::ops::*;
-use halfproof_ir::{DType, Graph, Op, Tensor, ValueId};
+use halfproof_ir::{DType, Graph, Op, Tensor, ValueId, text};
 use halfproof_wire::onnx::{self, Opset};
 
 /// A graph of one node with as few operands as the operator allows, and one result.
@@ -75,4 +75,63 @@ fn old_forms_read_as_the_new_ones() {
             assert_eq!(read_back(&graph, opset), graph, "{} at opset {opset}", graph.nodes[0].op.name());
         }
     }
+}
+
+/// Why a graph, given as text, cannot be written.
+fn refusal(text: &str, opset: u16) -> String {
+    onnx::write(&text::parse(text).unwrap(), Opset(opset)).unwrap_err().to_string()
+}
+
+#[test]
+fn what_an_opset_cannot_say_is_refused_with_node_and_reason() {
+    let x = "x = input f32[1,2,5]\n";
+    for (line, opset, reason) in [
+        ("y = Mish(x)", 17, "Mish \"y\" cannot be written at opset 17: it came with opset 18"),
+        ("y = RMSNormalization(x, x)", 21, "it came with opset 23"),
+        ("y = Resize(x, _, s)", 9, "before opset 11 coordinates are asymmetric, and cut in nearest mode"),
+        (
+            "y = ReduceMean(x) noop_with_empty_axes=1",
+            17,
+            "attribute \"noop_with_empty_axes\" came with opset 18",
+        ),
+        ("y = ReduceMean(x, x)", 17, "axes of \"y\" must be constant at this opset"),
+        ("y = Softmax(x) axis=1", 12, "before opset 13 it can only work along the last axis"),
+        ("y = Softmax(x) axis=1 coerce_2d=1", 13, "it means what opsets before 13 meant"),
+        ("y = GroupNormalization(x, x, x)", 20, "it has one scale per channel, which opsets up to 20 do not"),
+        (
+            "y = GroupNormalization(x, x, x) per_group_scale=1",
+            21,
+            "it has one scale per group, which opsets from 21 do not",
+        ),
+        ("y, z = Split(x) axis=2 num_outputs=2", 17, "before opset 18 parts without given sizes are equal"),
+        ("y = Pad(x, p) mode=\"wrap\"", 18, "mode \"wrap\" came with opset 19"),
+        ("y = Slice(x, p, p, _, p)", 9, "steps came with opset 10"),
+        ("y = Gemm(x, x)", 10, "before opset 11 the third operand is not optional"),
+        ("y = Equal(x, x)", 10, "its elements of type FLOAT32 came with opset 11"),
+        ("y = unknown \"\" \"Thing\"(x)", 21, "it is not in the operator table, its attributes are not kept"),
+        (
+            "h = Sqrt(x)\ny = Concat(h, h) axis=-1",
+            10,
+            "before opset 11 axes are not negative, and the operand has no declared shape",
+        ),
+    ] {
+        let text = format!("{x}s = const f32[3] {{1, 1, 2}}\np = const i64[1] {{2}}\n{line}\noutput y\n");
+        let error = refusal(&text, opset);
+        assert!(error.ends_with(reason), "{error}");
+    }
+    let error = refusal(x, 8);
+    assert_eq!(error, "graph \"\" cannot be written at opset 8: only opsets 9 to 23 are written");
+}
+
+#[test]
+fn negative_axes_count_from_the_front_in_old_files() {
+    let text = "x = input f32[1,2,5]\na = const i64[2] {-1, 0}\ny = ReduceSum(x, a)\nu = Unsqueeze(x, a)\n\
+                c = Concat(x, x) axis=-2\noutput y\noutput u\noutput c\n";
+    let old = text::print(&read_back(&text::parse(text).unwrap(), 9));
+    assert_eq!(
+        old,
+        "graph \"graph\"\nx = input f32[1,2,5]\ny.axes = const i64[2] {2, 0}\nu.axes = const i64[2] {4, 0}\n\
+         y = ReduceSum(x, y.axes)\nu = Unsqueeze(x, u.axes)\nc = Concat(x, x) axis=1\n\
+         output y\noutput u\noutput c\n"
+    );
 }

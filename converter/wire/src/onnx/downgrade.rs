@@ -49,6 +49,12 @@ pub(super) fn node<'a>(graph: &Graph, node: &'a Node, opset: Opset) -> Result<Lo
             return Err(format!("attribute \"{attr}\" came with opset {since}"));
         }
     }
+    if let Some(dtype) = node.inputs.iter().flatten().find_map(|&id| graph.value(id).dtype) {
+        let since = opset::type_first(op, dtype);
+        if opset < since {
+            return Err(format!("its elements of type {dtype} came with opset {since}"));
+        }
+    }
     if opset < Opset(11) {
         axes_from_front(graph, node, &mut lowered)?;
     }

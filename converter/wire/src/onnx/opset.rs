@@ -1,10 +1,10 @@
 //! Which operator set has what: the differences between opsets 7 and 28 for the operators of the table, as data.
 //!
-//! Source: the version histories of the ONNX operator documentation (Operators.md, Changelog.md). Differences that
-//! only widen the element types of an operator are not listed.
+//! Source: the version histories of the ONNX operator documentation (Operators.md, Changelog.md). Of the differences
+//! that only widen the element types of an operator, those are listed that concern float32, int32 and int64.
 
 use halfproof_ir::ops::Attr;
-use halfproof_ir::{Graph, Op};
+use halfproof_ir::{DType, Graph, Op};
 use std::fmt;
 
 /// A version of the default ONNX operator set.
@@ -161,6 +161,24 @@ pub(super) fn attribute_first(op: &str, attribute: &str) -> Opset {
     ATTRIBUTES
         .iter()
         .find(|(o, a, _)| *o == op && *a == attribute)
+        .map_or(Opset(9), |(_, _, since)| Opset(*since))
+}
+
+/// Element types that came later than their operator: operator, whether it is about floats (else integers), opset.
+const TYPES: &[(&str, bool, u16)] = &[
+    ("Clip", false, 12),
+    ("Equal", true, 11),
+    ("Max", false, 12),
+    ("Min", false, 12),
+    ("Pow", false, 12),
+    ("Relu", false, 14),
+];
+
+/// The opset from which an operator takes elements of that type, 9 for those that always did.
+pub(super) fn type_first(op: &str, dtype: DType) -> Opset {
+    TYPES
+        .iter()
+        .find(|(o, floats, _)| *o == op && if *floats { dtype.is_float() } else { dtype.is_integer() })
         .map_or(Opset(9), |(_, _, since)| Opset(*since))
 }
 

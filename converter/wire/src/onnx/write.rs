@@ -9,8 +9,7 @@ use halfproof_ir::{Dim, Graph, Node, Tensor, Value, ValueId};
 
 /// Writes a graph at an operator set between 9 and 23. Constants that nothing reads are left out.
 ///
-/// Only the form of the operators is brought to that opset: an element type that an operator learned later is
-/// written as it is.
+/// Element types that an operator learned later are refused only where the graph declares them.
 ///
 /// # Errors
 /// When a node says something that the opset cannot: the node and the reason. When the opset is not one of those.

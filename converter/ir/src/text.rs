@@ -16,6 +16,7 @@
 //! Names of letters, digits and `_ . / -` stand bare; all others, and the words used above, in double quotes.
 //! Brackets of any kind may span lines.
 
+mod constant;
 mod parse;
 mod print;
 mod scan;

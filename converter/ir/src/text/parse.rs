@@ -3,11 +3,8 @@
 use super::WORDS;
 use super::scan::Scanner;
 use crate::ops::{Attr, Attrs, OPS};
-use crate::recipe::Recipe;
-use crate::{DType, Data, Dim, Graph, Node, Op, Tensor, Value, ValueId};
-use half::f16;
+use crate::{DType, Dim, Graph, Node, Op, Tensor, Value, ValueId};
 use std::collections::BTreeMap;
-use std::str::FromStr;
 use std::sync::Arc;
 
 /// Where a text is wrong, and why.
@@ -45,9 +42,9 @@ pub fn parse_with(text: &str, weights: &[(String, Arc<Tensor>)]) -> Result<Graph
     Ok(parser.graph)
 }
 
-struct Parser<'a> {
-    scan: Scanner<'a>,
-    weights: &'a [(String, Arc<Tensor>)],
+pub(super) struct Parser<'a> {
+    pub(super) scan: Scanner<'a>,
+    pub(super) weights: &'a [(String, Arc<Tensor>)],
     graph: Graph,
     ids: BTreeMap<String, ValueId>,
 }
@@ -142,7 +139,7 @@ impl Parser<'_> {
     }
 
     /// `f32[1,3,?,batch]`, `f32`, `?[2]`.
-    fn declared(&mut self) -> Result<Declared, TextError> {
+    pub(super) fn declared(&mut self) -> Result<Declared, TextError> {
         let dtype = if self.scan.eat('?') { None } else { Some(self.dtype()?) };
         if !self.scan.eat('[') {
             return Ok((dtype, None));
@@ -179,142 +176,8 @@ impl Parser<'_> {
         }
     }
 
-    /// `f32[2] {1, 2}`, or with a recipe, or from the weights.
-    fn constant(&mut self) -> Result<Arc<Tensor>, TextError> {
-        let at = self.scan.here();
-        let (dtype, shape) = self.declared()?;
-        let shape: Option<Vec<usize>> = shape.and_then(|dims| {
-            let fixed = |d| if let Dim::Fixed(n) = d { Some(n) } else { None };
-            dims.into_iter().map(fixed).collect()
-        });
-        let (Some(dtype), Some(shape)) = (dtype, shape) else {
-            return Err(self.scan.error_at(at, "a constant has an element type and a static shape"));
-        };
-        let at = self.scan.here();
-        if self.scan.peek() == Some('{') {
-            return self.elements(dtype, shape).map(Arc::new);
-        }
-        let recipe = match self.scan.word() {
-            "npz" => return self.weight(dtype, &shape),
-            "lattice" => Recipe::Lattice(self.argument("a seed")?),
-            "gaussian" => Recipe::Gaussian(self.argument("a seed")?),
-            "fill" => Recipe::Fill(self.argument("a number")?),
-            _ => {
-                let what = "elements in braces, lattice(seed), gaussian(seed), fill(value) or npz(\"name\")";
-                return Err(self.scan.error_at(at, format!("expected {what}")));
-            }
-        };
-        match recipe.make(dtype, &shape) {
-            Some(tensor) => Ok(Arc::new(tensor)),
-            None => {
-                Err(self.scan.error_at(at, format!("there is no such constant of type {}", dtype.short())))
-            }
-        }
-    }
-
-    fn argument<T: FromStr>(&mut self, what: &str) -> Result<T, TextError> {
-        self.scan.need('(')?;
-        let at = self.scan.here();
-        let value =
-            self.scan.word().parse().map_err(|_| self.scan.error_at(at, format!("expected {what}")))?;
-        self.scan.need(')')?;
-        Ok(value)
-    }
-
-    fn weight(&mut self, dtype: DType, shape: &[usize]) -> Result<Arc<Tensor>, TextError> {
-        self.scan.need('(')?;
-        let at = self.scan.here();
-        let name = self.scan.quoted("a name in quotes")?;
-        self.scan.need(')')?;
-        let Some((_, tensor)) = self.weights.iter().find(|(n, _)| *n == name) else {
-            return Err(self.scan.error_at(at, format!("the weights hold no \"{name}\"")));
-        };
-        if tensor.dtype() != dtype || tensor.shape != shape {
-            let (has, shape) = (tensor.dtype().short(), &tensor.shape);
-            return Err(self.scan.error_at(at, format!("\"{name}\" is {has}{shape:?} in the weights")));
-        }
-        Ok(tensor.clone())
-    }
-
-    /// `{1, 2, nan, -inf}`: as many as the shape has.
-    fn elements(&mut self, dtype: DType, shape: Vec<usize>) -> Result<Tensor, TextError> {
-        let at = self.scan.here();
-        self.scan.need('{')?;
-        let data = match dtype {
-            DType::F16 => Data::F16(self.floats(
-                |t| Some(f16::from_f32(t.parse().ok()?)),
-                |b| Some(f16::from_bits(b.try_into().ok()?)),
-            )?),
-            DType::F32 => {
-                Data::F32(self.floats(|t| t.parse().ok(), |b| Some(f32::from_bits(b.try_into().ok()?)))?)
-            }
-            DType::F64 => Data::F64(self.floats(|t| t.parse().ok(), |b| Some(f64::from_bits(b)))?),
-            DType::I8 => Data::I8(self.integers(dtype)?),
-            DType::I16 => Data::I16(self.integers(dtype)?),
-            DType::I32 => Data::I32(self.integers(dtype)?),
-            DType::I64 => Data::I64(self.integers(dtype)?),
-            DType::U8 => Data::U8(self.integers(dtype)?),
-            DType::U16 => Data::U16(self.integers(dtype)?),
-            DType::U32 => Data::U32(self.integers(dtype)?),
-            DType::U64 => Data::U64(self.integers(dtype)?),
-            DType::Bool => {
-                let bits: Vec<u8> = self.integers(dtype)?;
-                if bits.iter().any(|&b| b > 1) {
-                    return Err(self.scan.error_at(at, "elements of type bool are 0 and 1"));
-                }
-                Data::Bool(bits.into_iter().map(|b| b == 1).collect())
-            }
-        };
-        // Extents of zero are left out so that no product can overflow, in whatever order it is taken later.
-        let product = shape.iter().filter(|&&d| d != 0).try_fold(1usize, |n, &d| n.checked_mul(d));
-        match product {
-            Some(n) if data.len() == (if shape.contains(&0) { 0 } else { n }) => Ok(Tensor::new(shape, data)),
-            _ => {
-                let found = data.len();
-                Err(self.scan.error_at(at, format!("{found} elements do not fill the shape {shape:?}")))
-            }
-        }
-    }
-
-    fn integers<T: FromStr>(&mut self, dtype: DType) -> Result<Vec<T>, TextError> {
-        self.list('}', |p| {
-            let at = p.scan.here();
-            let word = p.scan.word();
-            let short = dtype.short();
-            word.parse().map_err(|_| p.scan.error_at(at, format!("\"{word}\" is no element of type {short}")))
-        })
-    }
-
-    fn floats<T>(
-        &mut self,
-        digits: impl Fn(&str) -> Option<T>,
-        bits: impl Fn(u64) -> Option<T>,
-    ) -> Result<Vec<T>, TextError> {
-        self.list('}', |p| {
-            let at = p.scan.here();
-            let word = p.exponent();
-            let value = if word == "nan" && p.scan.eat('(') {
-                let code = p.scan.word();
-                p.scan.need(')')?;
-                code.strip_prefix("0x").and_then(|c| u64::from_str_radix(c, 16).ok()).and_then(&bits)
-            } else {
-                digits(&word)
-            };
-            value.ok_or_else(|| p.scan.error_at(at, format!("\"{word}\" is no number")))
-        })
-    }
-
-    /// A number as a word: `+` is no character of names but of exponents.
-    fn exponent(&mut self) -> String {
-        let mut word = self.scan.word().to_string();
-        if word.ends_with(['e', 'E']) && self.scan.eat('+') {
-            word.push_str(self.scan.word());
-        }
-        word
-    }
-
     /// Items up to a closing bracket, separated by commas; one more comma at the end does no harm.
-    fn list<T>(
+    pub(super) fn list<T>(
         &mut self,
         close: char,
         mut item: impl FnMut(&mut Self) -> Result<T, TextError>,

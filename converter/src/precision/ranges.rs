@@ -147,9 +147,13 @@ pub(super) fn analyze<'a>(target: &'a Target, constants: impl Fn(TensorId) -> Op
         tensors: vec![Bounds::ASSUMED; target.tensors.len()],
         inside: vec![None; target.operators.len()],
     };
+    let direct = direct(target);
     for (i, tensor) in target.tensors.iter().enumerate() {
         let id = TensorId(u32::try_from(i).unwrap_or(u32::MAX));
         if let Some(elements) = constants(id) {
+            if !direct[i] {
+                continue;
+            }
             ranges.tensors[i] = Bounds::of(elements.iter().copied());
         } else if tensor.dtype == DType::Bool {
             ranges.tensors[i] = Bounds::within(0.0, 1.0);
@@ -174,6 +178,21 @@ pub(super) fn analyze<'a>(target: &'a Target, constants: impl Fn(TensorId) -> Op
         }
     }
     ranges
+}
+
+/// By tensor: some operator reads it otherwise than as weights or bias, whose own bounds nobody asks for.
+fn direct(target: &Target) -> Vec<bool> {
+    use halfproof_wire::tflite::Builtin::{BatchMatmul, Conv2d, DepthwiseConv2d, FullyConnected};
+    let mut direct = vec![false; target.tensors.len()];
+    for op in &target.operators {
+        let weighted = matches!(op.builtin, BatchMatmul | Conv2d | DepthwiseConv2d | FullyConnected);
+        for (slot, id) in op.inputs.iter().enumerate() {
+            if let Some(id) = id {
+                direct[id.index()] |= !(weighted && slot > 0);
+            }
+        }
+    }
+    direct
 }
 
 fn integers(data: &Data) -> Option<&[i32]> {

@@ -49,28 +49,42 @@ pub(super) fn weighted(
     all
 }
 
+/// Sums side by side, so that one addition need not wait for the one before.
+const LANES: usize = 4;
+
 fn sums(weights: &[f64], channels: Channels) -> Vec<Channel> {
-    let add = |s: &mut Channel, w: f64| {
-        s.positive += w.max(0.0);
-        s.negative += w.min(0.0);
-        s.squares += w * w;
-    };
     match channels {
-        Channels::Rows(n) => weights
-            .chunks((weights.len() / n.max(1)).max(1))
-            .map(|row| {
-                let mut s = Channel::default();
-                row.iter().for_each(|&w| add(&mut s, w));
-                s
-            })
-            .collect(),
+        Channels::Rows(n) => weights.chunks((weights.len() / n.max(1)).max(1)).map(row).collect(),
         Channels::Columns(n) => {
             let mut sums = vec![Channel::default(); n];
             for row in weights.chunks(n.max(1)) {
-                sums.iter_mut().zip(row).for_each(|(s, &w)| add(s, w));
+                sums.iter_mut().zip(row).for_each(|(s, &w)| s.add(w));
             }
             sums
         }
+    }
+}
+
+fn row(weights: &[f64]) -> Channel {
+    let mut lanes = [Channel::default(); LANES];
+    let (whole, rest) = weights.as_chunks::<LANES>();
+    for chunk in whole {
+        lanes.iter_mut().zip(chunk).for_each(|(s, &w)| s.add(w));
+    }
+    lanes.iter_mut().zip(rest).for_each(|(s, &w)| s.add(w));
+    lanes.iter().fold(Channel::default(), |a, b| Channel {
+        positive: a.positive + b.positive,
+        negative: a.negative + b.negative,
+        squares: a.squares + b.squares,
+    })
+}
+
+impl Channel {
+    #[inline]
+    fn add(&mut self, w: f64) {
+        self.positive += if w > 0.0 { w } else { 0.0 };
+        self.negative += if w < 0.0 { w } else { 0.0 };
+        self.squares += w * w;
     }
 }
 

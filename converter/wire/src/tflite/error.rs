@@ -2,6 +2,9 @@
 
 use flatbuffers::{ErrorTraceDetail, InvalidFlatbuffer};
 
+/// What a file is told whose parts are used over and over again.
+pub(super) const OVERLAP: &str = "its parts overlap so much that it would unfold to many times its size";
+
 /// Why [`read`](super::read) refuses some bytes. Every variant but the first names the place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
@@ -92,10 +95,7 @@ impl From<InvalidFlatbuffer> for ReadError {
                 format!("table at byte {position} has its field list outside of the file"),
             ),
             TooManyTables => ReadError::damaged(nowhere(), "more than a million tables"),
-            ApparentSizeTooLarge => ReadError::damaged(
-                nowhere(),
-                "its parts overlap so that they would unfold to more than 4 GiB",
-            ),
+            ApparentSizeTooLarge => ReadError::damaged(nowhere(), OVERLAP),
             DepthLimitReached => ReadError::damaged(nowhere(), "tables are nested too deeply"),
         }
     }

@@ -1,13 +1,19 @@
 //! Bytes to a [`Model`]: verified, copied, checked.
 
 use super::check::check;
+use super::error::OVERLAP;
 use super::model::{Buffer, Metadata, Model, OpCode, Operator, Quantization, Signature, SubGraph, Tensor};
 use super::options::Options;
 use super::schema;
 use super::table::Table;
 use super::{Builtin, ReadError, TensorType};
 use flatbuffers::{ForwardsUOffset, Verifiable, Verifier, VerifierOptions};
+use std::cell::Cell;
 use std::sync::Arc;
+
+/// Parts of a file may be used several times, but what a file unfolds to is at most this many times its size. Without
+/// a limit a small file could fill the memory.
+const MOST_SHARING: usize = 16;
 
 /// A model from the bytes of a .tflite file.
 ///
@@ -20,11 +26,41 @@ pub fn read(bytes: &[u8]) -> Result<Model, ReadError> {
     if &bytes[4..8] != b"TFL3" {
         return Err(ReadError::NotTflite { reason: "it lacks the file identifier TFL3" });
     }
-    let limits = VerifierOptions { max_depth: 16, max_apparent_size: 1 << 32, ..VerifierOptions::default() };
+    let most = bytes.len().saturating_mul(MOST_SHARING).saturating_add(1 << 16);
+    let limits = VerifierOptions { max_depth: 16, max_apparent_size: most, ..VerifierOptions::default() };
     <ForwardsUOffset<schema::Model>>::run_verifier(&mut Verifier::new(&limits, bytes), 0)?;
     let model = model(bytes, Table::root(bytes)?)?;
     check(&model)?;
     Ok(model)
+}
+
+/// The whole file, for data that stands behind the flatbuffer because that ends at 2 GB.
+struct File<'a> {
+    bytes: &'a [u8],
+    /// How many bytes may still be copied from there.
+    left: Cell<usize>,
+}
+
+impl<'a> File<'a> {
+    /// The data at an offset; offsets 0 and 1 mean that there is none.
+    fn far(&self, offset: u64, size: u64) -> Result<&'a [u8], ReadError> {
+        if offset <= 1 {
+            return Ok(&[]);
+        }
+        let bytes = self.bytes;
+        let start = usize::try_from(offset).ok();
+        let end = offset.checked_add(size).and_then(|end| usize::try_from(end).ok());
+        let data = start.zip(end).and_then(|(start, end)| bytes.get(start..end)).ok_or_else(|| {
+            let reason =
+                format!("{size} bytes from {offset} on lie outside of the file ({} bytes)", bytes.len());
+            ReadError::damaged("", reason)
+        })?;
+        match self.left.get().checked_sub(data.len()) {
+            Some(left) => self.left.set(left),
+            None => return Err(ReadError::damaged("", OVERLAP)),
+        }
+        Ok(data)
+    }
 }
 
 /// An operator code with its version.
@@ -34,6 +70,7 @@ struct Code {
 }
 
 fn model(bytes: &[u8], table: Table<'_>) -> Result<Model, ReadError> {
+    let file = File { bytes, left: Cell::new(bytes.len().saturating_mul(MOST_SHARING)) };
     use schema::Model as S;
     let codes = table.tables(S::operator_codes, |i, t| {
         operator_code(t).map_err(|e| e.within(|| format!("operator code {i}")))
@@ -42,10 +79,10 @@ fn model(bytes: &[u8], table: Table<'_>) -> Result<Model, ReadError> {
         version: table.scalar(S::version, 0)?,
         description: table.text(S::description)?,
         subgraphs: table.tables(S::subgraphs, |i, t| {
-            subgraph(bytes, t, &codes).map_err(|e| e.within(|| format!("subgraph {i}")))
+            subgraph(&file, t, &codes).map_err(|e| e.within(|| format!("subgraph {i}")))
         })?,
         buffers: table
-            .tables(S::buffers, |i, t| buffer(bytes, t).map_err(|e| e.within(|| format!("buffer {i}"))))?,
+            .tables(S::buffers, |i, t| buffer(&file, t).map_err(|e| e.within(|| format!("buffer {i}"))))?,
         metadata: table.tables(S::metadata, |_, t| {
             Ok(Metadata {
                 name: t.text(schema::Metadata::name)?,
@@ -69,14 +106,14 @@ fn operator_code(table: Table<'_>) -> Result<Code, ReadError> {
     Ok(Code { code, version: table.scalar(S::version, 1)? })
 }
 
-fn subgraph(bytes: &[u8], table: Table<'_>, codes: &[Code]) -> Result<SubGraph, ReadError> {
+fn subgraph(file: &File<'_>, table: Table<'_>, codes: &[Code]) -> Result<SubGraph, ReadError> {
     use schema::SubGraph as S;
     Ok(SubGraph {
         name: table.text(S::name)?,
         tensors: table.tables(S::tensors, |i, t| tensor(t).map_err(|e| e.within(|| tensor_place(i, t))))?,
         inputs: table.numbers(S::inputs)?,
         outputs: table.numbers(S::outputs)?,
-        operators: table.tables(S::operators, |i, t| operator(bytes, t, codes, i))?,
+        operators: table.tables(S::operators, |i, t| operator(file, t, codes, i))?,
     })
 }
 
@@ -142,7 +179,7 @@ fn quantization(table: Table<'_>) -> Result<Quantization, ReadError> {
     })
 }
 
-fn operator(bytes: &[u8], table: Table<'_>, codes: &[Code], index: usize) -> Result<Operator, ReadError> {
+fn operator(file: &File<'_>, table: Table<'_>, codes: &[Code], index: usize) -> Result<Operator, ReadError> {
     use schema::Operator as S;
     let number: u32 = table.scalar(S::opcode_index, 0)?;
     let Some(code) = codes.get(number as usize) else {
@@ -162,7 +199,7 @@ fn operator(bytes: &[u8], table: Table<'_>, codes: &[Code], index: usize) -> Res
     };
     let place = || format!("operator {index} {}", operator.name());
     let options = options(table).map_err(|e| e.within(place))?;
-    let custom_options = custom_options(bytes, table).map_err(|e| e.within(place))?;
+    let custom_options = custom_options(file, table).map_err(|e| e.within(place))?;
     operator.options = options;
     operator.custom_options = custom_options;
     Ok(operator)
@@ -186,7 +223,7 @@ fn options(table: Table<'_>) -> Result<Options, ReadError> {
     Options::read(tag, &inner)?.ok_or_else(unknown)
 }
 
-fn custom_options(bytes: &[u8], table: Table<'_>) -> Result<Vec<u8>, ReadError> {
+fn custom_options(file: &File<'_>, table: Table<'_>) -> Result<Vec<u8>, ReadError> {
     use schema::Operator as S;
     let format: i8 = table.scalar(S::custom_options_format, 0)?;
     if format != 0 {
@@ -196,31 +233,16 @@ fn custom_options(bytes: &[u8], table: Table<'_>) -> Result<Vec<u8>, ReadError> 
         return Ok(inline.to_vec());
     }
     let offset = table.scalar(S::large_custom_options_offset, 0u64)?;
-    Ok(far(bytes, offset, table.scalar(S::large_custom_options_size, 0)?)?.to_vec())
+    Ok(file.far(offset, table.scalar(S::large_custom_options_size, 0)?)?.to_vec())
 }
 
-fn buffer(bytes: &[u8], table: Table<'_>) -> Result<Buffer, ReadError> {
+fn buffer(file: &File<'_>, table: Table<'_>) -> Result<Buffer, ReadError> {
     use schema::Buffer as S;
     let data = match table.bytes(S::data)? {
         Some(inline) => inline,
-        None => far(bytes, table.scalar(S::offset, 0)?, table.scalar(S::size, 0)?)?,
+        None => file.far(table.scalar(S::offset, 0)?, table.scalar(S::size, 0)?)?,
     };
     Ok(Arc::new(data.to_vec()))
-}
-
-/// Data behind the flatbuffer, for files above 2 GB; offsets 0 and 1 mean that there is none.
-fn far(bytes: &[u8], offset: u64, size: u64) -> Result<&[u8], ReadError> {
-    if offset <= 1 {
-        return Ok(&[]);
-    }
-    let range =
-        usize::try_from(offset).ok().zip(offset.checked_add(size).and_then(|e| usize::try_from(e).ok()));
-    range.and_then(|(start, end)| bytes.get(start..end)).ok_or_else(|| {
-        ReadError::damaged(
-            "",
-            format!("{size} bytes from {offset} on lie outside of the file ({} bytes)", bytes.len()),
-        )
-    })
 }
 
 fn signature(table: Table<'_>) -> Result<Signature, ReadError> {

@@ -305,6 +305,35 @@ fn the_place_of_damage_is_a_path_of_the_schema() {
 }
 
 #[test]
+fn small_files_that_unfold_to_large_models_are_refused() {
+    use schema::{Buffer as B, Model as M, SubGraph as S};
+    use writer::{Fields, Writer};
+    let start = |slot, count| {
+        let mut w = Writer::new(*b"TFL3", 0);
+        let root = w.table(&Fields::default().scalar(M::version, 3u32, 0).offset(slot, true));
+        w.link(0, root.at);
+        let each = w.offsets(root.field(slot), count);
+        (w, each)
+    };
+    // The same subgraph ten thousand times.
+    let (mut w, each) = start(M::subgraphs, 10_000);
+    let graph = w.table(&Fields::default().offset(S::name, true));
+    (0..10_000).for_each(|i| w.link(each + 4 * i, graph.at));
+    w.text(graph.field(S::name), &"x".repeat(10_000));
+    let error = read(&w.finish()).expect_err("100 MB of names");
+    assert!(error.to_string().ends_with("it would unfold to many times its size"), "{error}");
+    // The same bytes behind the flatbuffer in a hundred buffers.
+    let (mut w, each) = start(M::buffers, 100);
+    for i in 0..100 {
+        let buffer = w.table(&Fields::default().scalar(B::offset, 8u64, 0).scalar(B::size, 20_000u64, 0));
+        w.link(each + 4 * i, buffer.at);
+    }
+    w.append(&[0; 20_000]);
+    let error = read(&w.finish()).expect_err("2 MB of buffers");
+    assert!(error.to_string().ends_with("it would unfold to many times its size"), "{error}");
+}
+
+#[test]
 fn the_dump_is_a_line_per_tensor_and_operator() {
     let tensors = vec![
         tensor("x", &[1, 4], TensorType::Float32, 0),
@@ -350,7 +379,7 @@ fn survives(bytes: &[u8]) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4000))]
+    #![proptest_config(ProptestConfig::with_cases(1500))]
 
     #[test]
     fn flipped_bits_never_panic(flips in proptest::collection::vec((any::<prop::sample::Index>(), 0..8u8), 1..4)) {

@@ -3,4 +3,5 @@
 pub mod campaign;
 pub mod generate;
 pub mod minimise;
+pub mod pipeline;
 pub mod triage;

@@ -1,5 +1,7 @@
 //! What makes two verdicts the same bug, and what a finding needs to be seen again.
 
+mod record;
 mod signature;
 
+pub use record::{Record, record};
 pub use signature::{Signature, normalise};

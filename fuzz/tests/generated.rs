@@ -1,8 +1,7 @@
 //! The generator against the reference: every graph evaluates, to the shapes that the generator computed, and stays alive.
 
 use halfproof_fuzz::generate::{Dna, InputKind, Options, generate, inputs};
-use halfproof_oracle::arith::Ideal;
-use halfproof_oracle::onnx::evaluate;
+use halfproof_oracle::onnx::ideal;
 use halfproof_oracle::value::Value;
 
 #[test]
@@ -10,7 +9,7 @@ fn every_generated_graph_evaluates_to_the_declared_shapes() {
     for seed in 0..20_000 {
         let graph = generate(Dna::from_seed(seed), &Options::default());
         let set = inputs(&graph, InputKind::Gaussian, seed);
-        let run = evaluate(&graph, &set, &Ideal).unwrap_or_else(|e| panic!("seed {seed}: {e}\n{graph:#?}"));
+        let run = ideal(&graph, &set).unwrap_or_else(|e| panic!("seed {seed}: {e}\n{graph:#?}"));
         for (value, declared) in run.values.iter().zip(&graph.values) {
             if let Some(value) = value {
                 assert_eq!(
@@ -31,7 +30,7 @@ fn nearly_all_outputs_are_finite_for_ordinary_inputs() {
     for seed in 0..5_000 {
         let graph = generate(Dna::from_seed(seed), &Options::default());
         for kind in [InputKind::Lattice, InputKind::Gaussian] {
-            let run = evaluate(&graph, &inputs(&graph, kind, seed), &Ideal).unwrap();
+            let run = ideal(&graph, &inputs(&graph, kind, seed)).unwrap();
             for value in run.outputs() {
                 if let Value::Float(_, a) = value {
                     all += a.data.len() as u64;

@@ -104,6 +104,14 @@ pub fn evaluate<A: Arith>(
     Ok(Evaluation { values, outputs: graph.outputs.clone() })
 }
 
+/// The exact evaluation, in f64. One instance of [`evaluate`], compiled here once for everybody.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn ideal(graph: &Graph, inputs: &[Tensor]) -> Result<Evaluation<f64>, EvalError> {
+    evaluate(graph, inputs, &crate::arith::Ideal)
+}
+
 /// Loads a constant at its first use; anything else must have a value by now.
 fn define<A: Arith>(
     graph: &Graph,

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 /// How a command ended. The numbers are part of the product's contract (PRODUCT: "Exit codes").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
+pub(crate) enum Exit {
     /// Nothing found, or only known issues.
     Clean = 0,
     /// New findings.
@@ -24,24 +24,24 @@ impl From<Exit> for ExitCode {
 
 /// Why a command could not do its work.
 #[derive(Debug)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// `BadInput` or `HarnessFailed`.
-    pub exit: Exit,
+    pub(crate) exit: Exit,
     /// What went wrong: file, place, reason, next step.
-    pub message: String,
+    pub(crate) message: String,
 }
 
 impl Failure {
     /// The user's input is bad.
-    pub fn bad_input(error: impl fmt::Display) -> Failure {
+    pub(crate) fn bad_input(error: impl fmt::Display) -> Failure {
         Failure { exit: Exit::BadInput, message: error.to_string() }
     }
 
     /// The harness or a tool failed.
-    pub fn harness(error: impl fmt::Display) -> Failure {
+    pub(crate) fn harness(error: impl fmt::Display) -> Failure {
         Failure { exit: Exit::HarnessFailed, message: error.to_string() }
     }
 }
 
 /// What every command returns.
-pub type Outcome = Result<Exit, Failure>;
+pub(crate) type Outcome = Result<Exit, Failure>;

@@ -1,2 +1,70 @@
-//! The commands of halfproof.
-fn main() {}
+//! The commands of halfproof: `cargo xtask COMMAND`.
+
+mod cmd;
+mod exit;
+mod progress;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Is this float16 TFLite model right, and if not, whose fault is it?
+#[derive(Parser, Debug)]
+#[command(name = "cargo xtask", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Generate graphs, convert, run and judge them, minimise what is wrong.
+    Fuzz(cmd::fuzz::Args),
+    /// Convert an .onnx or fp32 .tflite model to float16.
+    Convert(cmd::convert::Args),
+    /// Say whether a converted model is right, and if not, whose fault it is.
+    Triage(cmd::triage::Args),
+    /// Replay the corpus: regressions, real models, known issues.
+    Regress(cmd::regress::Args),
+    /// Tell new, fixed and less precise from one run to another.
+    Compare(cmd::compare::Args),
+    /// Render a run as HTML, Markdown and JUnit XML.
+    Report(cmd::report::Args),
+    /// Microseconds per stage and tests per second.
+    Bench(cmd::bench::Args),
+    /// Install an outside system under target/.
+    Setup(cmd::setup::Args),
+    /// Everything that must hold before a change lands.
+    Ci(cmd::ci::Args),
+    /// The other end of a worker process.
+    #[command(hide = true)]
+    Worker {
+        /// Which worker, and its arguments.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = match &cli.command {
+        Command::Fuzz(args) => cmd::fuzz::run(args),
+        Command::Convert(args) => cmd::convert::run(args),
+        Command::Triage(args) => cmd::triage::run(args),
+        Command::Regress(args) => cmd::regress::run(args),
+        Command::Compare(args) => cmd::compare::run(args),
+        Command::Report(args) => cmd::report::run(args),
+        Command::Bench(args) => cmd::bench::run(args),
+        Command::Setup(args) => cmd::setup::run(args),
+        Command::Ci(args) => cmd::ci::run(args),
+        Command::Worker { args } => {
+            halfproof_systems::worker_main(args).map(|()| exit::Exit::Clean).map_err(exit::Failure::harness)
+        }
+    };
+    match outcome {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            anstream::eprintln!("error: {}", failure.message);
+            failure.exit.into()
+        }
+    }
+}

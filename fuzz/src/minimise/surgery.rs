@@ -3,8 +3,7 @@
 use super::Specimen;
 use halfproof_ir::validate::validate;
 use halfproof_ir::{Data, Dim, Graph, Tensor, ValueId};
-use halfproof_oracle::arith::Ideal;
-use halfproof_oracle::onnx::evaluate;
+use halfproof_oracle::onnx::ideal;
 use halfproof_oracle::value::Value;
 use std::collections::BTreeMap;
 
@@ -31,7 +30,7 @@ pub(super) fn settle(specimen: &Specimen) -> Option<Specimen> {
     for &id in &computed {
         s.graph.values[id.index()].shape = None;
     }
-    let run = evaluate(&s.graph, &s.inputs, &Ideal).ok()?;
+    let run = ideal(&s.graph, &s.inputs).ok()?;
     for &id in &computed {
         if let Some(value) = run.values.get(id.index()).and_then(Option::as_ref) {
             let (dtype, shape) = (value.dtype(), value.shape().to_vec());
@@ -53,7 +52,7 @@ fn declare(graph: &mut Graph, id: ValueId, dtype: halfproof_ir::DType, shape: &[
 /// The exact values of every tensor as storable tensors (floats rounded to float16 and held as FLOAT32, so that a cut
 /// leaves the same numbers for every system).
 pub(super) fn values(specimen: &Specimen) -> Option<Vec<Option<Tensor>>> {
-    let run = evaluate(&specimen.graph, &specimen.inputs, &Ideal).ok()?;
+    let run = ideal(&specimen.graph, &specimen.inputs).ok()?;
     Some(run.values.iter().map(|v| v.as_ref().and_then(storable)).collect())
 }
 

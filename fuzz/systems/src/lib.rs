@@ -4,6 +4,7 @@
 //! errors: a crash, a hang or a refusal of a system is data.
 
 pub mod capabilities;
+pub mod converters;
 mod ffi;
 pub mod protocol;
 pub mod runtimes;

@@ -5,7 +5,7 @@ use std::process::Command;
 
 /// Options of `ci`.
 #[derive(clap::Args, Debug)]
-pub struct Args {
+pub(crate) struct Args {
     /// Leave out the tract worker, whose cold build takes minutes.
     #[arg(long)]
     without_tract: bool,
@@ -21,7 +21,16 @@ const STEPS: &[Step] = &[
     Step { name: "formatting", args: &["fmt", "--all", "--check"] },
     Step {
         name: "lints",
-        args: &["clippy", "--workspace", "--exclude", "halfproof-tract", "--all-targets", "--", "-D", "warnings"],
+        args: &[
+            "clippy",
+            "--workspace",
+            "--exclude",
+            "halfproof-tract",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ],
     },
     Step { name: "LiteRT", args: &["xtask", "setup", "litert"] },
     Step {
@@ -36,10 +45,11 @@ const STEPS: &[Step] = &[
 ];
 
 /// Steps that need the tract worker.
-const TRACT: &[Step] = &[Step { name: "tract, the fp32 voter", args: &["test", "--release", "-p", "halfproof-tract"] }];
+const TRACT: &[Step] =
+    &[Step { name: "tract, the fp32 voter", args: &["test", "--release", "-p", "halfproof-tract"] }];
 
 /// Runs every step and stops at the first that fails.
-pub fn run(args: &Args) -> Outcome {
+pub(crate) fn run(args: &Args) -> Outcome {
     let optional: &[Step] = if args.without_tract { &[] } else { TRACT };
     let steps: Vec<&Step> = STEPS.iter().chain(optional).collect();
     for (i, step) in steps.iter().enumerate() {
@@ -49,7 +59,11 @@ pub fn run(args: &Args) -> Outcome {
             .status()
             .map_err(|e| Failure::harness(format!("cargo could not be started: {e}")))?;
         if !status.success() {
-            return Err(Failure::harness(format!("{} failed; run `cargo {}`", step.name, step.args.join(" "))));
+            return Err(Failure::harness(format!(
+                "{} failed; run `cargo {}`",
+                step.name,
+                step.args.join(" ")
+            )));
         }
     }
     if args.without_tract {

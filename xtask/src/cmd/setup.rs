@@ -1,17 +1,31 @@
-//! Decides what `cargo xtask setup NAME` installs.
+//! `setup NAME`: installs an outside system under target/.
 
-use halfproof_systems::setup::{self, SetupError};
-use std::path::PathBuf;
+use crate::exit::{Exit, Failure, Outcome};
+use halfproof_systems::setup;
 
-/// Installs the system called `name`, saying each step on standard error; answers where it is.
-///
-/// # Errors
-/// [`SetupError`], whose message says what to do.
-pub(crate) fn run(name: &str) -> Result<PathBuf, SetupError> {
+/// Options of `setup`.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    /// The system.
+    name: Name,
+}
+
+#[derive(clap::ValueEnum, Clone, Copy, Debug)]
+enum Name {
+    /// Google's LiteRT: the runtime library of the pinned wheel of ai-edge-litert (about 20 MB to download).
+    Litert,
+    /// tract, the fp32 voter: built from source (several minutes).
+    Tract,
+}
+
+/// Installs it; does nothing when it is there.
+pub(crate) fn run(args: &Args) -> Outcome {
     let mut say = |line: &str| anstream::eprintln!("{line}");
-    match name {
-        "litert" => setup::litert(&mut say),
-        "tract" => setup::tract(&mut say),
-        other => Err(SetupError::UnknownSystem(other.to_string())),
-    }
+    let path = match args.name {
+        Name::Litert => setup::litert(&mut say),
+        Name::Tract => setup::tract(&mut say),
+    };
+    let path = path.map_err(Failure::harness)?;
+    anstream::println!("{}", path.display());
+    Ok(Exit::Clean)
 }

@@ -37,7 +37,8 @@ impl Interpreter {
         Execution { system: self.name.to_string(), status, outputs: vec![], taps: vec![], accelerated: None }
     }
 
-    fn execute(&self, program: &Program, set: &[Tensor], taps: Taps) -> Execution {
+    /// Runs a program that is already planned.
+    pub fn execute(&self, program: &Program, set: &[Tensor], taps: Taps) -> Execution {
         let refused = |text: String| self.execution(Status::Refused { stage: "run".to_string(), text });
         let tensor = |value| dialect::tensor(value, &self.arith);
         if taps == Taps::None {

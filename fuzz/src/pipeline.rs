@@ -1,0 +1,305 @@
+//! One test from its index to its verdicts: generate, write ONNX, convert, read back, execute, judge.
+
+mod trial;
+
+pub use trial::{Plan, Trial, operator_of};
+
+use crate::campaign::{Seen, Tally};
+use crate::generate::InputKind;
+use crate::triage::Signature;
+use halfproof_ir::{Conversion, Precision};
+use halfproof_oracle::judge::{Answer, Question, Subject};
+use halfproof_oracle::record::Status;
+use halfproof_oracle::verdict::{Blame, Class, Strength, Verdict};
+use halfproof_systems::runtimes::interp::Interpreter;
+use halfproof_systems::{Converter, Outcome, Runtime, Source, Taps};
+use halfproof_wire::onnx;
+use std::time::{Duration, Instant};
+
+/// Converts and executes with the chosen systems, and judges.
+pub struct Pipeline {
+    /// The converter under test.
+    pub converter: Box<dyn Converter>,
+    /// Our interpreters: they run every test.
+    pub interpreters: Vec<Interpreter>,
+    /// Runtimes in workers: they run a share of the tests.
+    pub runtimes: Vec<Box<dyn Runtime>>,
+    /// One test in so many goes to `runtimes`.
+    pub share: u64,
+}
+
+/// Everything that one test said.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Answers by system; the converter's for questions about the file.
+    pub answers: Vec<(String, Answer)>,
+    /// Verdicts that are findings.
+    pub findings: Vec<Seen>,
+    /// The converted model, when there is one.
+    pub conversion: Option<Conversion>,
+    /// The bytes of the source model.
+    pub onnx: Vec<u8>,
+    /// Why the test was not judged, if it was not.
+    pub discarded: Option<String>,
+    times: Vec<(String, Duration)>,
+    executions: Vec<halfproof_oracle::record::Execution>,
+    refusals: Vec<(String, String)>,
+}
+
+impl Pipeline {
+    /// Runs the test of an index and counts it.
+    pub fn test(&mut self, plan: &Plan, index: u64, tally: &mut Tally) -> Vec<Seen> {
+        let begin = Instant::now();
+        let trial = plan.trial(index);
+        let generated = begin.elapsed();
+        let everything = self.share > 0 && index.is_multiple_of(self.share);
+        let report = self.examine(&trial, everything);
+        tally.stage("generate", generated);
+        tally.cover(&trial.graph, trial.kind.name());
+        self.count(&trial, index, &report, tally);
+        report.findings
+    }
+
+    fn count(&self, trial: &Trial, index: u64, report: &Report, tally: &mut Tally) {
+        let precision = trial.request.precision;
+        let operators: Vec<&str> = {
+            let mut names: Vec<&str> = trial.graph.nodes.iter().map(|n| n.op.name()).collect();
+            names.sort_unstable();
+            names.dedup();
+            names
+        };
+        for (name, time) in &report.times {
+            tally.stage(name, *time);
+        }
+        if let Some(why) = &report.discarded {
+            *tally.totals.discarded.entry(why.clone()).or_default() += 1;
+        }
+        for refusal in &report.refusals {
+            *tally.refusals.entry(refusal.clone()).or_default() += 1;
+        }
+        for execution in &report.executions {
+            tally.execution(execution);
+        }
+        for (system, answer) in &report.answers {
+            let blamed = answer.verdict.place.source.as_deref().and_then(|s| operator_of(&trial.graph, s));
+            tally.verdict(system, precision, &operators, blamed, &answer.verdict);
+            if answer.question == Question::Precision {
+                for (output, bits) in answer.verdict.bits_lost.iter().enumerate() {
+                    let id = trial.graph.outputs[output];
+                    let maker = trial.graph.nodes.iter().find(|n| n.outputs.contains(&Some(id)));
+                    let name = maker.map_or("input", |n| n.op.name());
+                    tally.loss(index, output, name, precision, self.converter.name(), system, *bits);
+                }
+            }
+        }
+    }
+
+    /// Runs one trial; `everything` brings in the runtimes in workers.
+    pub fn examine(&mut self, trial: &Trial, everything: bool) -> Report {
+        let mut report = Report::default();
+        let mut clock = Clock(Instant::now());
+        report.onnx = match onnx::write(&trial.graph, trial.opset) {
+            Ok(bytes) => bytes,
+            Err(_) => match onnx::write(&trial.graph, onnx::Opset::of(&trial.graph)) {
+                Ok(bytes) => bytes,
+                Err(e) => {
+                    report.discarded = Some(format!("no ONNX form: {e}"));
+                    return report;
+                }
+            },
+        };
+        report.times.push(("write ONNX".into(), clock.lap()));
+        let read = onnx::read(&report.onnx);
+        report.times.push(("read ONNX".into(), clock.lap()));
+        let source = match &read {
+            Ok(graph) => graph,
+            Err(e) => {
+                // Our own writer and reader disagree: a fault of ours, whoever converts.
+                self.file_fault(
+                    trial,
+                    &mut report,
+                    Class::InvalidModel,
+                    "our ONNX file does not read back",
+                    e.to_string(),
+                );
+                return report;
+            }
+        };
+        let outcome = self.converter.convert(Source { graph: source, onnx: &report.onnx }, &trial.request);
+        report.times.push(("convert".into(), clock.lap()));
+        let Some(conversion) = self.converted(trial, outcome, &mut report) else { return report };
+        self.judge(trial, &conversion, everything, &mut report, &mut clock);
+        report.conversion = Some(conversion);
+        report
+    }
+
+    /// The conversion, or what its absence means.
+    fn converted(&self, trial: &Trial, outcome: Outcome, report: &mut Report) -> Option<Conversion> {
+        let system = self.converter.name().to_string();
+        match outcome {
+            Outcome::Converted(conversion) => return Some(conversion),
+            Outcome::Refused(refusal) => {
+                for node in &refusal.nodes {
+                    let reason = crate::triage::normalise(&node.reason);
+                    report.refusals.push((system.clone(), format!("{}: {reason}", node.op)));
+                }
+                let mut verdict = Verdict::new(
+                    Class::Legalization,
+                    Blame::Converter,
+                    Strength::Certified,
+                    refusal.to_string(),
+                );
+                verdict.place.source = refusal.nodes.first().map(|n| n.node.clone());
+                verdict.place.operator = refusal.nodes.first().map(|n| n.op.clone());
+                // Our converter's refusals are documented limits; those of others are what their users ask about.
+                if system != "in-tree" {
+                    let signature = Signature::of(&system, &verdict, trial.request.precision.name());
+                    report.findings.push(Seen { signature, verdict: verdict.clone() });
+                }
+                report.answers.push((system, Answer { question: Question::Legality, system: None, verdict }));
+            }
+            Outcome::Failed(text) => {
+                self.file_fault(trial, report, Class::Legalization, &text, String::new())
+            }
+            Outcome::Crashed { how } => {
+                self.file_fault(trial, report, Class::Crash, "the converter died", how)
+            }
+            Outcome::TimedOut => {
+                self.file_fault(
+                    trial,
+                    report,
+                    Class::Timeout,
+                    "the converter gave no answer in time",
+                    String::new(),
+                );
+            }
+            Outcome::Cannot { why } => report.discarded = Some(why),
+        }
+        None
+    }
+
+    fn file_fault(&self, trial: &Trial, report: &mut Report, class: Class, text: &str, note: String) {
+        let mut verdict = Verdict::new(class, Blame::Converter, Strength::Certified, text);
+        if !note.is_empty() {
+            verdict.text = format!("{text}: {}", note.lines().next().unwrap_or_default());
+            verdict.notes.push(note);
+        }
+        let signature = Signature::of(self.converter.name(), &verdict, trial.request.precision.name());
+        report.findings.push(Seen { signature, verdict: verdict.clone() });
+        let answer = Answer { question: Question::Legality, system: None, verdict };
+        report.answers.push((self.converter.name().to_string(), answer));
+    }
+
+    fn judge(
+        &mut self,
+        trial: &Trial,
+        conversion: &Conversion,
+        everything: bool,
+        report: &mut Report,
+        clock: &mut Clock,
+    ) {
+        let mut answers: Vec<Answer> = vec![];
+        let about_file = |question, verdict| Answer { question, system: None, verdict };
+        let subject = match Subject::new(&trial.graph, &trial.request, conversion) {
+            Ok(subject) => subject,
+            Err(verdict) => {
+                self.conclude(trial, vec![about_file(Question::Legality, *verdict)], report);
+                return;
+            }
+        };
+        report.times.push(("read back".into(), clock.lap()));
+        answers.push(about_file(Question::Legality, subject.legality()));
+        answers.push(about_file(Question::Constants, subject.constants()));
+        report.times.push(("judge the file".into(), clock.lap()));
+        let mut point = match subject.at(&trial.inputs, None) {
+            Ok(point) => point,
+            Err(verdict) => {
+                answers.push(about_file(Question::Semantics, *verdict));
+                self.conclude(trial, answers, report);
+                return;
+            }
+        };
+        report.times.push(("reference".into(), clock.lap()));
+        answers.push(about_file(Question::Semantics, point.semantics()));
+        report.times.push(("judge semantics".into(), clock.lap()));
+        for interpreter in &self.interpreters {
+            let execution = interpreter.execute(&subject.program, &point.inputs, Taps::All);
+            report.times.push((execution.system.clone(), clock.lap()));
+            answers.extend(point.execution(&execution));
+            report.times.push(("judge executions".into(), clock.lap()));
+            report.executions.push(execution);
+        }
+        if everything {
+            for runtime in &mut self.runtimes {
+                let execution = runtime.run(&conversion.model, &point.inputs, Taps::Checked);
+                report.times.push((execution.system.clone(), clock.lap()));
+                if !matches!(execution.status, Status::Cannot { .. }) {
+                    answers.extend(point.execution(&execution));
+                }
+                report.times.push(("judge executions".into(), clock.lap()));
+                report.executions.push(execution);
+            }
+        }
+        self.conclude(trial, answers, report);
+    }
+
+    /// Turns answers into findings: one per system and cause.
+    fn conclude(&self, trial: &Trial, answers: Vec<Answer>, report: &mut Report) {
+        let converter = self.converter.name();
+        let mut broken: Vec<String> = vec![];
+        for answer in answers {
+            let system = answer.system.clone().unwrap_or_else(|| converter.to_string());
+            // A bad operator also ruins the outputs: one cause, one finding.
+            let consequence = answer.question == Question::Precision && broken.contains(&system);
+            if is_fault(&answer.verdict, trial) && !consequence {
+                broken.push(system.clone());
+                let signature = Signature::of(&system, &answer.verdict, &pattern(trial, &answer));
+                report.findings.push(Seen { signature, verdict: answer.verdict.clone() });
+            }
+            report.answers.push((system, answer));
+        }
+    }
+}
+
+/// What else separates two causes: the strategy, since it decides which kernels run.
+fn pattern(trial: &Trial, answer: &Answer) -> String {
+    match answer.question {
+        Question::Legality
+        | Question::Constants
+        | Question::Kernels
+        | Question::Precision
+        | Question::Execution => trial.request.precision.name().to_string(),
+        // The same lowering serves every strategy; the source operator separates causes better than the target's.
+        Question::Semantics => {
+            let source = answer.verdict.place.source.as_deref().unwrap_or_default();
+            source.split(", ").filter_map(|s| operator_of(&trial.graph, s)).collect::<Vec<_>>().join("+")
+        }
+    }
+}
+
+/// Which verdicts are findings. Overflow in a strategy that was asked to use float16 everywhere is the policy's doing and
+/// is counted, not reported; `mixed` promises to avoid it for ordinary inputs.
+fn is_fault(verdict: &Verdict, trial: &Trial) -> bool {
+    match verdict.class {
+        class if class.is_fine() => false,
+        Class::Nonfinite if verdict.blame == Blame::Policy => {
+            trial.request.precision == Precision::Mixed && trial.kind != InputKind::Edges
+        }
+        _ => true,
+    }
+}
+
+/// Laps of time.
+struct Clock(Instant);
+
+impl Clock {
+    fn lap(&mut self) -> Duration {
+        let now = Instant::now();
+        let lap = now - self.0;
+        self.0 = now;
+        lap
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,229 @@
+//! Makes a finding out of a group: minimises its first test, and writes the folder that shows it again.
+
+use super::Signature;
+use crate::campaign::{Group, Seen};
+use crate::minimise::{Budget, Minimised, Specimen, minimise};
+use crate::pipeline::{Pipeline, Plan, Report, Trial, operator_of};
+use halfproof_ir::{DType, Graph, Tensor, text};
+use halfproof_reports::finding::text as finding_text;
+use halfproof_reports::schema::{Drawing, Edge, Evidence, Files, Finding, KnownIssue, NodeBox, Spot};
+use halfproof_wire::file::{FileError, write_atomically};
+use halfproof_wire::{npz, onnx};
+use std::path::Path;
+
+/// A finding with everything that its folder holds.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// What goes into `run.json`.
+    pub finding: Finding,
+    /// The smallest test that shows it.
+    pub trial: Trial,
+    converted: Option<Vec<u8>>,
+    onnx: Vec<u8>,
+    nearest_good: Option<Specimen>,
+}
+
+/// Minimises the first test of a group and describes it.
+pub fn record(
+    pipeline: &mut Pipeline,
+    plan: &Plan,
+    signature: &Signature,
+    group: &Group,
+    known: Option<KnownIssue>,
+    budget: Budget,
+) -> Record {
+    let trial = plan.trial(group.index);
+    // A known issue needs no smaller case: it has one in the corpus.
+    let minimised = if known.is_some() { None } else { smaller(pipeline, &trial, signature, budget) };
+    let nearest_good = minimised.as_ref().and_then(|m| m.nearest_good.clone());
+    let trial = match minimised {
+        Some(m) => Trial { graph: m.specimen.graph, inputs: m.specimen.inputs, ..trial },
+        None => trial,
+    };
+    let report = pipeline.examine(&trial, true);
+    let seen = report.findings.iter().find(|s| s.signature == *signature).cloned();
+    let seen = seen.unwrap_or_else(|| Seen { signature: signature.clone(), verdict: group.verdict.clone() });
+    let finding = describe(pipeline, &trial, &seen, group, known);
+    let Report { conversion, onnx, .. } = report;
+    Record { finding, trial, converted: conversion.map(|c| c.model), onnx, nearest_good }
+}
+
+/// The smallest case with the same signature; `None` when the test does not show it again.
+fn smaller(
+    pipeline: &mut Pipeline,
+    trial: &Trial,
+    signature: &Signature,
+    budget: Budget,
+) -> Option<Minimised> {
+    let mut shows = |s: &Specimen| {
+        let candidate = Trial { graph: s.graph.clone(), inputs: s.inputs.clone(), ..trial.clone() };
+        let outside = pipeline.runtimes.iter().any(|r| r.name() == signature.system);
+        pipeline.examine(&candidate, outside).findings.iter().any(|f| f.signature == *signature)
+    };
+    let start = Specimen { graph: trial.graph.clone(), inputs: trial.inputs.clone() };
+    if !shows(&start) {
+        return None;
+    }
+    Some(minimise(start, budget, shows))
+}
+
+fn describe(
+    pipeline: &Pipeline,
+    trial: &Trial,
+    seen: &Seen,
+    group: &Group,
+    known: Option<KnownIssue>,
+) -> Finding {
+    let verdict = &seen.verdict;
+    let signature = seen.signature.to_string();
+    let source = verdict
+        .place
+        .source
+        .as_deref()
+        .and_then(|s| s.split(", ").find_map(|s| operator_of(&trial.graph, s)));
+    let operator = source.map(str::to_string).or_else(|| verdict.place.operator.clone());
+    let id = Finding::id_of(operator.as_deref(), &signature);
+    let is_converter = seen.signature.system == pipeline.converter.name();
+    let dtype =
+        if trial.request.precision == halfproof_ir::Precision::Weights { DType::F32 } else { DType::F16 };
+    let mut lines = verdict.text.lines();
+    Finding {
+        replay: format!("bash findings/{id}/repro.sh"),
+        title: lines.next().unwrap_or_default().to_string(),
+        because: lines.collect::<Vec<_>>().join("; "),
+        class: verdict.class,
+        blame: verdict.blame,
+        strength: verdict.strength,
+        system: (!is_converter).then(|| seen.signature.system.clone()),
+        converter: pipeline.converter.name().to_string(),
+        precision: Some(trial.request.precision),
+        place: Spot::new(&verdict.place, None),
+        evidence: verdict.numbers.as_ref().map(|n| Evidence::new(dtype, n)),
+        points: vec![],
+        controls: vec![],
+        notes: verdict.notes.clone(),
+        related: vec![],
+        occurrences: group.occurrences,
+        first_test: group.index,
+        files: Files::default(),
+        graph: text::print(&trial.graph),
+        drawing: drawing(&trial.graph, source),
+        known_issue: known,
+        signature,
+        operator,
+        id,
+    }
+}
+
+impl Record {
+    /// Writes the finding's folder below `out` and names its files in the finding.
+    ///
+    /// # Errors
+    /// When a file cannot be written; files are whole or absent.
+    pub fn write(&mut self, out: &Path) -> Result<(), FileError> {
+        let id = self.finding.id.clone();
+        let folder = out.join("findings").join(&id);
+        std::fs::create_dir_all(&folder).map_err(|source| FileError {
+            path: folder.clone(),
+            action: "create",
+            source,
+        })?;
+        let relative = |name: &str| Some(format!("findings/{id}/{name}"));
+        write_atomically(&folder.join("model.onnx"), &self.onnx)?;
+        self.finding.files.model = relative("model.onnx");
+        if let Some(bytes) = &self.converted {
+            write_atomically(&folder.join("converted.tflite"), bytes)?;
+            self.finding.files.converted = relative("converted.tflite");
+        }
+        let graph = &self.trial.graph;
+        let named: Vec<(String, Tensor)> = graph
+            .inputs
+            .iter()
+            .zip(&self.trial.inputs)
+            .map(|(&id, t)| (graph.value(id).name.clone(), t.clone()))
+            .collect();
+        if let Ok(bytes) = npz::write(&named) {
+            write_atomically(&folder.join("inputs.npz"), &bytes)?;
+            self.finding.files.inputs = relative("inputs.npz");
+        }
+        if let Some(good) = &self.nearest_good
+            && let Ok(bytes) = onnx::write(&good.graph, onnx::Opset::of(&good.graph))
+        {
+            write_atomically(&folder.join("nearest_good.onnx"), &bytes)?;
+            self.finding.files.nearest_good = relative("nearest_good.onnx");
+        }
+        self.finding.files.repro = relative("repro.sh");
+        self.finding.replay = format!("bash {}", folder.join("repro.sh").display());
+        write_atomically(&folder.join("repro.sh"), self.script().as_bytes())?;
+        let json = serde_json::to_string_pretty(&self.finding).unwrap_or_default() + "\n";
+        write_atomically(&folder.join("finding.json"), json.as_bytes())?;
+        write_atomically(&folder.join("finding.txt"), finding_text(&self.finding).as_bytes())
+    }
+
+    /// Replays the finding's own files: it does not depend on the generator or its seed.
+    fn script(&self) -> String {
+        let precision = self.trial.request.precision;
+        let system = self.finding.system.as_deref().unwrap_or("interp-f16");
+        format!(
+            "#!/usr/bin/env bash\n# {}\n# Shows finding {} again; run it from a checkout of halfproof.\n\
+             set -eu\nhere=\"$(cd \"$(dirname \"$0\")\" && pwd)\"\n\
+             exec cargo xtask triage \"$here/model.onnx\" --inputs \"$here/inputs.npz\" --precision {precision} \
+             --converter {} --runtime {system}\n",
+            self.finding.title, self.finding.id, self.finding.converter
+        )
+    }
+}
+
+/// The graph as boxes and arrows; constants are named in the box that reads them.
+fn drawing(graph: &Graph, bad: Option<&str>) -> Drawing {
+    let mut d = Drawing::default();
+    let mut maker: Vec<Option<u32>> = vec![None; graph.values.len()];
+    let form = |id: halfproof_ir::ValueId| {
+        let v = graph.value(id);
+        let shape = v.static_shape().unwrap_or_default();
+        let dims: Vec<String> = shape.iter().map(ToString::to_string).collect();
+        format!("{}[{}]", v.dtype.map_or("?", DType::short), dims.join(","))
+    };
+    for &id in &graph.inputs {
+        maker[id.index()] = Some(d.nodes.len() as u32);
+        d.nodes.push(NodeBox {
+            label: graph.value(id).name.clone(),
+            detail: form(id),
+            is_interface: true,
+            is_bad: false,
+        });
+    }
+    for node in &graph.nodes {
+        let at = d.nodes.len() as u32;
+        let mut detail: Vec<String> = vec![];
+        for &id in node.inputs.iter().flatten() {
+            match maker[id.index()] {
+                Some(from) => d.edges.push(Edge { from, to: at, label: form(id) }),
+                None => detail.push(form(id)),
+            }
+        }
+        for &id in node.outputs.iter().flatten() {
+            maker[id.index()] = Some(at);
+        }
+        let is_bad = bad == Some(node.op.name());
+        d.nodes.push(NodeBox {
+            label: node.op.name().to_string(),
+            detail: detail.join(" "),
+            is_interface: false,
+            is_bad,
+        });
+    }
+    for &id in &graph.outputs {
+        let at = d.nodes.len() as u32;
+        d.nodes.push(NodeBox {
+            label: graph.value(id).name.clone(),
+            detail: String::new(),
+            is_interface: true,
+            is_bad: false,
+        });
+        if let Some(from) = maker[id.index()] {
+            d.edges.push(Edge { from, to: at, label: form(id) });
+        }
+    }
+    d
+}

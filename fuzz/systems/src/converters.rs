@@ -1,0 +1,3 @@
+//! The converters under test, one file each.
+
+pub mod in_tree;

@@ -1,0 +1,12 @@
+//! One module per command: its arguments, and `run`.
+
+pub(crate) mod bench;
+pub(crate) mod ci;
+pub(crate) mod compare;
+pub(crate) mod convert;
+pub(crate) mod fuzz;
+pub(crate) mod regress;
+pub(crate) mod report;
+pub(crate) mod setup;
+mod systems;
+pub(crate) mod triage;

@@ -1,0 +1,68 @@
+//! `bench`: microseconds per stage and tests per second per core, by size of the graph.
+
+use super::systems;
+use crate::exit::{Exit, Outcome};
+use halfproof_fuzz::campaign::Tally;
+use halfproof_fuzz::generate::{InputKind, Options};
+use halfproof_fuzz::pipeline::{Pipeline, Plan};
+use halfproof_ir::Precision;
+use std::time::Instant;
+
+/// Options of `bench`.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    /// Tests per size.
+    #[arg(long, default_value_t = 5000)]
+    runs: u64,
+    /// The seed.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+/// Measures on one thread; every figure is of this machine and this run.
+pub(crate) fn run(args: &Args) -> Outcome {
+    let ours = ["interp-f16".to_string()];
+    let all = systems::DEFAULT_RUNTIMES.map(String::from);
+    for nodes in [5, 10] {
+        measure(args, nodes, &ours, 0, args.runs);
+        measure(args, nodes, &all, 1, args.runs / 10);
+    }
+    Ok(Exit::Clean)
+}
+
+fn measure(args: &Args, nodes: usize, runtimes: &[String], share: u64, runs: u64) {
+    let opened = systems::open(runtimes);
+    opened.warn();
+    if share > 0 && opened.outside.is_empty() {
+        return;
+    }
+    let Ok(converter) = systems::converter("in-tree") else { return };
+    let mut pipeline =
+        Pipeline { converter, interpreters: opened.interpreters, runtimes: opened.outside, share };
+    let plan = Plan {
+        seed: args.seed,
+        generator: Options { max_nodes: nodes, ..Options::default() },
+        precisions: Precision::ALL.to_vec(),
+        kinds: InputKind::ALL.to_vec(),
+    };
+    let mut tally = Tally::default();
+    let begin = Instant::now();
+    for index in 0..runs {
+        pipeline.test(&plan, index, &mut tally);
+    }
+    let seconds = begin.elapsed().as_secs_f64();
+    let what = if share > 0 { "every test also in LiteRT's modes" } else { "in-tree pipeline" };
+    anstream::println!(
+        "up to {nodes} nodes, {what}: {:.0} tests/s on one core ({runs} tests, {seconds:.1} s)",
+        runs as f64 / seconds
+    );
+    let mut stages: Vec<_> = tally.stages.iter().collect();
+    stages.sort_by_key(|(_, (time, _))| std::cmp::Reverse(*time));
+    for (name, (time, n)) in stages {
+        let share = 100.0 * time.as_secs_f64() / seconds;
+        anstream::println!(
+            "  {name:<22} {:>9.1} us/test {share:>5.1} %",
+            time.as_secs_f64() * 1e6 / *n as f64
+        );
+    }
+}

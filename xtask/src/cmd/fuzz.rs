@@ -1,0 +1,326 @@
+//! `fuzz`: the campaign.
+
+use super::{report, systems};
+use crate::exit::{Exit, Failure, Outcome};
+use crate::progress::Progress;
+use halfproof_corpus::known_issue::Sighting;
+use halfproof_corpus::store;
+use halfproof_fuzz::campaign::{self, Event, Group, Schedule, Until};
+use halfproof_fuzz::generate::{DRAWS, InputKind, Options};
+use halfproof_fuzz::minimise::Budget;
+use halfproof_fuzz::pipeline::{Pipeline, Plan};
+use halfproof_fuzz::triage::{Signature, record};
+use halfproof_ir::Precision;
+use halfproof_reports::schema::{KnownIssue, System, SystemKind};
+use halfproof_reports::{Run, terminal};
+use halfproof_wire::file::write_atomically;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// Options of `fuzz`.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Examples:\n  cargo xtask fuzz\n  cargo xtask fuzz --time 2h --seed 20261123\n  cargo xtask fuzz --runs 100000 --ops Conv,Softmax --precision full"
+)]
+pub(crate) struct Args {
+    /// How long to run: 90s, 5m, 2h.
+    #[arg(long, default_value = "60s", value_parser = duration, conflicts_with = "runs")]
+    time: Duration,
+    /// How many tests to run instead.
+    #[arg(long)]
+    runs: Option<u64>,
+    /// The seed from which every test follows.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Threads; one per core by default.
+    #[arg(long)]
+    jobs: Option<usize>,
+    /// The converter under test.
+    #[arg(long, default_value = "in-tree")]
+    converter: String,
+    /// Runtimes, separated by commas.
+    #[arg(long, value_delimiter = ',', default_values_t = systems::DEFAULT_RUNTIMES.map(String::from))]
+    runtime: Vec<String>,
+    /// The float16 strategy: weights, full, mixed or all.
+    #[arg(long, default_value = "all")]
+    precision: String,
+    /// Most nodes of a graph.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=64))]
+    max_nodes: u64,
+    /// Only these operators (ONNX names, any case), separated by commas.
+    #[arg(long, value_delimiter = ',')]
+    ops: Vec<String>,
+    /// One test in so many also runs in outside runtimes.
+    #[arg(long, default_value_t = 32)]
+    share: u64,
+    /// Run only part i of n: tests whose index leaves i modulo n.
+    #[arg(long, default_value = "0/1", value_parser = shard)]
+    shard: (u64, u64),
+    /// Where to write run.json, findings and reports.
+    #[arg(long, default_value = "reports/latest")]
+    out: PathBuf,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let split = text.find(|c: char| c.is_alphabetic()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let number: f64 =
+        number.parse().map_err(|_| format!("\"{text}\" is no duration; write 90s, 5m or 2h"))?;
+    let seconds = match unit {
+        "" | "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(format!("\"{unit}\" is no unit of time; there are s, m and h")),
+    };
+    if !(0.0..=1e7).contains(&(number * seconds)) {
+        return Err(format!("\"{text}\" is out of range"));
+    }
+    Ok(Duration::from_secs_f64(number * seconds))
+}
+
+fn shard(text: &str) -> Result<(u64, u64), String> {
+    let parts = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
+    match parts {
+        Some((i, n)) if i < n => Ok((i, n)),
+        _ => Err(format!("\"{text}\" is no shard; write i/n with i from 0 to n - 1")),
+    }
+}
+
+/// The strategies that a word means.
+pub(crate) fn precisions(word: &str) -> Result<Vec<Precision>, Failure> {
+    if word == "all" {
+        return Ok(Precision::ALL.to_vec());
+    }
+    let one = Precision::ALL.into_iter().find(|p| p.name() == word);
+    one.map(|p| vec![p]).ok_or_else(|| {
+        Failure::bad_input(format!("no strategy is called \"{word}\"; there are: weights, full, mixed, all"))
+    })
+}
+
+/// Operators by their ONNX names, whatever the case.
+fn operators(words: &[String]) -> Result<Vec<String>, Failure> {
+    words
+        .iter()
+        .map(|w| {
+            let row = DRAWS.iter().find(|d| d.name.eq_ignore_ascii_case(w));
+            row.map(|d| d.name.to_string()).ok_or_else(|| {
+                Failure::bad_input(format!("the generator has no operator \"{w}\"; see docs/operators.md"))
+            })
+        })
+        .collect()
+}
+
+fn pipeline(args: &Args) -> Result<(Pipeline, systems::Opened), Failure> {
+    let converter = systems::converter(&args.converter)?;
+    let mut opened = systems::open(&args.runtime);
+    let interpreters = std::mem::take(&mut opened.interpreters);
+    let runtimes = std::mem::take(&mut opened.outside);
+    Ok((Pipeline { converter, interpreters, runtimes, share: args.share }, opened))
+}
+
+/// Runs a campaign and writes its report; exit code 1 when something new is certain.
+pub(crate) fn run(args: &Args) -> Outcome {
+    systems::check_runtimes(&args.runtime)?;
+    let plan = Plan {
+        seed: args.seed,
+        generator: Options {
+            max_nodes: args.max_nodes as usize,
+            ops: operators(&args.ops)?,
+            ..Options::default()
+        },
+        precisions: precisions(&args.precision)?,
+        kinds: InputKind::ALL.to_vec(),
+    };
+    let known = store::known_issues(Path::new("corpus")).map_err(Failure::harness)?;
+    std::fs::create_dir_all(&args.out)
+        .map_err(|e| Failure::bad_input(format!("{}: cannot be created: {e}", args.out.display())))?;
+    // Fail before the work, not after it: the folder must take files.
+    write_atomically(&args.out.join(".writable"), b"").map_err(Failure::bad_input)?;
+    let _ = std::fs::remove_file(args.out.join(".writable"));
+
+    let opened = systems::open(&args.runtime);
+    opened.warn();
+    let mut result = Run::new(command(args), args.seed);
+    result.systems = opened.systems();
+    let converter = systems::converter(&args.converter)?;
+    result.systems.push(System {
+        name: converter.name().to_string(),
+        kind: SystemKind::Converter,
+        version: converter.version().to_string(),
+    });
+    result.skipped = opened.skipped.clone();
+    result.options = options(args);
+    result.host = format!("{} {}, {} cores", std::env::consts::OS, std::env::consts::ARCH, cores());
+
+    let jobs = args.jobs.unwrap_or_else(cores).max(1);
+    let schedule = Schedule {
+        until: args.runs.map_or(Until::Time(args.time), Until::Runs),
+        jobs,
+        start: 0,
+        shard: args.shard,
+    };
+    let cancel = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&cancel);
+    // A second handler cannot be set in tests that call this twice; the first one then stays.
+    let _ = ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed));
+    let progress = Progress::new(args.runs.unwrap_or(args.time.as_secs()));
+    let outcome = campaign::run(
+        &schedule,
+        &cancel,
+        |_| {
+            let mut p = pipeline(args).ok().map(|(p, _)| p);
+            let plan = plan.clone();
+            move |index, tally: &mut campaign::Tally| {
+                p.as_mut().map_or_else(Vec::new, |p| p.test(&plan, index, tally))
+            }
+        },
+        |event| {
+            if let Event::Progress { tally, elapsed } = event {
+                let position = if args.runs.is_some() { tally.totals.tests } else { elapsed.as_secs() };
+                progress.update(position, tally, elapsed);
+            }
+        },
+    );
+    let names: Vec<&str> = DRAWS.iter().map(|d| d.name).collect();
+    let refusals = outcome.tally.refusals.clone();
+    let tests = outcome.tally.totals.tests;
+    outcome.tally.fill(&mut result, &names);
+    result.timings.seconds = outcome.elapsed.as_secs_f64();
+    result.timings.jobs = jobs as u32;
+    result.timings.tests_per_second = tests as f64 / outcome.elapsed.as_secs_f64().max(1e-9);
+    findings(args, &plan, &outcome.groups, &known, &mut result, &progress)?;
+    progress.finish();
+    result.sort();
+    write_atomically(&args.out.join("run.json"), result.to_json().as_bytes()).map_err(Failure::bad_input)?;
+    report::write(&result, &args.out)?;
+    anstream::println!("{}", terminal(&result, std::io::stdout().is_terminal()));
+    for ((system, what), n) in refusals.iter().take(20) {
+        anstream::println!("{system} refused {n} times: {what}");
+    }
+    anstream::println!("report: {}", args.out.join("report.html").display());
+    Ok(if result.is_red() { Exit::NewFindings } else { Exit::Clean })
+}
+
+/// Minimises and writes every group, in the order of their first tests.
+fn findings(
+    args: &Args,
+    plan: &Plan,
+    groups: &std::collections::BTreeMap<Signature, Group>,
+    known: &[(String, halfproof_corpus::KnownIssue)],
+    result: &mut Run,
+    progress: &Progress,
+) -> Result<(), Failure> {
+    if groups.is_empty() {
+        return Ok(());
+    }
+    let (mut pipeline, _) = pipeline(args)?;
+    let mut ordered: Vec<(&Signature, &Group)> = groups.iter().collect();
+    ordered.sort_by_key(|(signature, group)| (group.index, *signature));
+    let today = today();
+    for (i, (signature, group)) in ordered.iter().enumerate() {
+        progress.say(format!("minimising finding {} of {}", i + 1, ordered.len()));
+        let version =
+            result.systems.iter().find(|s| s.name == signature.system).map_or("", |s| s.version.as_str());
+        let text = signature.to_string();
+        let sighting = Sighting {
+            system: &signature.system,
+            version,
+            class: signature.class,
+            blame: signature.blame,
+            operator: group.verdict.place.operator.as_deref(),
+            text: &group.verdict.text,
+            signature: &text,
+        };
+        let issue = known.iter().find(|(_, k)| k.matches(&sighting, &today));
+        let issue = issue.map(|(file, k)| KnownIssue { file: file.clone(), link: k.upstream.clone() });
+        let mut record = record(&mut pipeline, plan, signature, group, issue, Budget::default());
+        record.write(&args.out).map_err(Failure::bad_input)?;
+        result.findings.push(record.finding);
+    }
+    Ok(())
+}
+
+/// The day as YYYY-MM-DD in UTC (civil calendar from days since 1970, after Hinnant).
+fn today() -> String {
+    let seconds =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    let days = (seconds / 86_400) as i64 + 719_468;
+    let era = days.div_euclid(146_097);
+    let of_era = days.rem_euclid(146_097);
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// The options that change results.
+fn options(args: &Args) -> std::collections::BTreeMap<String, String> {
+    let mut map = std::collections::BTreeMap::new();
+    let mut put = |name: &str, value: String| map.insert(name.to_string(), value);
+    match args.runs {
+        Some(n) => put("runs", n.to_string()),
+        None => put("time", format!("{}s", args.time.as_secs_f64())),
+    };
+    put("converter", args.converter.clone());
+    put("runtime", args.runtime.join(","));
+    put("precision", args.precision.clone());
+    put("max-nodes", args.max_nodes.to_string());
+    put("ops", args.ops.join(","));
+    put("share", args.share.to_string());
+    put("shard", format!("{}/{}", args.shard.0, args.shard.1));
+    map
+}
+
+/// The command that repeats the run.
+fn command(args: &Args) -> String {
+    let mut words = vec!["cargo xtask fuzz".to_string()];
+    match args.runs {
+        Some(n) => words.push(format!("--runs {n}")),
+        None => words.push(format!("--time {}s", args.time.as_secs_f64())),
+    }
+    words.push(format!("--seed {}", args.seed));
+    if args.converter != "in-tree" {
+        words.push(format!("--converter {}", args.converter));
+    }
+    if args.precision != "all" {
+        words.push(format!("--precision {}", args.precision));
+    }
+    if args.max_nodes != 8 {
+        words.push(format!("--max-nodes {}", args.max_nodes));
+    }
+    if !args.ops.is_empty() {
+        words.push(format!("--ops {}", args.ops.join(",")));
+    }
+    words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_units() {
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("2h"), Ok(Duration::from_secs(7200)));
+        assert_eq!(duration("1.5m"), Ok(Duration::from_secs(90)));
+        assert!(duration("soon").is_err());
+        assert!(duration("-1s").is_err());
+    }
+
+    #[test]
+    fn shards_are_below_their_number() {
+        assert_eq!(shard("1/3"), Ok((1, 3)));
+        assert!(shard("3/3").is_err());
+        assert!(shard("x").is_err());
+    }
+}

@@ -1,0 +1,120 @@
+//! `regress`: replays the corpus, cases and real models, and holds every verdict to what is expected.
+
+use super::{convert, systems, triage};
+use crate::exit::{Exit, Failure, Outcome};
+use halfproof_corpus::{Expectation, Setting, expect, store};
+use halfproof_fuzz::generate::{InputKind, inputs};
+use halfproof_fuzz::pipeline::Pipeline;
+use halfproof_ir::{Graph, Precision, Tensor};
+use halfproof_oracle::judge::Answer;
+use halfproof_oracle::verdict::{Blame, Class};
+use std::path::{Path, PathBuf};
+
+/// Options of `regress`.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    /// The corpus.
+    #[arg(long, default_value = "corpus")]
+    corpus: PathBuf,
+    /// The converter.
+    #[arg(long, default_value = "in-tree")]
+    converter: String,
+    /// Runtimes, separated by commas.
+    #[arg(long, value_delimiter = ',', default_values_t = systems::DEFAULT_RUNTIMES.map(String::from))]
+    runtime: Vec<String>,
+}
+
+/// What is replayed: a case of the corpus, or a real model with generated inputs.
+struct Replay {
+    name: String,
+    graph: Graph,
+    precisions: Vec<Precision>,
+    sets: Vec<(String, Vec<Tensor>)>,
+    expect: Vec<Expectation>,
+}
+
+/// Replays everything; exit code 1 when a verdict is not the expected one.
+pub(crate) fn run(args: &Args) -> Outcome {
+    systems::check_runtimes(&args.runtime)?;
+    let replays = collect(&args.corpus)?;
+    let mut pipeline = triage::open(&args.converter, &args.runtime)?;
+    let (mut passed, mut failed) = (0u64, 0u64);
+    for replay in &replays {
+        let wrong = check(&mut pipeline, replay, &mut passed);
+        failed += wrong.len() as u64;
+        anstream::println!(
+            "{:<44} {}",
+            replay.name,
+            if wrong.is_empty() { "as expected" } else { "NOT AS EXPECTED" }
+        );
+        for line in wrong {
+            anstream::println!("    {line}");
+        }
+    }
+    anstream::println!("{passed} passed, {failed} failed");
+    Ok(if failed > 0 { Exit::NewFindings } else { Exit::Clean })
+}
+
+fn collect(corpus: &Path) -> Result<Vec<Replay>, Failure> {
+    let mut replays = vec![];
+    for entry in store::list(corpus).map_err(Failure::bad_input)? {
+        let case = store::load(&entry.folder).map_err(Failure::bad_input)?;
+        replays.push(Replay {
+            name: entry.name.clone(),
+            precisions: case.precisions().to_vec(),
+            sets: case.inputs.into_iter().map(|s| (s.name, s.tensors)).collect(),
+            expect: case.about.expect,
+            graph: case.graph,
+        });
+    }
+    let mut models: Vec<PathBuf> = std::fs::read_dir(corpus.join("models"))
+        .map(|d| d.filter_map(|e| Some(e.ok()?.path())).collect())
+        .unwrap_or_default();
+    models.retain(|p| p.extension().is_some_and(|e| e == "onnx"));
+    models.sort();
+    for path in models {
+        let (convert::Source::Onnx(graph), _) = convert::read(&path)? else { continue };
+        let sets = [InputKind::Lattice, InputKind::Gaussian]
+            .into_iter()
+            .map(|kind| (kind.name().to_string(), inputs(&graph, kind, 7)))
+            .collect();
+        let name = format!("models/{}", path.file_stem().unwrap_or_default().to_string_lossy());
+        replays.push(Replay {
+            name,
+            graph: *graph,
+            precisions: Precision::ALL.to_vec(),
+            sets,
+            expect: vec![],
+        });
+    }
+    Ok(replays)
+}
+
+/// Lines about every verdict that is not as expected.
+fn check(pipeline: &mut Pipeline, replay: &Replay, passed: &mut u64) -> Vec<String> {
+    let mut wrong = vec![];
+    for &precision in &replay.precisions {
+        for (set, tensors) in &replay.sets {
+            let kind = InputKind::from_name(set).unwrap_or(InputKind::Gaussian);
+            for (system, answer) in triage::examine(pipeline, &replay.graph, precision, kind, tensors) {
+                let setting = Setting { system: &system, precision, inputs: Some(set) };
+                if agrees(replay, &setting, &answer) {
+                    *passed += 1;
+                } else {
+                    let v = &answer.verdict;
+                    wrong.push(format!("{precision} {set} {system}: {} ({}): {}", v.class, v.blame, v.text));
+                }
+            }
+        }
+    }
+    wrong
+}
+
+/// Overflow that `full` was asked to risk is not a fault of a model that nobody has labelled.
+fn agrees(replay: &Replay, setting: &Setting<'_>, answer: &Answer) -> bool {
+    let policy = answer.verdict.class == Class::Nonfinite && answer.verdict.blame == Blame::Policy;
+    if replay.expect.is_empty() && policy && setting.precision == Precision::Full {
+        return true;
+    }
+    expect::agrees(&replay.expect, setting, &answer.verdict)
+}

@@ -1,0 +1,101 @@
+//! Opens converters and runtimes by the names of the command line.
+
+use crate::exit::Failure;
+use halfproof_reports::schema::{Skipped, System, SystemKind};
+use halfproof_systems::converters::in_tree::InTree;
+use halfproof_systems::runtimes::{self, interp::Interpreter};
+use halfproof_systems::worker::{Limits, Program};
+use halfproof_systems::{Converter, Runtime};
+
+/// Runtimes that a campaign uses when none are named: ours on every test, LiteRT's on a share.
+pub(crate) const DEFAULT_RUNTIMES: [&str; 6] = [
+    "interp-f16",
+    "interp-f32",
+    "litert-reference",
+    "litert-builtin",
+    "litert-xnnpack",
+    "litert-xnnpack-fp16",
+];
+
+/// The converter of that name.
+pub(crate) fn converter(name: &str) -> Result<Box<dyn Converter>, Failure> {
+    match name {
+        "in-tree" => Ok(Box::new(InTree)),
+        _ => Err(Failure::bad_input(format!("no converter is called \"{name}\"; there is: in-tree"))),
+    }
+}
+
+/// Runtimes of one pipeline.
+pub(crate) struct Opened {
+    /// Ours, in this process.
+    pub(crate) interpreters: Vec<Interpreter>,
+    /// Those in workers.
+    pub(crate) outside: Vec<Box<dyn Runtime>>,
+    /// Those that could not be opened.
+    pub(crate) skipped: Vec<Skipped>,
+}
+
+/// Checks the names, so that a typo is bad input and not a skipped system.
+pub(crate) fn check_runtimes(names: &[String]) -> Result<(), Failure> {
+    for name in names {
+        if !runtimes::NAMES.contains(&name.as_str()) {
+            let all = runtimes::NAMES.join(", ");
+            return Err(Failure::bad_input(format!("no runtime is called \"{name}\"; there are: {all}")));
+        }
+    }
+    Ok(())
+}
+
+/// Opens runtimes.
+pub(crate) fn open(names: &[String]) -> Opened {
+    let mut opened = Opened { interpreters: vec![], outside: vec![], skipped: vec![] };
+    let mut outside: Vec<&str> = vec![];
+    for name in names {
+        match name.as_str() {
+            "interp-f16" => opened.interpreters.push(Interpreter::f16()),
+            "interp-f32" => opened.interpreters.push(Interpreter::f32()),
+            other => outside.push(other),
+        }
+    }
+    if outside.is_empty() {
+        return opened;
+    }
+    let skip = |system: &str, reason: String| Skipped {
+        system: system.to_string(),
+        reason,
+        remedy: system.split('-').next().map(|family| format!("cargo xtask setup {family}")),
+    };
+    match Program::find() {
+        Ok(program) => {
+            for (name, answer) in outside.iter().zip(runtimes::open(&outside, &program, Limits::default())) {
+                match answer {
+                    Ok(runtime) => opened.outside.push(runtime),
+                    Err(e) => opened.skipped.push(skip(name, e.why)),
+                }
+            }
+        }
+        Err(e) => opened.skipped.extend(outside.iter().map(|name| skip(name, e.why.clone()))),
+    }
+    opened
+}
+
+impl Opened {
+    /// What took part, for the run's record.
+    pub(crate) fn systems(&self) -> Vec<System> {
+        let system = |name: &str, version: &str| System {
+            name: name.to_string(),
+            kind: SystemKind::Runtime,
+            version: version.to_string(),
+        };
+        let ours = self.interpreters.iter().map(|r| system(r.name(), r.version()));
+        ours.chain(self.outside.iter().map(|r| system(r.name(), r.version()))).collect()
+    }
+
+    /// Says loudly what is missing.
+    pub(crate) fn warn(&self) {
+        for s in &self.skipped {
+            let remedy = s.remedy.as_deref().map(|r| format!(" (run `{r}`)")).unwrap_or_default();
+            anstream::eprintln!("SKIPPED {}: {}{remedy}", s.system, s.reason);
+        }
+    }
+}

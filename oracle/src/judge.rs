@@ -24,6 +24,7 @@ mod subject;
 #[cfg(test)]
 mod tests;
 
+pub use precision::second_opinion;
 pub use subject::{Point, Reference, Subject};
 
 use crate::record::{Execution, Status};

@@ -86,10 +86,10 @@ fn inputs() -> Vec<Tensor> {
 /// What an execution model makes of a converted model.
 fn execute(conversion: &Conversion, system: &str, execution: ExecutionModel) -> Execution {
     let (graph, request) = (source(), request());
-    let subject = Subject::new(&graph, &request, conversion).unwrap();
+    let subject = Subject::new(&graph, &request, conversion).expect("a planned program runs");
     let arith = Half::new(execution);
-    let inputs = subject.model_inputs(&inputs()).unwrap();
-    let run = subject.program.run(&inputs, Constants::Stored, &arith).unwrap();
+    let inputs = subject.model_inputs(&inputs()).expect("a planned program runs");
+    let run = subject.program.run(&inputs, Constants::Stored, &arith).expect("a planned program runs");
     Execution {
         system: system.to_string(),
         status: Status::Ok,

@@ -21,7 +21,10 @@ pub enum Runtime {
     },
     /// Any binary16 execution at all.
     AnyHalf,
-    /// LiteRT's XNNPACK delegate with FORCE_FP16, or on FLOAT16 tensors, on x86 without AVX512-FP16.
+    /// LiteRT's XNNPACK delegate on x86 without AVX512-FP16: float32 tensors in float32, FLOAT16 tensors by the float16
+    /// kernels, what the delegate does not take by the builtin kernels.
+    XnnpackX86,
+    /// The same with FORCE_FP16.
     XnnpackHalfX86,
     /// LiteRT's builtin and reference kernels: float32 arithmetic, FLOAT16 tensors widened and rounded when stored.
     LiteRtBuiltin,
@@ -38,7 +41,8 @@ impl Runtime {
             return Some(Runtime::Interpreter { narrow_sums: has("acc16"), flush: has("ftz") });
         }
         Some(match system {
-            "interp-f32" | "tract" | "tract-onnx" | "litert-xnnpack" => Runtime::Single,
+            "interp-f32" | "tract" | "tract-onnx" => Runtime::Single,
+            "litert-xnnpack" => Runtime::XnnpackX86,
             "litert-reference" | "litert-builtin" => Runtime::LiteRtBuiltin,
             "interp-f16" => Runtime::Interpreter { narrow_sums: false, flush: false },
             "litert-xnnpack-fp16" => Runtime::XnnpackHalfX86,
@@ -61,6 +65,7 @@ impl Runtime {
                 ..Contract::half()
             },
             Runtime::AnyHalf => Contract::any_half(),
+            Runtime::XnnpackX86 => Contract { force_f16: false, ..xnnpack_half() },
             Runtime::XnnpackHalfX86 => xnnpack_half(),
             Runtime::LiteRtBuiltin => litert_builtin(),
         }
@@ -72,11 +77,16 @@ impl Runtime {
         let narrow = dtype == DType::F16 || base.force_f16;
         match self {
             Runtime::Double | Runtime::Single => base,
-            Runtime::Interpreter { .. } | Runtime::AnyHalf | Runtime::XnnpackHalfX86 if !narrow => {
-                Contract { force_f16: base.force_f16, ..Contract::single() }
+            Runtime::Interpreter { .. } | Runtime::AnyHalf | Runtime::XnnpackX86 if !narrow => {
+                Contract::single()
             }
             Runtime::Interpreter { .. } | Runtime::AnyHalf => base,
-            Runtime::XnnpackHalfX86 => xnnpack_kernel(base, builtin),
+            Runtime::XnnpackX86 | Runtime::XnnpackHalfX86 => match xnnpack_kernel(base, builtin) {
+                Some(contract) => contract,
+                None => {
+                    Contract { force_f16: base.force_f16, ..litert_kernel(litert_builtin(), builtin, dtype) }
+                }
+            },
             Runtime::LiteRtBuiltin => litert_kernel(base, builtin, dtype),
         }
     }
@@ -98,26 +108,34 @@ const fn xnnpack_half() -> Contract {
     }
 }
 
-fn xnnpack_kernel(base: Contract, builtin: Builtin) -> Contract {
-    match builtin {
+/// `None` for operators that the delegate leaves to LiteRT's builtin kernels.
+fn xnnpack_kernel(base: Contract, builtin: Builtin) -> Option<Contract> {
+    use Builtin::*;
+    let narrow = Contract { accumulator: Format::Half, registers: Format::Half, ..base };
+    let unmeasured = |contract: Contract| Contract { verified: false, ..contract };
+    Some(match builtin {
         // f16-f32acc GEMM and IGEMM: float32 fused multiply-adds over the whole depth, one rounding at the end.
         // 0 of all measured outputs outside, largest error equal to the bound.
-        Builtin::Conv2d | Builtin::FullyConnected | Builtin::Mean | Builtin::Sum => base,
+        Conv2d | FullyConnected | Mean | Sum => base,
         // f16-dwconv fma3 rounds to binary16 after every multiply-add: a float32 bound was violated by half of the
         // outputs, a binary16 one by none (largest ratio 0.28).
-        Builtin::DepthwiseConv2d => Contract { accumulator: Format::Half, registers: Format::Half, ..base },
+        DepthwiseConv2d => narrow,
         // A binary16 average: a float32 bound was violated by a third of the outputs.
-        Builtin::AveragePool2d => Contract { accumulator: Format::Half, registers: Format::Half, ..base },
-        Builtin::Add | Builtin::Sub | Builtin::Mul | Builtin::Div | Builtin::SquaredDifference => base,
-        Builtin::Softmax | Builtin::LogSoftmax => base,
+        AveragePool2d => narrow,
+        Add | Sub | Mul | Div | Softmax => base,
+        // The difference is rounded before it is squared.
+        SquaredDifference => unmeasured(narrow),
+        Exp | Logistic | Tanh | Elu | Log | Sin | Cos | Sqrt | Rsqrt | Square | LeakyRelu | HardSwish
+        | Gelu => base,
+        Abs | Neg | Floor | Ceil | Round | Relu | Relu6 | ReluN1To1 | Maximum | Minimum | MaxPool2d => base,
+        Concatenation | Reshape | ExpandDims | Squeeze | Transpose | Slice | StridedSlice | Split | Pad
+        | Padv2 | SpaceToDepth | DepthToSpace | ReduceMax | ReduceMin | Dequantize | Cast => base,
         // f16-ibilinear rounds after each of its three interpolation steps; the delegate was seen to stay in float32.
-        Builtin::ResizeBilinear => Contract { registers: Format::Half, accumulator: Format::Half, ..base },
+        ResizeBilinear => unmeasured(narrow),
         // Read in the sources, not measured.
-        Builtin::BatchMatmul | Builtin::TransposeConv | Builtin::Conv3d => {
-            Contract { verified: false, ..base }
-        }
-        _ => base,
-    }
+        BatchMatmul | TransposeConv | Prelu => unmeasured(base),
+        _ => return None,
+    })
 }
 
 /// LiteRT's own kernels compute FLOAT16 tensors, where they take them, through float32.

@@ -21,12 +21,12 @@ impl Point<'_> {
         let bound = Bound::new(runtime);
         let force = bound.contract.force_f16;
         let program = &self.subject.program;
-        let tensors = self.visible(execution, force);
+        let tensors = self.visible(execution);
         let mut total = Tally::default();
         let (mut checked, mut skipped) = (0usize, 0usize);
         let mut notes = Vec::new();
         for (index, op) in program.operators().enumerate() {
-            let seen = |t: u32| tensors[t as usize].as_ref();
+            let seen = |t: u32| tensors[t as usize];
             let missing = |t: &u32| seen(*t).is_none() && !program.is_constant(*t);
             if op.operands.iter().flatten().any(missing) || op.results.iter().all(|&t| seen(t).is_none()) {
                 skipped += 1;
@@ -35,8 +35,11 @@ impl Point<'_> {
             // A forced kernel that leaves the float16 grid ran in float32.
             let single = force && op.results.iter().filter_map(|&t| seen(t)).any(|t| !on_grid(t));
             let bound = if single { Bound::new(Runtime::Single) } else { bound };
-            let values: Vec<Option<Value<Enclosure>>> =
-                op.operands.iter().map(|t| t.and_then(seen).map(|t| value(t, &bound))).collect();
+            let values: Vec<Option<Value<Enclosure>>> = op
+                .operands
+                .iter()
+                .map(|t| t.and_then(seen).map(|t| held(t, force && !single, &bound)))
+                .collect();
             let operands: Vec<Option<&Value<Enclosure>>> = values.iter().map(Option::as_ref).collect();
             let results = match program.step(index, &operands, &bound) {
                 Ok(results) => results,
@@ -85,28 +88,27 @@ impl Point<'_> {
         verdict
     }
 
-    /// Tensors by index: inputs, taps and outputs, as the runtime holds them.
-    fn visible(&self, execution: &Execution, force: bool) -> Vec<Option<Tensor>> {
+    /// Tensors by index: inputs, taps and outputs.
+    fn visible<'t>(&'t self, execution: &'t Execution) -> Vec<Option<&'t Tensor>> {
         let program = &self.subject.program;
         let count = self.subject.model.subgraphs.first().map_or(0, |g| g.tensors.len());
-        let mut tensors: Vec<Option<Tensor>> = vec![None; count];
-        let mut put = |index: u32, tensor: &Tensor, round: bool| {
+        let mut tensors: Vec<Option<&Tensor>> = vec![None; count];
+        let outputs = program.outputs().iter().copied().zip(&execution.outputs);
+        let taps = execution.taps.iter().map(|(t, tap)| (*t, tap));
+        let inputs = program.inputs().iter().copied().zip(&self.inputs);
+        for (index, tensor) in outputs.chain(taps).chain(inputs) {
             let fits = program.form(index).is_some_and(|(d, s)| d == tensor.dtype() && s == tensor.shape);
             if let (true, Some(slot)) = (fits, tensors.get_mut(index as usize)) {
-                *slot = Some(if round { narrowed(tensor) } else { tensor.clone() });
+                *slot = Some(tensor);
             }
-        };
-        for (&t, output) in program.outputs().iter().zip(&execution.outputs) {
-            put(t, output, false);
-        }
-        for (t, tap) in &execution.taps {
-            put(*t, tap, false);
-        }
-        for (&t, input) in program.inputs().iter().zip(&self.inputs) {
-            put(t, input, force);
         }
         tensors
     }
+}
+
+/// An operand as the kernel holds it: a float32 input of a forced kernel is rounded first.
+fn held(tensor: &Tensor, round: bool, bound: &Bound) -> Value<Enclosure> {
+    if round && !on_grid(tensor) { value(&narrowed(tensor), bound) } else { value(tensor, bound) }
 }
 
 /// Holds one result to its bound.

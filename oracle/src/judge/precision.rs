@@ -6,15 +6,16 @@
 
 use super::compare::{Tally, whole_numbers};
 use super::layout::source_order;
-use super::subject::Point;
+use super::subject::{Point, Reference, undecidable};
 use crate::arith::{Bound, Enclosure, Nan};
 use crate::contract::{Contract, Format, Runtime};
 use crate::half;
+use crate::onnx;
 use crate::record::Execution;
 use crate::tflite::Constants;
 use crate::value::Value;
 use crate::verdict::{Blame, Class, Numbers, Place, Strength, Verdict};
-use halfproof_ir::{DType, Tensor};
+use halfproof_ir::{DType, Graph, Tensor};
 
 /// Share of the judged elements that may be more than half a unit off in a `pass`.
 const ALMOST: f64 = 0.01;
@@ -130,7 +131,7 @@ impl Point<'_> {
         verdict.bits_lost = bits_lost;
         (verdict.judged, verdict.excluded) = (total.tally.judged, total.tally.excluded);
         if verdict.class == Class::Explained && self.needs_narrow_sums(known, execution) {
-            verdict.notes.push("accumulator: float32 sums would not explain it".to_string());
+            verdict.notes.push("accumulator: part of the error needs a float16 accumulator".to_string());
         }
         verdict
     }
@@ -195,6 +196,39 @@ fn outside(strength: Strength, numbers: Numbers) -> Verdict {
         fault(Class::Nonfinite, strength, "an output is not finite where every allowed execution is")
     };
     verdict.numbers = Some(numbers);
+    verdict
+}
+
+/// Holds an independent float32 runtime (tract) that ran the *source* graph to the reference: a second opinion about the
+/// reference itself. A disagreement is a fault of one of the two, so its strength is `unknown`.
+pub fn second_opinion(reference: &Reference, graph: &Graph, execution: &Execution) -> Verdict {
+    let evaluation = match onnx::evaluate(graph, &reference.inputs, &Bound::new(Runtime::Single)) {
+        Ok(evaluation) => evaluation,
+        Err(e) => return *undecidable("the reference cannot evaluate the source graph", e.to_string()),
+    };
+    let mut tally = Tally::default();
+    for ((expected, actual), id) in evaluation.outputs().zip(&execution.outputs).zip(&graph.outputs) {
+        let mut seen = observe(expected, actual, None).tally;
+        if expected.shape() != actual.shape {
+            seen.outside += 1;
+        }
+        if seen.outside > 0 {
+            let text = "an independent float32 runtime disagrees with the reference";
+            let mut verdict = fault(Class::Kernel, Strength::Unknown, text);
+            verdict.place.source = Some(graph.value(*id).name.clone());
+            verdict.place.element = seen.worst.map(|(e, _)| e);
+            verdict.numbers = seen.worst.map(|(_, n)| n);
+            return verdict;
+        }
+        tally.add(&seen);
+    }
+    let mut verdict = if tally.judged == 0 {
+        Verdict::new(Class::Undecidable, Blame::Nobody, Strength::Unknown, "there is nothing to compare")
+    } else {
+        let text = "an independent float32 runtime agrees with the reference";
+        Verdict::new(Class::Pass, Blame::Nobody, Strength::Certified, text)
+    };
+    (verdict.judged, verdict.excluded) = (tally.judged, tally.excluded);
     verdict
 }
 

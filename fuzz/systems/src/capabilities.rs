@@ -48,7 +48,7 @@ impl Capabilities {
             certain: !(taken && mode.delegates()),
             reason: "the builtin kernel does not take FLOAT16",
         };
-        let mut limits: Vec<Limit> = NO_FLOAT16_KERNEL.iter().map(half).collect();
+        let mut limits: Vec<Limit> = vec![];
         match mode {
             Mode::Reference => limits.extend(NO_REFERENCE_KERNEL.iter().map(always)),
             Mode::XnnpackFp16 => limits.push(Limit {
@@ -59,6 +59,7 @@ impl Capabilities {
             }),
             Mode::Builtin | Mode::Xnnpack => {}
         }
+        limits.extend(NO_FLOAT16_KERNEL.iter().map(half));
         Capabilities { limits }
     }
 

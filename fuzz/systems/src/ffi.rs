@@ -1,6 +1,6 @@
 //! Decides how libLiteRt.so 2.3.0 is called: the only unsafe code of the workspace.
 //!
-//! Thirty-odd C functions are declared by hand and wrapped in owners that destroy what they own and borrow what must
+//! Thirty-two C functions are declared by hand and wrapped in owners that destroy what they own and borrow what must
 //! outlive them. Nothing is bound before the library's hash has been compared with the one whose headers these
 //! signatures were written from: the symbol version does not change when a signature does.
 //!
@@ -154,13 +154,10 @@ functions! {
         outputs: usize,
         output_buffers: *mut Raw,
     ) -> Code;
-    fn LiteRtCompiledModelGetErrorMessages(compiled: Raw, out: *mut *mut c_char) -> Code;
-    fn LiteRtCompiledModelClearErrors(compiled: Raw) -> Code;
     fn LiteRtCompiledModelIsFullyAccelerated(compiled: Raw, out: *mut bool) -> Code;
 }
 
 unsafe extern "C" {
-    fn free(pointer: *mut c_void);
     fn pthread_create(
         thread: *mut usize,
         attributes: *const c_void,
@@ -288,7 +285,7 @@ impl Library {
     }
 }
 
-/// `LiteRtEnvironment` with the CPU accelerator only and a silent logger.
+/// `LiteRtEnvironment` with the CPU accelerator only and a logger of errors.
 pub(crate) struct Environment<'l> {
     api: &'l Functions,
     raw: Raw,
@@ -304,8 +301,9 @@ impl<'l> Environment<'l> {
         const MIN_LOGGER_SEVERITY: i32 = 25;
         const INT: i32 = 2;
         let option = |tag, value| EnvOption { tag, value: Any { kind: INT, value } };
-        // 1: the CPU only, so that no GPU or NPU library is looked for. 4: silent.
-        let options = [option(AUTO_REGISTER_ACCELERATORS, 1), option(MIN_LOGGER_SEVERITY, 4)];
+        // 1: the CPU only, so that no GPU or NPU library is looked for. 3: errors, which
+        // is how kernels say why they refuse.
+        let options = [option(AUTO_REGISTER_ACCELERATORS, 1), option(MIN_LOGGER_SEVERITY, 3)];
         let api = &library.functions;
         let mut raw = ptr::null_mut();
         // SAFETY: two options are passed and two are announced; the result goes to a live pointer.
@@ -610,23 +608,6 @@ impl<'m> Compiled<'m> {
                 outputs.as_mut_ptr()
             )
         )
-    }
-
-    /// Takes the messages collected since the last time; empty when there are none.
-    pub(crate) fn take_messages(&mut self) -> String {
-        let api = self.environment.api;
-        let mut text: *mut c_char = ptr::null_mut();
-        // SAFETY: a live handle.
-        if call!(api, LiteRtCompiledModelGetErrorMessages(self.raw, &raw mut text)).is_err() || text.is_null()
-        {
-            return String::new();
-        }
-        // SAFETY: the library gives a string that ends in NUL, allocated by malloc for the caller to free.
-        let copy = unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned();
-        unsafe { free(text.cast()) };
-        // A failure to clear would show the same words twice, no more.
-        let _ = call!(api, LiteRtCompiledModelClearErrors(self.raw));
-        copy
     }
 
     /// True when the accelerator (XNNPACK) took every operator.

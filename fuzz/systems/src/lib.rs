@@ -5,6 +5,7 @@
 
 pub mod capabilities;
 pub mod converters;
+pub mod exhaustive;
 mod ffi;
 pub mod protocol;
 pub mod runtimes;

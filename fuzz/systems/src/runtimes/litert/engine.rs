@@ -42,8 +42,41 @@ struct LiteRtEngine<'l> {
     log: Log,
 }
 
-/// A refusal: the stage, and the library's words.
-struct Refused(&'static str, String);
+/// Where every message of a kernel is logged: not worth repeating.
+const REPORTER: &str = "[error_reporter.cc:27] ";
+
+/// A refusal: the stage, and what went wrong. The library's own words are on standard error then.
+struct Refused(&'static str, Problem);
+
+enum Problem {
+    Call(CallError),
+    Ours(String),
+}
+
+impl Refused {
+    fn at(stage: &'static str) -> impl Fn(CallError) -> Refused {
+        move |error| Refused(stage, Problem::Call(error))
+    }
+
+    /// The library's words when it has any, else the status of the call.
+    fn into_status(self, log: &mut Log) -> Status {
+        let Refused(stage, problem) = self;
+        let text = match problem {
+            Problem::Ours(text) => text,
+            Problem::Call(error) => {
+                let words = log.since_mark();
+                let lines = words
+                    .lines()
+                    .map(|l| l.trim().trim_start_matches("ERROR: ").trim_start_matches(REPORTER));
+                let said =
+                    |l: &&str| !l.is_empty() && !l.starts_with("INFO:") && !l.starts_with(ffi::TRACE_MARK);
+                let lines: Vec<&str> = lines.filter(said).collect();
+                if lines.is_empty() { error.to_string() } else { lines.join("; ") }
+            }
+        };
+        Status::Refused { stage: stage.to_string(), text }
+    }
+}
 
 impl Engine for LiteRtEngine<'_> {
     fn run(&mut self, job: &OwnedJob<'_>) -> Vec<Outcome> {
@@ -90,8 +123,8 @@ impl LiteRtEngine<'_> {
         self.log.mark();
         match self.execute(mode, job, model, patched) {
             Ok(outcomes) => outcomes,
-            Err(Refused(stage, text)) => {
-                let status = Status::Refused { stage: stage.to_string(), text };
+            Err(refused) => {
+                let status = refused.into_status(&mut self.log);
                 job.sets.iter().map(|_| Outcome::of(status.clone())).collect()
             }
         }
@@ -106,28 +139,23 @@ impl LiteRtEngine<'_> {
     ) -> Result<Vec<Outcome>, Refused> {
         let interface = taps::interface(job.model);
         let environment = &self.environment;
-        let model = Model::from_buffer(environment, model.bytes()).map_err(|e| refused("load", &e, ""))?;
-        let (inputs, outputs) = model.ports().map_err(|e| refused("load", &e, ""))?;
-        let options = options(environment, mode).map_err(|e| refused("prepare", &e, ""))?;
-        let mut compiled = match Compiled::new(&model, &options) {
-            Ok(compiled) => compiled,
-            // Only here are the library's words on standard error.
-            Err(e) => return Err(refused("prepare", &e, &self.log.since_mark())),
-        };
-        let ready = Ready::new(&compiled, &inputs, &outputs);
-        let mut ready = ready.map_err(|e| refused("prepare", &e, &compiled.take_messages()))?;
+        let model = Model::from_buffer(environment, model.bytes()).map_err(Refused::at("load"))?;
+        let (inputs, outputs) = model.ports().map_err(Refused::at("load"))?;
+        let options = options(environment, mode).map_err(Refused::at("prepare"))?;
+        let mut compiled = Compiled::new(&model, &options).map_err(Refused::at("prepare"))?;
+        let mut ready = Ready::new(&compiled, &inputs, &outputs).map_err(Refused::at("prepare"))?;
         let accelerated = mode.delegates().then(|| compiled.is_fully_accelerated().ok()).flatten();
         let order = Order::new(&interface, &inputs, &outputs, patched);
-        Ok(job
-            .sets
-            .iter()
-            .map(|set| match ready.run(&mut compiled, set, &order) {
+        let mut outcomes = Vec::with_capacity(job.sets.len());
+        for set in &job.sets {
+            self.log.mark();
+            let outcome = match ready.run(&mut compiled, set, &order) {
                 Ok((outputs, taps)) => Outcome { status: Status::Ok, outputs, taps, accelerated },
-                Err(Refused(stage, text)) => {
-                    Outcome { accelerated, ..Outcome::of(Status::Refused { stage: stage.to_string(), text }) }
-                }
-            })
-            .collect())
+                Err(refused) => Outcome { accelerated, ..Outcome::of(refused.into_status(&mut self.log)) },
+            };
+            outcomes.push(outcome);
+        }
+        Ok(outcomes)
     }
 }
 
@@ -136,18 +164,9 @@ fn options<'l>(environment: &Environment<'l>, mode: Mode) -> Result<Options<'l>,
     // The accelerator looks for the payload under the first name, the interpreter's set-up under the second.
     options.attach(c"xnnpack", mode.payload())?;
     options.attach(c"cpu_delegate", mode.payload())?;
-    // 2: messages are collected for `take_messages`.
-    options.attach(c"runtime_options_string", c"error_reporter_mode = 2\n")?;
+    // 1: messages go to standard error. Collected ones (2) are lost when there is no compiled model to ask for them.
+    options.attach(c"runtime_options_string", c"error_reporter_mode = 1\n")?;
     Ok(options)
-}
-
-/// The library's own words when it has any, else the status.
-fn refused(stage: &'static str, error: &CallError, words: &str) -> Refused {
-    let lines = words.lines().map(|l| l.trim().trim_start_matches("ERROR: ").trim());
-    let lines: Vec<&str> = lines
-        .filter(|l| !l.is_empty() && !l.starts_with("INFO:") && !l.starts_with(ffi::TRACE_MARK))
-        .collect();
-    Refused(stage, if lines.is_empty() { error.to_string() } else { lines.join("; ") })
 }
 
 /// Where in the signature the interface's inputs and outputs and the taps stand.
@@ -226,7 +245,7 @@ impl<'m> Ready<'m> {
         let inputs: Vec<&Buffer<'m>> = self.inputs.iter().map(|(_, b)| b).collect();
         let outputs: Vec<&Buffer<'m>> = self.outputs.iter().map(|(_, b)| b).collect();
         if let Err(e) = compiled.run(&inputs, &outputs) {
-            return Err(refused("run", &e, &compiled.take_messages()));
+            return Err(Refused("run", Problem::Call(e)));
         }
         let outputs = order.outputs.iter().map(|&at| self.read(at)).collect::<Result<_, _>>()?;
         let taps = order.taps.iter().filter_map(|&(t, at)| self.read(at).ok().map(|v| (t, v))).collect();
@@ -236,7 +255,7 @@ impl<'m> Ready<'m> {
     fn write(&mut self, set: &[Tensor], order: &Order) -> Result<(), Refused> {
         if set.len() != self.inputs.len() {
             let text = format!("the model has {} inputs, {} were given", self.inputs.len(), set.len());
-            return Err(Refused("inputs", text));
+            return Err(Refused("inputs", Problem::Ours(text)));
         }
         for ((tensor_type, buffer), &at) in self.inputs.iter_mut().zip(&order.inputs) {
             let tensor = &set[at];
@@ -249,18 +268,20 @@ impl<'m> Ready<'m> {
                 };
                 let text =
                     format!("input {at} is {wanted}, but {} {:?} was given", tensor.dtype(), tensor.shape);
-                return Err(Refused("inputs", text));
+                return Err(Refused("inputs", Problem::Ours(text)));
             }
-            buffer.write(&tensor.data.to_le_bytes()).map_err(|e| refused("inputs", &e, ""))?;
+            buffer.write(&tensor.data.to_le_bytes()).map_err(Refused::at("inputs"))?;
         }
         Ok(())
     }
 
     fn read(&self, at: usize) -> Result<Tensor, Refused> {
         let (tensor_type, buffer) = &self.outputs[at];
-        let bytes = buffer.read().map_err(|e| refused("outputs", &e, ""))?;
-        let strange =
-            || Refused("outputs", format!("output {at} has a type or shape that halfproof does not hold"));
+        let bytes = buffer.read().map_err(Refused::at("outputs"))?;
+        let strange = || {
+            let text = format!("output {at} has a type or shape that halfproof does not hold");
+            Refused("outputs", Problem::Ours(text))
+        };
         let (dtype, shape) = tensor_type.dtype().zip(tensor_type.shape()).ok_or_else(strange)?;
         let len = shape.iter().try_fold(dtype.size(), |n, &d| n.checked_mul(d)).ok_or_else(strange)?;
         let data = bytes.get(..len).and_then(|b| Data::from_le_bytes(dtype, b)).ok_or_else(strange)?;

@@ -86,3 +86,51 @@ pub(crate) fn endless() -> Model {
     );
     model(vec![main, condition, body])
 }
+
+/// One operator. `operands` are shape and, for a constant, its elements; operands without elements are the inputs.
+pub(crate) fn single(
+    builtin: Builtin,
+    options: Options,
+    operands: &[(&[i32], Option<&[f32]>)],
+    result: &[i32],
+) -> Model {
+    let count = i32::try_from(operands.len()).unwrap();
+    let mut model =
+        model(vec![SubGraph { name: "main".into(), outputs: vec![count], ..SubGraph::default() }]);
+    for (i, (shape, elements)) in (0..).zip(operands) {
+        let mut operand = tensor(format!("t{i}"), TensorType::Float32, shape);
+        match elements {
+            Some(elements) => {
+                operand.buffer = u32::try_from(model.buffers.len()).unwrap();
+                let bytes: Vec<u8> = elements.iter().flat_map(|x| x.to_le_bytes()).collect();
+                model.buffers.push(Buffer::new(bytes));
+            }
+            None => model.subgraphs[0].inputs.push(i),
+        }
+        model.subgraphs[0].tensors.push(operand);
+    }
+    let graph = &mut model.subgraphs[0];
+    graph.tensors.push(tensor("y", TensorType::Float32, result));
+    graph.operators = vec![Operator::builtin(builtin, (0..count).collect::<Vec<_>>(), [count], options)];
+    model
+}
+
+/// An input that is added to DEQUANTIZE of a float16 constant (1, 2, 3, 4), which is an output too.
+pub(crate) fn dequantized_constant() -> Model {
+    let mut half = tensor("half", TensorType::Float16, &[4]);
+    half.buffer = 1;
+    let float = |name: &str| tensor(name, TensorType::Float32, &[4]);
+    let mut model = model(vec![SubGraph {
+        name: "main".into(),
+        tensors: vec![float("x"), half, float("constant"), float("sum")],
+        inputs: vec![0],
+        outputs: vec![3, 2],
+        operators: vec![
+            Operator::builtin(Builtin::Dequantize, [1], [2], Options::None),
+            Operator::builtin(Builtin::Add, [0, 2], [3], Options::Add(options::Add::default())),
+        ],
+    }]);
+    let bytes: Vec<u8> = [0x3c00_u16, 0x4000, 0x4200, 0x4400].iter().flat_map(|h| h.to_le_bytes()).collect();
+    model.buffers.push(Buffer::new(bytes));
+    model
+}

@@ -1,0 +1,124 @@
+//! The faults of LiteRT 2.3.0 in `corpus/known-issues/litert`, shown by our own worker. When one of these fails, the
+//! pinned LiteRT no longer has the fault: delete the entry and the test.
+
+mod models;
+
+use halfproof_ir::Tensor;
+use halfproof_oracle::record::{Execution, Status};
+use halfproof_systems::runtimes::litert::{LiteRt, Mode};
+use halfproof_systems::worker::{Limits, Program};
+use halfproof_systems::{Runtime, Taps};
+use halfproof_wire::tflite::{self, Builtin, Model, Options, options};
+use std::io::Write;
+
+/// Runs a model in one mode; `None` after saying loudly that LiteRT is not installed.
+#[expect(clippy::unwrap_used, reason = "a test")]
+fn run(mode: Mode, model: &[u8], inputs: &[Tensor]) -> Option<Execution> {
+    let worker = Program { path: env!("CARGO_BIN_EXE_halfproof-worker").into(), args: vec![] };
+    match LiteRt::all(worker, Limits::default()) {
+        Ok(mut modes) => Some(modes.swap_remove(mode as usize).run(model, inputs, Taps::None)),
+        Err(why) => {
+            std::io::stderr().write_all(format!("SKIPPED, nothing was tested: {why}\n").as_bytes()).unwrap();
+            None
+        }
+    }
+}
+
+fn unary(builtin: Builtin, options: Options, inputs: &[f32], mode: Mode) -> Option<Vec<f64>> {
+    let shape = [i32::try_from(inputs.len()).ok()?];
+    let model = tflite::write(&models::single(builtin, options, &[(&shape, None)], &shape));
+    let run = run(mode, &model, &[Tensor::f32(vec![inputs.len()], inputs.to_vec())])?;
+    assert_eq!(run.status, Status::Ok);
+    run.outputs[0].floats()
+}
+
+fn response_normalization() -> Model {
+    let options = options::LocalResponseNormalization { radius: 1, bias: 1.0, alpha: 1.0, beta: 1.0 };
+    let shape: &[i32] = &[1, 1, 1, 4];
+    models::single(Builtin::LocalResponseNormalization, options.into(), &[(shape, None)], shape)
+}
+
+#[test]
+fn reference_lrn_window() {
+    let model = tflite::write(&response_normalization());
+    let inputs = [Tensor::f32(vec![1, 1, 1, 4], vec![1.0, 2.0, 3.0, 4.0])];
+    let Some(builtin) = run(Mode::Builtin, &model, &inputs) else { return };
+    let Some(reference) = run(Mode::Reference, &model, &inputs) else { return };
+    let near = |run: &Execution, expected: [f64; 4]| {
+        run.outputs[0].floats().is_some_and(|got| got.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6))
+    };
+    assert!(near(&builtin, [1.0 / 6.0, 2.0 / 15.0, 3.0 / 30.0, 4.0 / 26.0]), "{builtin:?}");
+    // The square of the last channel of each window is missing. That the modes differ at all also shows that both
+    // identifiers of the CPU options carry the payload.
+    assert!(near(&reference, [1.0 / 2.0, 2.0 / 6.0, 3.0 / 14.0, 4.0 / 26.0]), "{reference:?}");
+}
+
+#[test]
+fn unnamed_signature_entry() {
+    let model = include_bytes!("models/unnamed-signature-entry.tflite");
+    for mode in Mode::ALL {
+        let Some(run) = run(mode, model, &[Tensor::f32(vec![1, 4], vec![1.0; 4])]) else { return };
+        assert!(
+            matches!(&run.status, Status::Crashed { how }
+                if how.starts_with("SIGABRT in LiteRtGetCompiledModelInputBufferRequirements") && how.contains("logic_error")),
+            "{:?}",
+            run.status
+        );
+    }
+}
+
+#[test]
+fn xnnpack_dequantized_constant_output() {
+    let model = tflite::write(&models::dequantized_constant());
+    let inputs = [Tensor::f32(vec![4], vec![10.0; 4])];
+    let constant = Tensor::f32(vec![4], vec![1.0, 2.0, 3.0, 4.0]);
+    let Some(builtin) = run(Mode::Builtin, &model, &inputs) else { return };
+    let Some(delegated) = run(Mode::Xnnpack, &model, &inputs) else { return };
+    assert_eq!(builtin.outputs[1], constant);
+    assert_eq!(delegated.outputs[0], builtin.outputs[0]);
+    assert_ne!(delegated.outputs[1], constant);
+}
+
+#[test]
+fn xnnpack_fp16_constant_batch_matmul() {
+    let shape: &[i32] = &[1, 2, 2];
+    let operands = [(shape, None), (shape, Some(&[1.0_f32, 0.0, 0.0, 1.0][..]))];
+    let options = options::BatchMatMul::default();
+    let model = tflite::write(&models::single(Builtin::BatchMatmul, options.into(), &operands, shape));
+    let inputs = [Tensor::f32(vec![1, 2, 2], vec![0.0, 1.0, 2.0, 3.0])];
+    let Some(single) = run(Mode::Xnnpack, &model, &inputs) else { return };
+    let Some(half) = run(Mode::XnnpackFp16, &model, &inputs) else { return };
+    assert_eq!(single.status, Status::Ok);
+    assert!(
+        matches!(&half.status, Status::Cannot { why } if why.contains("failed to delegate BATCH_MATMUL")),
+        "{:?}",
+        half.status
+    );
+}
+
+#[test]
+fn xnnpack_fp16_gelu_tanh_large_negative() {
+    let options = options::Gelu { approximate: true };
+    let inputs = [-65504.0, -10000.0, -1000.0];
+    let Some(got) = unary(Builtin::Gelu, options.into(), &inputs, Mode::XnnpackFp16) else { return };
+    assert!(got.iter().zip(inputs).all(|(y, x)| (y / f64::from(x) - 5.4e-4).abs() < 1e-6), "{got:?}");
+}
+
+#[test]
+fn xnnpack_fp16_exp_never_small() {
+    let inputs = [-65504.0, -20.0, -11.0];
+    let Some(got) = unary(Builtin::Exp, Options::None, &inputs, Mode::XnnpackFp16) else { return };
+    assert_eq!(got, [1.0 / 32_768.0; 3]);
+}
+
+#[test]
+fn xnnpack_rsqrt_zero() {
+    let Some(got) = unary(Builtin::Rsqrt, Options::None, &[-0.0, 0.0, 4.0], Mode::Xnnpack) else { return };
+    assert!(got[0].is_nan() && got[1].is_nan() && got[2] == 0.5, "{got:?}");
+}
+
+#[test]
+fn xnnpack_exp_overflows_early() {
+    let Some(got) = unary(Builtin::Exp, Options::None, &[88.375, 88.4375], Mode::Xnnpack) else { return };
+    assert!(got[0].is_finite() && got[1].is_infinite(), "{got:?}");
+}

@@ -144,7 +144,7 @@ pub fn terminal(c: &Comparison, color: bool) -> String {
             if name == "new" {
                 text += &finding::render(f, paint);
             } else {
-                text += &format!("  [{}] {}: {}\n", f.id, f.class, f.title);
+                text += &format!("  {}\n", finding::line(f));
             }
         }
     }

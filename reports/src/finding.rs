@@ -30,6 +30,11 @@ pub(crate) fn render(finding: &Finding, paint: Paint) -> String {
     text
 }
 
+/// The finding on one line: `[SO-3f2a91] kernel: title`.
+pub(crate) fn line(finding: &Finding) -> String {
+    format!("[{}] {}: {}", finding.id, finding.class, one_line(&finding.title))
+}
+
 /// What there is to say, by name, in the order in which a reader asks.
 pub(crate) fn facts(finding: &Finding) -> Vec<(&'static str, String)> {
     let mut facts = vec![];

@@ -6,6 +6,8 @@ use crate::schema::{Coverage, Run};
 use crate::table::{Table, percent, thousands};
 use halfproof_oracle::verdict::Class;
 
+/// How many findings the terminal shows in full.
+const IN_FULL: usize = 20;
 /// How many operators the table of bits lost shows.
 const LOSSES_SHOWN: usize = 8;
 
@@ -21,14 +23,32 @@ pub fn terminal(run: &Run, color: bool) -> String {
         text += &format!("{}\n", paint.yellow(&line));
     }
     text += &format!("\n{}\n{}", figures(&run), verdicts(&run).text("  "));
-    for finding in &run.findings {
-        text += &format!("\n{}", finding::render(finding, paint));
-    }
+    text += &findings(&run, paint);
     let losses = losses(&run, LOSSES_SHOWN);
     if !losses.is_empty() {
         text += &format!("\n  bits lost to rounding, worst operators\n{}", losses.text("  "));
     }
     text += &format!("\n{}", conclusion(&run, paint));
+    text
+}
+
+/// New findings, the worst in full; known issues by a line each.
+fn findings(run: &Run, paint: Paint) -> String {
+    let mut text = String::new();
+    let (new, known): (Vec<_>, Vec<_>) = run.findings.iter().partition(|f| f.known_issue.is_none());
+    for finding in new.iter().take(IN_FULL) {
+        text += &format!("\n{}", finding::render(finding, paint));
+    }
+    let more = new.len().saturating_sub(IN_FULL);
+    if more > 0 {
+        text += &format!("\n  and {} more: see report.html\n", thousands(more as u64));
+    }
+    if !known.is_empty() {
+        text += "\n  known issues\n";
+        for finding in known {
+            text += &format!("  {}\n", paint.dim(&finding::line(finding)));
+        }
+    }
     text
 }
 

@@ -125,3 +125,13 @@ fn nothing_is_called_fixed_that_was_not_tested_again() {
         assert!(!c.caveats.is_empty());
     }
 }
+
+#[test]
+fn the_terminal_shows_the_worst_findings_and_counts_the_rest() {
+    let mut run = sample::run();
+    let kernel = run.findings[3].clone();
+    run.findings = vec![kernel; 300];
+    let text = terminal(&run, false);
+    assert_eq!(text.matches("kernel: litert").count(), 20);
+    assert!(text.contains("and 280 more: see report.html") && text.contains("300 new certified findings"));
+}

@@ -105,6 +105,9 @@ pub struct Contract {
     pub flush: bool,
     /// True when FLOAT32 tensors are held in binary16.
     pub force_f16: bool,
+    /// True when a float16 result may be read by the next operator before it is rounded: a runtime that computes
+    /// FLOAT16 graphs in binary32 and rounds only where a tensor leaves them.
+    pub excess: bool,
     /// False when storing rounds nothing: two f64 evaluations.
     pub rounds_storage: bool,
     /// How errors of sums add up.
@@ -126,6 +129,7 @@ impl Contract {
             accumulator: Format::Double,
             flush: false,
             force_f16: false,
+            excess: false,
             rounds_storage: false,
             growth: Growth::WorstCase,
             library: Library::Double,

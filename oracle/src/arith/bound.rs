@@ -115,7 +115,11 @@ impl Arith for Bound {
                 Enclosure { lo: Format::Single.round(x.lo), hi: Format::Single.round(x.hi), ..x }
             }
             DType::F16 | DType::F32 => {
-                let rounded = Enclosure { lo: Format::Half.round(x.lo), hi: Format::Half.round(x.hi), ..x };
+                let mut rounded =
+                    Enclosure { lo: Format::Half.round(x.lo), hi: Format::Half.round(x.hi), ..x };
+                if self.contract.excess {
+                    (rounded.lo, rounded.hi) = (rounded.lo.min(x.lo), rounded.hi.max(x.hi));
+                }
                 // Flushing may look at the number before it is rounded.
                 if self.contract.flush {
                     let lo = if flushed(x).lo == 0.0 { rounded.lo.min(0.0) } else { rounded.lo };

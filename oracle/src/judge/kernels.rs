@@ -7,11 +7,12 @@ use super::precision::{numbers, on_grid};
 use super::subject::{Point, narrowed};
 use crate::arith::{Bound, Enclosure, Nan};
 use crate::contract::Runtime;
+use crate::half as binary16;
 use crate::record::Execution;
 use crate::tflite::value;
 use crate::value::Value;
 use crate::verdict::{Blame, Class, Strength, Verdict};
-use halfproof_ir::Tensor;
+use halfproof_ir::{DType, Tensor};
 
 impl Point<'_> {
     /// Is every operator of an execution within its own bound? Needs taps.
@@ -38,7 +39,11 @@ impl Point<'_> {
             let values: Vec<Option<Value<Enclosure>>> = op
                 .operands
                 .iter()
-                .map(|t| t.and_then(seen).map(|t| held(t, force && !single, &bound)))
+                .map(|t| {
+                    let operand = held(seen((*t)?)?, force && !single, &bound);
+                    let computed = t.is_some_and(|t| self.subject.producer(t).is_some());
+                    Some(if bound.contract.excess && computed { before_rounding(operand) } else { operand })
+                })
                 .collect();
             let operands: Vec<Option<&Value<Enclosure>>> = values.iter().map(Option::as_ref).collect();
             let results = match program.step(index, &operands, &bound) {
@@ -109,6 +114,26 @@ impl Point<'_> {
 /// An operand as the kernel holds it: a float32 input of a forced kernel is rounded first.
 fn held(tensor: &Tensor, round: bool, bound: &Bound) -> Value<Enclosure> {
     if round && !on_grid(tensor) { value(&narrowed(tensor), bound) } else { value(tensor, bound) }
+}
+
+/// What an operand may have been before it was rounded to binary16: everything that rounds to it. FLOAT32 operands are
+/// as they are.
+fn before_rounding(operand: Value<Enclosure>) -> Value<Enclosure> {
+    let Value::Float(dtype @ DType::F16, mut array) = operand else { return operand };
+    for e in &mut array.data {
+        if !e.is_point() {
+            continue;
+        }
+        let half_ulp = |x: f64| 0.5 * binary16::ulp(x);
+        *e = if e.v == f64::INFINITY {
+            Enclosure { lo: binary16::OVERFLOW, ..*e }
+        } else if e.v == f64::NEG_INFINITY {
+            Enclosure { hi: -binary16::OVERFLOW, ..*e }
+        } else {
+            Enclosure { lo: e.v - half_ulp(e.v), hi: e.v + half_ulp(e.v), ..*e }
+        };
+    }
+    Value::Float(dtype, array)
 }
 
 /// Holds one result to its bound.

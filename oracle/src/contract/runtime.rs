@@ -106,7 +106,9 @@ const fn xnnpack_half() -> Contract {
         rounds_storage: true,
         growth: Growth::WorstCase,
         library: Library::XnnpackHalf,
-        verified: true,
+        // Single operators were measured exhaustively; how graphs are cut between float16 and float32 was not, so
+        // nothing that rests on it turns CI red.
+        verified: false,
         source: "XNNPACK x86 F16C kernels in LiteRT 2.3.0, measured on AVX2 without AVX512-FP16",
     }
 }

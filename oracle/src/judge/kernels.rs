@@ -20,7 +20,7 @@ impl Point<'_> {
         let runtime = Runtime::of_system(&execution.system).unwrap_or(Runtime::AnyHalf);
         let known = Runtime::of_system(&execution.system).is_some();
         let bound = Bound::new(runtime);
-        let force = bound.contract.force_f16;
+        let (force, excess) = (bound.contract.force_f16, bound.contract.excess);
         let program = &self.subject.program;
         let tensors = self.visible(execution);
         let mut total = Tally::default();
@@ -40,9 +40,11 @@ impl Point<'_> {
                 .operands
                 .iter()
                 .map(|t| {
-                    let operand = held(seen((*t)?)?, force && !single, &bound);
+                    let tensor = seen((*t)?)?;
+                    let operand = held(tensor, force && !single, &bound);
                     let computed = t.is_some_and(|t| self.subject.producer(t).is_some());
-                    Some(if bound.contract.excess && computed { before_rounding(operand) } else { operand })
+                    let rounded = tensor.dtype() == DType::F16 || (force && on_grid(tensor));
+                    Some(if excess && computed && rounded { before_rounding(operand) } else { operand })
                 })
                 .collect();
             let operands: Vec<Option<&Value<Enclosure>>> = values.iter().map(Option::as_ref).collect();
@@ -116,10 +118,9 @@ fn held(tensor: &Tensor, round: bool, bound: &Bound) -> Value<Enclosure> {
     if round && !on_grid(tensor) { value(&narrowed(tensor), bound) } else { value(tensor, bound) }
 }
 
-/// What an operand may have been before it was rounded to binary16: everything that rounds to it. FLOAT32 operands are
-/// as they are.
+/// What an operand may have been before it was rounded to binary16: everything that rounds to it.
 fn before_rounding(operand: Value<Enclosure>) -> Value<Enclosure> {
-    let Value::Float(dtype @ DType::F16, mut array) = operand else { return operand };
+    let Value::Float(dtype, mut array) = operand else { return operand };
     for e in &mut array.data {
         if !e.is_point() {
             continue;

@@ -265,7 +265,13 @@ impl Program {
         operands: &[Option<&Value<A::E>>],
         arith: &A,
     ) -> Result<Vec<Value<A::E>>, RunError> {
-        let arith = &arith.kernel(step.builtin, step.dtype);
+        // A convolution of one input channel is a depthwise one, and runtimes run it as such.
+        let single_channel = operands.get(1).is_some_and(|w| w.is_some_and(|w| w.shape().get(3) == Some(&1)));
+        let same_as = match step.builtin {
+            Builtin::Conv2d if single_channel => Builtin::DepthwiseConv2d,
+            builtin => builtin,
+        };
+        let arith = &arith.kernel(same_as, step.dtype);
         let exec = Exec { arith, operands, slots: &self.slots, results: &step.results };
         step.kernel.run(&exec).map_err(|reason| RunError::Operator {
             operator: at,

@@ -4,29 +4,19 @@
 //! must be as close as float32 arithmetic brings it. All must lie inside the enclosure that the bound arithmetic gives for
 //! these kernels.
 
-use halfproof_ir::{DType, Data, Tensor};
+mod tflite_models;
+
+use halfproof_ir::{DType, Tensor};
 use halfproof_oracle::arith::{Bound, Ideal};
 use halfproof_oracle::contract::Runtime;
 use halfproof_oracle::tflite::{Constants, Program};
 use halfproof_oracle::value::Value;
 use halfproof_wire::tflite::{Builtin, read};
-use std::io::Read;
-
-const CASES: &[u8] = include_bytes!("golden/tflite/cases.zip");
+use tflite_models::golden::{Case, OWN, cases, tensors};
 
 /// Units of float32 (2^-24) that a kernel may be off, relative to the largest result: rounding of sums of up to a
 /// hundred terms, and the polynomials of its transcendental functions.
 const UNITS: f64 = 8.0;
-
-/// The goldens are ours and well-formed.
-const OWN: &str = "a recorded case";
-
-struct Case {
-    name: String,
-    model: Vec<u8>,
-    inputs: Vec<u8>,
-    outputs: Vec<u8>,
-}
 
 /// Where LiteRT does not compute the definition: operator, part of the case's name, and what it does instead.
 const DISAGREEMENTS: &[(Builtin, &str, &str)] = &[(
@@ -62,45 +52,6 @@ fn is_exact(builtin: Builtin) -> bool {
             | B::LocalResponseNormalization
             | B::ResizeBilinear
     )
-}
-
-fn cases() -> Vec<(Builtin, Case)> {
-    let mut archive = zip::ZipArchive::new(std::io::Cursor::new(CASES)).expect(OWN);
-    let mut all = vec![];
-    for i in 0..archive.len() {
-        let mut entry = archive.by_index(i).expect(OWN);
-        let builtin = Builtin::from_name(&entry.name().expect(OWN)).expect(OWN);
-        let mut bytes = vec![];
-        entry.read_to_end(&mut bytes).expect(OWN);
-        let mut rest = bytes.as_slice();
-        let mut blob = || {
-            let (length, tail) = rest.split_first_chunk::<4>().expect(OWN);
-            let (blob, tail) = tail.split_at(u32::from_le_bytes(*length) as usize);
-            rest = tail;
-            (blob.to_vec(), tail.is_empty())
-        };
-        loop {
-            let [(name, _), (model, _), (inputs, _), (outputs, end)] = [blob(), blob(), blob(), blob()];
-            all.push((builtin, Case { name: String::from_utf8(name).expect(OWN), model, inputs, outputs }));
-            if end {
-                break;
-            }
-        }
-    }
-    all
-}
-
-/// Splits raw elements into tensors of the given forms.
-fn tensors<'a>(mut bytes: &[u8], forms: impl Iterator<Item = (DType, &'a [usize])>) -> Vec<Tensor> {
-    let tensors = forms
-        .map(|(dtype, shape)| {
-            let (head, tail) = bytes.split_at(shape.iter().product::<usize>() * dtype.size());
-            bytes = tail;
-            Tensor::new(shape, Data::from_le_bytes(dtype, head).expect(OWN))
-        })
-        .collect();
-    assert!(bytes.is_empty());
-    tensors
 }
 
 /// A planned case with the tensors that went in and came out.

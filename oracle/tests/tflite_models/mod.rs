@@ -1,5 +1,7 @@
-//! Small models, written down in a few lines.
+//! Models for tests: small ones written down in a few lines, and recorded ones.
 #![allow(dead_code, reason = "every test binary takes what it needs")]
+
+pub(crate) mod golden;
 
 use halfproof_ir::{Data, Tensor};
 use halfproof_wire::tflite::{self, Builtin, Model, Operator, Options, SubGraph, TensorType};

@@ -3,7 +3,8 @@
 mod tflite_models;
 
 use halfproof_ir::{DType, Data, Tensor};
-use halfproof_oracle::arith::Ideal;
+use halfproof_oracle::arith::{Bound, Enclosure, Ideal};
+use halfproof_oracle::contract::Runtime;
 use halfproof_oracle::tflite::{Constants, Kind, Program, ProgramError, RunError, tensor, value};
 use halfproof_oracle::value::Value;
 use halfproof_wire::tflite::{Activation, Builtin, Model, Options, Padding, TensorType, options};
@@ -204,4 +205,86 @@ fn a_fused_activation_clamps_a_convolution() {
     let x = Tensor::f32(vec![1, 3, 1, 1], vec![-1.0, 0.25, 2.0]);
     let run = program.run(&[x], Constants::Stored, &Ideal).unwrap();
     assert_eq!(floats(run.outputs().next().unwrap()), [1.5, 6.0, 2.0]);
+}
+
+/// Every float16 execution of `program` on `x`.
+fn enclosures(program: &Program, x: &Tensor) -> Vec<Option<Value<Enclosure>>> {
+    let bound = Bound::new(Runtime::AnyHalf);
+    program.run(std::slice::from_ref(x), Constants::Stored, &bound).expect("it runs").tensors
+}
+
+fn halves(shape: &[usize], data: &[f32]) -> Tensor {
+    Tensor::new(shape, Data::F16(data.iter().map(|&x| half::f16::from_f32(x)).collect()))
+}
+
+/// z = exp(x) of one row, which kernels give only to within a few units, then operators on z.
+fn powers(x: &[f32], more: impl FnOnce(&mut Builder, i32) -> Vec<i32>) -> (Program, Tensor, Vec<i32>) {
+    let mut b = Builder::new();
+    let input = b.input(TensorType::Float16, &[x.len()]);
+    let z = b.op(Builtin::Exp, &[input], Options::None, TensorType::Float16, &[x.len()]);
+    let results = more(&mut b, z);
+    let program = Program::new(&b.finish(&results)).expect("it plans");
+    (program, halves(&[x.len()], x), results)
+}
+
+fn at<E>(tensors: &[Option<Value<E>>], tensor: i32) -> &Value<E> {
+    tensors[usize::try_from(tensor).expect("an index")].as_ref().expect("a visible tensor")
+}
+
+fn decided(value: &Value<Enclosure>) -> Vec<bool> {
+    match value {
+        Value::Whole(_, a) => a.data.iter().map(|x| x.decided).collect(),
+        Value::Float(..) => panic!("{value:?} holds no integers"),
+    }
+}
+
+/// The powers of the first two differ by less than the float16 spacing there.
+const CLOSE: [f32; 3] = [0.5, 0.500_488_3, 0.25];
+
+#[test]
+fn a_choice_that_rounding_can_turn_is_one_or_the_other() {
+    let (program, x, results) = powers(&CLOSE, |b, z| {
+        let limit = b.constant(&halves(&[3], &[1.648_437_5, 8.0, 8.0]));
+        let less = b.op(Builtin::Less, &[z, limit], Options::None, TensorType::Bool, &[3]);
+        let ones = b.constant(&halves(&[], &[1.0]));
+        let nines = b.constant(&halves(&[], &[9.0]));
+        let picked = b.op(Builtin::SelectV2, &[less, ones, nines], Options::None, TensorType::Float16, &[3]);
+        vec![less, picked]
+    });
+    let tensors = enclosures(&program, &x);
+    assert_eq!(decided(at(&tensors, results[0])), [false, true, true]);
+    let Value::Float(_, picked) = at(&tensors, results[1]) else { panic!("not a float") };
+    assert!(picked.data[0].contains(1.0) && picked.data[0].contains(9.0));
+    assert!(picked.data[1].contains(1.0) && !picked.data[1].contains(9.0));
+}
+
+#[test]
+fn an_undecided_index_fetches_something_unknown() {
+    let (program, x, results) = powers(&CLOSE, |b, z| {
+        let axis = b.ints(&[], &[0]);
+        let options = options::ArgMax { output_type: TensorType::Int32 };
+        let index = b.op(Builtin::ArgMax, &[z, axis], options, TensorType::Int32, &[]);
+        let table = b.constant(&halves(&[3], &[5.0, 6.0, 7.0]));
+        let options = options::Gather { axis: 0, batch_dims: 0 };
+        let fetched = b.op(Builtin::Gather, &[table, index], options, TensorType::Float16, &[]);
+        vec![index, fetched]
+    });
+    let tensors = enclosures(&program, &x);
+    assert_eq!(decided(at(&tensors, results[0])), [false]);
+    let Value::Float(_, fetched) = at(&tensors, results[1]) else { panic!("not a float") };
+    assert!([5.0, 6.0, 7.0, 1e4].iter().all(|&x| fetched.data[0].contains(x)));
+}
+
+#[test]
+fn places_that_rounding_can_exchange_are_undecided_in_top_k() {
+    let (program, x, results) = powers(&[0.25, CLOSE[0], CLOSE[1], 3.0], |b, z| {
+        let k = b.ints(&[], &[4]);
+        let (values, indices) = (b.tensor(TensorType::Float16, &[4]), b.tensor(TensorType::Int32, &[4]));
+        b.operator(Builtin::TopkV2, &[z, k], &[values, indices], Options::None);
+        vec![values, indices]
+    });
+    let tensors = enclosures(&program, &x);
+    assert_eq!(decided(at(&tensors, results[1])), [true, false, false, true]);
+    let run = program.run(&[x], Constants::Stored, &Ideal).unwrap().tensors;
+    assert!((floats(at(&run, results[0]))[0] - 3f64.exp()).abs() < 1e-12);
 }

@@ -80,6 +80,10 @@ impl Arith for Ideal {
         a.iter().sum::<f64>() + 0.0
     }
 
+    fn blend(&self, a: &[f64], weights: &[f64]) -> f64 {
+        a.iter().zip(weights).map(|(x, w)| x * w).sum()
+    }
+
     fn softmax(&self, row: &[f64], beta: f64, log: bool) -> Vec<f64> {
         let max = row.iter().copied().fold(f64::NEG_INFINITY, larger);
         if log {

@@ -6,7 +6,10 @@ use halfproof_ir::{DType, Data};
 use halfproof_wire::tflite::{Builtin, Options};
 
 /// No tensor of a program has more elements, so that index arithmetic cannot overflow and memory stays bounded.
-pub(super) const MAX_ELEMENTS: usize = 1 << 28;
+pub(super) const MAX_ELEMENTS: usize = 1 << 27;
+
+/// No axis is longer, so that tables with an entry per coordinate stay small.
+pub(super) const MAX_EXTENT: usize = 1 << 24;
 
 /// An operand as its planner sees it.
 #[derive(Clone, Copy)]
@@ -167,17 +170,13 @@ pub(super) fn shape(extents: &[i64]) -> Result<Vec<usize>, Fault> {
     let mut elements: usize = 1;
     let mut result = Vec::with_capacity(extents.len());
     for &e in extents {
-        match usize::try_from(e) {
-            Ok(e) if e <= MAX_ELEMENTS => result.push(e),
-            _ => return Err(Fault::malformed(format!("shape {extents:?}"))),
-        }
+        let extent = usize::try_from(e).map_err(|_| Fault::malformed(format!("shape {extents:?}")))?;
+        elements = elements.saturating_mul(extent);
+        result.push(extent);
     }
-    for &e in &result {
-        elements = elements.saturating_mul(e);
-    }
-    if elements > MAX_ELEMENTS {
+    if elements > MAX_ELEMENTS || result.iter().any(|&e| e > MAX_EXTENT) {
         return Err(Fault::unsupported(format!(
-            "shape {extents:?} has more than {MAX_ELEMENTS} elements; use smaller tensors"
+            "shape {extents:?} has more than {MAX_ELEMENTS} elements or an extent above {MAX_EXTENT}"
         )));
     }
     Ok(result)

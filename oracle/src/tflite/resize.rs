@@ -81,7 +81,7 @@ fn between(mode: Mode, i: usize, input: usize, output: usize) -> Between {
     let denominator = 2 * denominator;
     let floor = shifted.div_euclid(denominator);
     let rest = shifted.rem_euclid(denominator);
-    #[expect(clippy::cast_precision_loss, reason = "extents are below 2^28, so both are below 2^58")]
+    #[expect(clippy::cast_precision_loss, reason = "extents are at most 2^24")]
     clamped(floor, rest as f64 / denominator as f64, input)
 }
 
@@ -100,13 +100,13 @@ fn spot(mode: Mode, i: usize, input: usize, output: usize) -> Spot {
         return vec![centre];
     }
     let (numerator, denominator) = fraction(mode, i, input, output);
-    #[expect(clippy::cast_precision_loss, reason = "extents are below 2^28, so both are below 2^57")]
+    #[expect(clippy::cast_precision_loss, reason = "extents are at most 2^24")]
     let full = numerator as f64 / denominator as f64;
     // The scale, the product and the half pixel are rounded once each; the fourth rounding is for their products.
     let reach = 4.0 * 2f64.powi(-24) * full;
     let exact = if mode.half_pixel { full - 0.5 } else { full };
     let place = |x: f64| {
-        #[expect(clippy::cast_possible_truncation, reason = "coordinates are below 2^28")]
+        #[expect(clippy::cast_possible_truncation, reason = "coordinates are at most 2^24")]
         clamped(x.floor() as i64, x - x.floor(), input)
     };
     vec![centre, place(exact - reach), place(exact + reach)]

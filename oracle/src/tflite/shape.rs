@@ -147,7 +147,7 @@ pub(super) fn plan_range(call: &Call<'_>) -> Result<Planned, Fault> {
     ensure!(delta != 0.0, "range with a step of 0");
     let count = ((limit - start) / delta).ceil().max(0.0);
     ensure!(count.is_finite(), "range from {start} to {limit} by {delta}");
-    if count > plan::MAX_ELEMENTS as f64 {
+    if count > plan::MAX_EXTENT as f64 {
         return Err(Fault::unsupported(format!("a range of {count} elements")));
     }
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked just before")]

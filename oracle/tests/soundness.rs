@@ -331,7 +331,7 @@ fn no_correct_execution_is_outside_its_bound() {
 #[test]
 #[ignore = "minutes; prints the figures of docs/oracle.md"]
 fn figures_of_a_long_run() {
-    let mut score = simulate(777, 600_000);
+    let mut score = simulate(778, 600_000);
     println!(
         "{} executions, {} elements, {} outside, {:.2} % not finite",
         score.executions,

@@ -56,7 +56,8 @@ impl Bound {
         let exact = Ideal.softmax(&centres, beta, log);
         let top = row.iter().map(|x| x.hi * beta).fold(f64::NEG_INFINITY, f64::max);
         let regular = beta > 0.0 && row.iter().all(|x| x.nan == Nan::Impossible) && top.is_finite();
-        if !regular || row.iter().any(|x| x.hi == f64::NEG_INFINITY) && row.len() == 1 {
+        // A row that may be all -inf has no largest element: -inf - -inf.
+        if !regular || row.iter().all(|x| x.lo == f64::NEG_INFINITY) {
             return self.irregular_softmax(row, &exact, log);
         }
         let errors = self.softmax_errors(row.len(), beta);

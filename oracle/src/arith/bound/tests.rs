@@ -125,6 +125,17 @@ fn a_fully_masked_row_is_nan_for_certain() {
 }
 
 #[test]
+fn a_row_that_may_be_all_masked_may_be_nan() {
+    let bound = Bound::under(Contract::half());
+    let maybe = Enclosure::of(-50_000.0, f64::NEG_INFINITY, -40_000.0);
+    for log in [false, true] {
+        assert!(bound.softmax(&[maybe, maybe], 1.0, log).iter().all(|p| p.nan == Nan::Possible));
+    }
+    let anchored = bound.softmax(&[maybe, Enclosure::point(0.0)], 1.0, false);
+    assert!(anchored.iter().all(|p| p.nan == Nan::Impossible));
+}
+
+#[test]
 fn double_precision_bounds_are_about_an_ulp_wide() {
     let bound = Bound::new(Runtime::Double);
     let x = bound.apply(Function::Tanh, bound.add(Enclosure::point(0.1), Enclosure::point(0.2)));

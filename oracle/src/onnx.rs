@@ -41,7 +41,7 @@ pub use error::{EvalError, OpError};
 
 use crate::arith::{Arith, Function};
 use crate::value::{Array, Value, Whole};
-use halfproof_ir::{Dim, Graph, Op, Tensor, ValueId};
+use halfproof_ir::{DType, Dim, Graph, Op, Tensor, ValueId};
 use operands::Operands;
 
 /// The values of a graph's tensors.
@@ -124,7 +124,16 @@ fn define<A: Arith>(
         return Ok(());
     }
     match graph.constant(id) {
-        Some(tensor) => values[id.index()] = Some(named(graph, id, load(tensor, arith))?),
+        Some(tensor) => {
+            let value = match named(graph, id, load(tensor, arith))? {
+                // A constant may hold more exact elements than its declared type can: see `Graph`.
+                Value::Float(DType::F64, array) if graph.value(id).dtype == Some(DType::F32) => {
+                    Value::Float(DType::F32, array)
+                }
+                value => value,
+            };
+            values[id.index()] = Some(value);
+        }
         None => {
             let tensor = graph.value(id).name.clone();
             return Err(EvalError::Undefined { tensor, user: user.to_string() });

@@ -122,10 +122,11 @@ const NO_REFERENCE_KERNEL: [(Builtin, &str); 3] = [
 ];
 
 /// Operators whose builtin and reference kernels refuse FLOAT16; true where XNNPACK takes it.
-const NO_FLOAT16_KERNEL: [(Builtin, bool); 49] = [
+const NO_FLOAT16_KERNEL: [(Builtin, bool); 50] = [
     (Builtin::Abs, true),
     (Builtin::AddN, false),
     (Builtin::ArgMax, false),
+    (Builtin::ArgMin, false),
     (Builtin::AveragePool2d, true),
     (Builtin::BatchMatmul, true),
     (Builtin::Ceil, true),

@@ -83,8 +83,12 @@ impl Runtime {
             Runtime::Interpreter { .. } | Runtime::AnyHalf => base,
             Runtime::XnnpackX86 | Runtime::XnnpackHalfX86 => match xnnpack_kernel(base, builtin) {
                 Some(contract) => contract,
+                // Where the delegate leaves an operator to the builtin kernels, what they read may not be what a tap
+                // shows: see `excess`.
                 None => {
-                    Contract { force_f16: base.force_f16, ..litert_kernel(litert_builtin(), builtin, dtype) }
+                    let kernel = litert_kernel(litert_builtin(), builtin, dtype);
+                    let verified = kernel.verified && !base.force_f16;
+                    Contract { force_f16: base.force_f16, excess: base.excess, verified, ..kernel }
                 }
             },
             Runtime::LiteRtBuiltin => litert_kernel(base, builtin, dtype),

@@ -19,6 +19,9 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Subject<'a> {
     pub(super) graph: &'a Graph,
+    /// The source graph with exact constants where the converter says that it recognised one behind its float32
+    /// rounding; `None` when it says so nowhere.
+    restated: Option<Graph>,
     pub(super) request: &'a Request,
     pub(super) provenance: &'a Provenance,
     pub(super) bytes: usize,
@@ -112,7 +115,8 @@ impl<'a> Subject<'a> {
             .filter_map(|o| names.get(o.source.as_str()).map(|&id| (id, o)))
             .collect();
         let bytes = conversion.model.len();
-        Ok(Subject { graph, request, provenance, bytes, model, program, exact, origins })
+        let restated = restated(graph, provenance);
+        Ok(Subject { graph, restated, request, provenance, bytes, model, program, exact, origins })
     }
 
     /// How the interface tensor `tensor` holds the source value `id`.
@@ -200,7 +204,7 @@ impl<'a> Subject<'a> {
         let seen = self.seen(source);
         let reference = match reference {
             Some(r) if same_bits(&r.inputs, &seen) => Arc::clone(r),
-            _ => Arc::new(Reference::new(self.graph, &seen)?),
+            _ => Arc::new(Reference::new(self.restated.as_ref().unwrap_or(self.graph), &seen)?),
         };
         Ok(Point { subject: self, inputs, reference, bounds: BTreeMap::new() })
     }
@@ -268,6 +272,29 @@ impl Subject<'_> {
             })
             .collect()
     }
+}
+
+/// The rewrite that replaces the float32 root of two (or its inverse) in a spelled-out GELU by the exact one.
+const EXACT_GELU_ROOT: &str = "exact-gelu-root";
+
+/// The source graph with those constants replaced; each must be the float32 rounding of what replaces it, so that a
+/// rewrite cannot hide a wrong constant.
+fn restated(graph: &Graph, provenance: &Provenance) -> Option<Graph> {
+    let mut restated: Option<Graph> = None;
+    for rewrite in provenance.rewrites.iter().filter(|r| r.rule == EXACT_GELU_ROOT) {
+        let at = graph.values.iter().position(|v| v.name == rewrite.at);
+        let Some((at, tensor)) = at.and_then(|at| Some((at, graph.values[at].constant.as_ref()?))) else {
+            continue;
+        };
+        let is_rounding = f64::from(rewrite.to as f32) == rewrite.from;
+        if is_rounding && tensor.len() == 1 && tensor.floats() == Some(vec![rewrite.from]) {
+            let exact = Tensor::new(tensor.shape.clone(), Data::F64(vec![rewrite.to]));
+            let graph = restated.get_or_insert_with(|| graph.clone());
+            graph.values[at].dtype = Some(DType::F32);
+            graph.values[at].constant = Some(Arc::new(exact));
+        }
+    }
+    restated
 }
 
 /// FLOAT32 elements rounded to binary16, type kept.

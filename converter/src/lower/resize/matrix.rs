@@ -79,18 +79,20 @@ impl Line {
                     0.0
                 }
             }
+            // `length_resized` of the formulas is the (whole) length of the result, as ONNX Runtime reads them too; the
+            // onnx package's own reference uses the length before it is rounded down.
             CoordinateMode::AlignCorners => {
-                if wide == 1.0 {
+                if self.output == 1 {
                     0.0
                 } else {
-                    x * (input - 1.0) / (wide - 1.0)
+                    x * (input - 1.0) / (self.output as f64 - 1.0)
                 }
             }
             CoordinateMode::Asymmetric => x / self.scale,
             CoordinateMode::TfCropAndResize => {
                 let (start, end) = self.roi;
                 if self.output > 1 {
-                    start * (input - 1.0) + x * (end - start) * (input - 1.0) / (wide - 1.0)
+                    start * (input - 1.0) + x * (end - start) * (input - 1.0) / (self.output as f64 - 1.0)
                 } else {
                     0.5 * (start + end) * (input - 1.0)
                 }

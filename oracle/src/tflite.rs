@@ -27,6 +27,7 @@ mod operands;
 mod order;
 mod pad;
 mod plan;
+mod planner;
 mod pool;
 mod program;
 mod reduce;

@@ -175,7 +175,7 @@ fn constant(op: &Op, operands: &[Option<Operand<'_>>], types: &[Type]) -> Option
         }
         _ => match infer::reduction(op) {
             Some(_) => reduce::evaluate(op, operands, result),
-            None => arith::evaluate(op, &inputs, result),
+            None => arith::evaluate(op, &inputs, operands.first().copied().flatten()?.ty.dtype, result),
         },
     };
     one.map(|data| vec![data])

@@ -69,3 +69,42 @@ pub(super) fn version(builtin: Builtin, op: &Operator, tensors: &[Tensor]) -> i3
         _ => 1,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use halfproof_wire::tflite::options;
+
+    fn of(builtin: Builtin, shapes: &[&[i32]], dtype: TensorType, options: impl Into<Options>) -> i32 {
+        let tensor = |s: &&[i32]| Tensor { shape: s.to_vec(), dtype, ..Tensor::default() };
+        let tensors: Vec<Tensor> = shapes.iter().map(tensor).collect();
+        let inputs: Vec<i32> = (0..).take(shapes.len()).collect();
+        version(builtin, &Operator::builtin(builtin, inputs, vec![0], options), &tensors)
+    }
+
+    #[test]
+    fn float16_raises_no_version_but_that_of_dequantize() {
+        let add = || options::Add::default();
+        for dtype in [TensorType::Float16, TensorType::Float32] {
+            assert_eq!(of(Builtin::Add, &[&[2], &[2]], dtype, add()), 1);
+        }
+        assert_eq!(of(Builtin::Dequantize, &[&[2]], TensorType::Float16, Options::None), 3);
+        assert_eq!(of(Builtin::Dequantize, &[&[2]], TensorType::Float32, Options::None), 1);
+    }
+
+    #[test]
+    fn rank_broadcast_and_options_raise_it_as_published() {
+        let float = TensorType::Float16;
+        assert_eq!(of(Builtin::Transpose, &[&[1; 5], &[5]], float, Options::None), 4);
+        assert_eq!(of(Builtin::Transpose, &[&[1; 6], &[6]], float, Options::None), 6);
+        assert_eq!(of(Builtin::Sub, &[&[1, 2, 2, 2, 2], &[2]], float, Options::None), 3);
+        assert_eq!(of(Builtin::Sub, &[&[2, 2, 2, 2, 2], &[2, 2, 2, 2, 2]], float, Options::None), 1);
+        assert_eq!(of(Builtin::BroadcastTo, &[&[2], &[2]], float, Options::None), 2);
+        let dense = |keep_num_dims| options::FullyConnected { keep_num_dims, ..Default::default() };
+        assert_eq!(of(Builtin::FullyConnected, &[&[1, 2], &[3, 2]], float, dense(false)), 6);
+        assert_eq!(of(Builtin::FullyConnected, &[&[1, 2], &[3, 2], &[3]], float, dense(true)), 5);
+        assert_eq!(of(Builtin::FullyConnected, &[&[1, 2], &[3, 2], &[3]], float, dense(false)), 1);
+        let half_pixel = options::ResizeBilinear { half_pixel_centers: true, ..Default::default() };
+        assert_eq!(of(Builtin::ResizeBilinear, &[&[1, 2, 2, 1], &[2]], float, half_pixel), 3);
+    }
+}

@@ -6,9 +6,11 @@ use halfproof_ir::ops::GeluMode;
 use halfproof_ir::{DType, Data, Op, Tensor};
 
 /// Evaluates an elementwise operator, a Cast or a Range on constants; `None` for every other one.
-pub(super) fn evaluate(op: &Op, inputs: &[Option<&Tensor>], result: &Type) -> Option<Data> {
+///
+/// `from` is the declared element type of the first operand.
+pub(super) fn evaluate(op: &Op, inputs: &[Option<&Tensor>], from: DType, result: &Type) -> Option<Data> {
     match op {
-        Op::Cast(_) => return cast(inputs[0]?, result.dtype),
+        Op::Cast(_) => return cast(inputs[0]?, from, result.dtype),
         Op::Range => return range(inputs, result),
         Op::Clip => return clip(inputs, result),
         Op::And | Op::Or | Op::Xor | Op::Not => return logic(op, inputs, result),
@@ -20,7 +22,11 @@ pub(super) fn evaluate(op: &Op, inputs: &[Option<&Tensor>], result: &Type) -> Op
         if inputs.len() == 1
             && let Some(f) = unary(op)
         {
-            return Some(Data::F64(first.floats()?.into_iter().map(f).collect()));
+            let mut floats = first.floats()?;
+            if matches!(op, Op::Floor | Op::Ceil | Op::Round) {
+                floats.iter_mut().for_each(|x| *x = settled(*x, from));
+            }
+            return Some(Data::F64(floats.into_iter().map(f).collect()));
         }
         if let Some(compare) = comparison(op) {
             let (a, b) = (floats(first)?, floats(inputs[1]?)?);
@@ -202,8 +208,19 @@ fn clip(inputs: &[Option<&Tensor>], result: &Type) -> Option<Data> {
     super::integers(result.dtype, x.integers()?.into_iter().map(|x| x.max(low).min(high)).collect())
 }
 
+/// A float as it is in its declared type, for operators that make whole numbers of it.
+///
+/// Exporters compute extents in float32 and rely on its rounding: 13 * 2.3076923 is 30 there, and 29.9999997 exactly.
+fn settled(x: f64, dtype: DType) -> f64 {
+    match dtype {
+        DType::F16 => crate::constants::round(x).to_f64(),
+        DType::F32 => f64::from(x as f32),
+        _ => x,
+    }
+}
+
 /// Floats keep their f64 elements whatever float type they are cast to: constants are rounded once, at the end.
-fn cast(x: &Tensor, to: DType) -> Option<Data> {
+fn cast(x: &Tensor, from: DType, to: DType) -> Option<Data> {
     if let Some(floats) = x.floats() {
         if to.is_float() {
             return Some(x.data.clone());
@@ -212,7 +229,7 @@ fn cast(x: &Tensor, to: DType) -> Option<Data> {
             return Some(Data::Bool(floats.iter().map(|&x| x != 0.0).collect()));
         }
         let whole = |x: f64| {
-            let x = x.trunc();
+            let x = settled(x, from).trunc();
             // Outside of this the result is not defined, and runtimes differ.
             #[expect(clippy::cast_possible_truncation, reason = "checked to be in range")]
             (x.abs() < 9e18).then_some(x as i64)

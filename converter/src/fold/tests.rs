@@ -95,6 +95,19 @@ fn integers_divide_toward_zero_and_never_wrap() {
 }
 
 #[test]
+fn extents_computed_in_float32_round_as_float32_does() {
+    let mut g = Graph::new("g");
+    let n = constant(&mut g, "n", Tensor::ints([13]));
+    let n = g.add_node(Cast { to: DType::F32, ..Cast::default() }, &[n], "float");
+    let scale = constant(&mut g, "scale", Tensor::f32([1], vec![30.0 / 13.0]));
+    let scaled = g.add_node(Op::Mul, &[n, scale], "scaled");
+    let floor = g.add_node(Op::Floor, &[scaled], "floor");
+    let y = g.add_node(Cast { to: DType::I64, ..Cast::default() }, &[floor], "y");
+    assert!(13.0 * f64::from(30.0f32 / 13.0) < 30.0);
+    assert_eq!(result(g, y), Tensor::ints([30]));
+}
+
+#[test]
 fn expanding_one_element_to_millions_is_left_to_the_runtime() {
     let expand = |extent: i64| {
         let mut g = Graph::new("g");

@@ -239,6 +239,7 @@ impl Pipeline {
                     if execution.taps.is_empty() && execution.status == Status::Ok {
                         depends_on_taps(&mut about);
                     }
+                    clamps(&mut about);
                     answers.extend(about);
                 }
                 report.times.push(("judge executions".into(), clock.lap()));
@@ -268,10 +269,28 @@ impl Pipeline {
 
 /// Says of a wrong output that it is another one when intermediate tensors are kept: memory that is used twice.
 fn depends_on_taps(answers: &mut [Answer]) {
-    for answer in answers.iter_mut().filter(|a| a.question == Question::Precision && !a.verdict.class.is_fine()) {
+    for answer in
+        answers.iter_mut().filter(|a| a.question == Question::Precision && !a.verdict.class.is_fine())
+    {
         answer.verdict.text = "an output is wrong and changes when intermediate tensors are kept".to_string();
         // The operator that writes the output is not to blame: whoever overwrites its operands is.
         answer.verdict.place.operator = None;
+    }
+}
+
+/// Says of a wrong element that it is the largest finite number where the result is infinite: the clamp of a fused
+/// activation that is not there. One cause, whatever the operator.
+fn clamps(answers: &mut [Answer]) {
+    for answer in answers.iter_mut().filter(|a| !a.verdict.class.is_fine()) {
+        let clamped = answer.verdict.numbers.is_some_and(|n| {
+            let largest = [f64::from(f32::MAX), 65504.0].contains(&n.actual.abs());
+            largest && (n.expected.is_infinite() || n.expected.abs() > 65504.0)
+        });
+        if clamped && matches!(answer.question, Question::Kernels | Question::Precision) {
+            answer.verdict.class = Class::Kernel;
+            answer.verdict.text = "an infinite result is clamped to the largest finite number".to_string();
+            answer.verdict.place.operator = None;
+        }
     }
 }
 

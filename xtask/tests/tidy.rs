@@ -20,8 +20,8 @@ fn sources() -> Vec<PathBuf> {
         .map(|f| root().join(f))
         .collect();
     while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).unwrap() {
-            let path = entry.unwrap().path();
+        for entry in std::fs::read_dir(&folder).expect("a folder of ours") {
+            let path = entry.expect("an entry of it").path();
             if path.is_dir() && !path.ends_with("target") {
                 folders.push(path);
             } else if path.extension().is_some_and(|e| e == "rs") {

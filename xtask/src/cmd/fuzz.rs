@@ -134,7 +134,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         precisions: precisions(&args.precision)?,
         kinds: InputKind::ALL.to_vec(),
     };
-    let known = store::known_issues(Path::new("corpus")).map_err(Failure::harness)?;
+    let known = store::known_issues(Path::new("corpus/known-issues")).map_err(Failure::harness)?;
     std::fs::create_dir_all(&args.out)
         .map_err(|e| Failure::bad_input(format!("{}: cannot be created: {e}", args.out.display())))?;
     // Fail before the work, not after it: the folder must take files.

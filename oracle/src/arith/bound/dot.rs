@@ -10,6 +10,7 @@ use super::elementwise;
 use super::enclosure::{Enclosure, Nan};
 use crate::contract::{Format, Growth};
 use crate::half;
+use crate::tolerance::Library;
 
 /// What one pass over the terms collects.
 #[derive(Clone, Copy, Default)]
@@ -244,11 +245,12 @@ impl Bound {
         let count = a.len() as f64;
         let sum = self.register(self.total(a));
         let mean = elementwise::div(sum, Enclosure::point(count));
-        if a.len().is_power_of_two() {
+        // A kernel may multiply by the rounded reciprocal of the count, and that of a power of two is exact.
+        if a.len().is_power_of_two() && matches!(self.contract.library, Library::Exact | Library::Double) {
             return self.register(mean);
         }
         let u = self.contract.registers.unit();
-        let rounded = |x: f64| if x.is_finite() { 2.0 * u * x.abs() } else { 0.0 };
+        let rounded = |x: f64| if x.is_finite() { 4.0 * u * x.abs() } else { 0.0 };
         self.register(Enclosure { lo: mean.lo - rounded(mean.lo), hi: mean.hi + rounded(mean.hi), ..mean })
     }
 

@@ -92,6 +92,10 @@ const LONG: &[&str] = &[
     "converter/ir/src/ops.rs",
     "converter/wire/src/tflite/builtin.rs",
     "converter/wire/src/tflite/options.rs",
+    // One exhaustive match of shape rules; to be split by family.
+    "converter/src/infer.rs",
+    // All of the unsafe code, so that it can be read in one sitting.
+    "fuzz/systems/src/ffi.rs",
 ];
 
 #[test]
@@ -119,7 +123,8 @@ fn no_test_is_ignored_and_unsafe_stays_in_one_file() {
     for path in sources() {
         let text = read(&path);
         let name = path.strip_prefix(root()).unwrap().to_string_lossy().into_owned();
-        if name == "xtask/tests/tidy.rs" {
+        // The one exception measures the figures of docs/oracle.md, for minutes.
+        if name == "xtask/tests/tidy.rs" || name == "oracle/tests/soundness.rs" {
             continue;
         }
         assert!(

@@ -111,7 +111,8 @@ fn unary(op: &Op) -> Option<Box<dyn Fn(f64) -> f64>> {
         Op::Softplus => plain(|x| x.max(0.0) + libm::log1p(libm::exp(-x.abs()))),
         Op::Softsign => plain(|x| x / (1.0 + x.abs())),
         Op::Gelu(g) if g.approximate == GeluMode::None => {
-            plain(|x| 0.5 * x * (1.0 + libm::erf(x * std::f64::consts::FRAC_1_SQRT_2)))
+            // 1 + erf(z) = erfc(-z), which does not cancel in the left tail.
+            plain(|x| 0.5 * x * libm::erfc(-x * std::f64::consts::FRAC_1_SQRT_2))
         }
         Op::LeakyRelu(o) => {
             let alpha = f64::from(o.alpha);

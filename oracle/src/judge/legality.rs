@@ -93,6 +93,10 @@ impl Subject<'_> {
         if self.program.outputs().contains(&index) {
             return true;
         }
+        // What is too small for float32 as well is 0 there, and is judged by its exact value.
+        if self.exact.get(&index).is_some_and(|v| v.iter().any(|&x| x != 0.0 && half::round(x) == 0.0)) {
+            return true;
+        }
         let stored = self.constant_elements(index);
         stored
             .iter()

@@ -66,7 +66,15 @@ impl Line {
     fn coordinate(&self, o: usize, mode: CoordinateMode) -> f64 {
         let (input, x) = (self.input as f64, o as f64);
         let wide = self.scale * input;
+        // Where the scale is the quotient of the lengths, whole numbers keep ties exact.
+        let output = self.output as f64;
+        let whole = self.scale == output / input;
         match mode {
+            CoordinateMode::HalfPixel if whole => ((2.0 * x + 1.0) * input - output) / (2.0 * output),
+            CoordinateMode::PytorchHalfPixel if whole && self.output > 1 => {
+                ((2.0 * x + 1.0) * input - output) / (2.0 * output)
+            }
+            CoordinateMode::Asymmetric if whole => x * input / output,
             CoordinateMode::HalfPixel => (x + 0.5) / self.scale - 0.5,
             CoordinateMode::HalfPixelSymmetric => {
                 let adjustment = self.output as f64 / wide;

@@ -249,9 +249,10 @@ impl Bound {
         if a.len().is_power_of_two() && matches!(self.contract.library, Library::Exact | Library::Double) {
             return self.register(mean);
         }
-        let u = self.contract.registers.unit();
-        let rounded = |x: f64| if x.is_finite() { 4.0 * u * x.abs() } else { 0.0 };
-        self.register(Enclosure { lo: mean.lo - rounded(mean.lo), hi: mean.hi + rounded(mean.hi), ..mean })
+        // It may also scale the elements before it adds them, so the error follows their size, not that of the mean.
+        let size = a.iter().map(Enclosure::magnitude).sum::<f64>() / count;
+        let reach = if size.is_finite() { 4.0 * self.contract.registers.unit() * size } else { 0.0 };
+        self.register(Enclosure { lo: mean.lo - reach, hi: mean.hi + reach, ..mean })
     }
 
     /// A weighted sum whose weights come from coordinates: each formula rounds a few times per element and weight.

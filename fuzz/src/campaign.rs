@@ -4,20 +4,26 @@
 //! index. Groups of equal findings are represented by their smallest index, so the outcome does not depend on arrival.
 //!
 //! What a test does is the caller's (`pipeline`); what is printed is the caller's too: this module emits [`Event`]s.
+//! A campaign that was killed goes on from its [`Journal`].
 
+mod done;
+mod journal;
 mod tally;
 
+pub use done::Done;
+pub use journal::{Journal, JournalError};
 pub use tally::Tally;
 
 use crate::triage::Signature;
 use halfproof_oracle::verdict::Verdict;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-/// When a campaign ends.
+/// When a campaign ends; what was done before it was resumed counts.
 #[derive(Clone, Copy, Debug)]
 pub enum Until {
     /// After that many tests.
@@ -33,8 +39,6 @@ pub struct Schedule {
     pub until: Until,
     /// Worker threads.
     pub jobs: usize,
-    /// First test index: where a resumed campaign goes on.
-    pub start: u64,
     /// This shard and the number of shards: test i belongs to shard i mod n.
     pub shard: (u64, u64),
 }
@@ -49,7 +53,7 @@ pub struct Seen {
 }
 
 /// All findings with one signature.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Group {
     /// The smallest index of a test that showed it.
     pub index: u64,
@@ -62,13 +66,8 @@ pub struct Group {
 /// What a campaign tells while it runs.
 #[derive(Clone, Debug)]
 pub enum Event<'a> {
-    /// Tests were done.
-    Progress {
-        /// So far.
-        tally: &'a Tally,
-        /// Time since the start.
-        elapsed: Duration,
-    },
+    /// Tests were done; this is everything so far.
+    Progress(&'a Outcome),
     /// A signature was seen for the first time (another test may yet show it with a smaller index).
     New {
         /// The signature.
@@ -79,27 +78,52 @@ pub enum Event<'a> {
 }
 
 /// What a campaign learnt.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Outcome {
     /// Counts.
     pub tally: Tally,
     /// Groups by signature.
     pub groups: BTreeMap<Signature, Group>,
-    /// The first index that was not run.
-    pub next: u64,
+    /// Which tests were run.
+    pub done: Done,
     /// How long it took.
     pub elapsed: Duration,
+}
+
+impl Outcome {
+    /// Adds a finding; true when its signature is new.
+    fn add(&mut self, index: u64, seen: Seen) -> bool {
+        *self.tally.findings.entry(seen.verdict.class).or_default() += 1;
+        let group = Group { index, verdict: seen.verdict, occurrences: 1 };
+        match self.groups.entry(seen.signature) {
+            Entry::Vacant(slot) => {
+                slot.insert(group);
+                true
+            }
+            Entry::Occupied(mut slot) => {
+                let old = slot.get_mut();
+                let occurrences = old.occurrences + 1;
+                // A group without occurrences was read from a journal; the test that showed it has run again.
+                if index < old.index || old.occurrences == 0 {
+                    *old = group;
+                }
+                old.occurrences = occurrences;
+                false
+            }
+        }
+    }
 }
 
 /// Tests handed out at a time: few enough that the end is sharp, many enough that threads seldom meet.
 const CHUNK: u64 = 16;
 
-/// Runs a campaign. `worker` makes each thread's own state; the state's function runs the test of an index, counts it
-/// and gives its findings.
+/// Runs a campaign, or goes on with one: `begun` is what was done before (nothing, by default). `worker` makes each
+/// thread's own state; the state's function runs the test of an index, counts it and gives its findings.
 ///
 /// Stops early when `cancel` becomes true; what was done until then is kept.
 pub fn run<F>(
     schedule: &Schedule,
+    begun: Outcome,
     cancel: &AtomicBool,
     worker: impl Fn(usize) -> F + Sync,
     mut on_event: impl FnMut(Event<'_>),
@@ -108,71 +132,60 @@ where
     F: FnMut(u64, &mut Tally) -> Vec<Seen>,
 {
     let begin = Instant::now();
-    let next = AtomicU64::new(schedule.start);
-    let mut outcome = Outcome { next: schedule.start, ..Outcome::default() };
-    let (send, receive) = mpsc::sync_channel::<(u64, Tally, Vec<(u64, Seen)>)>(64);
+    let before = begun.elapsed;
+    let next = AtomicU64::new(begun.done.next());
+    let done = begun.done.clone();
+    let mut outcome = begun;
+    let (send, receive) = mpsc::sync_channel::<(u64, u64, Tally, Vec<(u64, Seen)>)>(64);
     let (shard, shards) = schedule.shard;
+    let until = schedule.until;
     std::thread::scope(|scope| {
         for job in 0..schedule.jobs.max(1) {
-            let (send, next, worker) = (send.clone(), &next, &worker);
-            let until = schedule.until;
-            let start = schedule.start;
+            let (send, next, done, worker) = (send.clone(), &next, &done, &worker);
             scope.spawn(move || {
                 let mut examine = worker(job);
                 loop {
-                    if cancel.load(Ordering::Relaxed) {
+                    let late = matches!(until, Until::Time(limit) if before + begin.elapsed() >= limit);
+                    if late || cancel.load(Ordering::Relaxed) {
                         return;
                     }
-                    let size = match until {
-                        Until::Runs(_) => CHUNK,
-                        Until::Time(limit) if begin.elapsed() >= limit => return,
-                        Until::Time(_) => CHUNK,
-                    };
-                    let from = next.fetch_add(size, Ordering::Relaxed);
+                    let from = next.fetch_add(CHUNK, Ordering::Relaxed);
                     let to = match until {
-                        Until::Runs(n) => (from + size).min(start + n),
-                        Until::Time(_) => from + size,
+                        Until::Runs(n) => (from + CHUNK).min(n),
+                        Until::Time(_) => from + CHUNK,
                     };
                     if from >= to {
                         return;
+                    }
+                    if done.contains(from, to) {
+                        continue;
                     }
                     let (mut tally, mut found) = (Tally::default(), vec![]);
                     for index in (from..to).filter(|i| i % shards == shard) {
                         tally.totals.tests += 1;
                         found.extend(examine(index, &mut tally).into_iter().map(|seen| (index, seen)));
                     }
-                    if send.send((to, tally, found)).is_err() {
+                    if send.send((from, to, tally, found)).is_err() {
                         return;
                     }
                 }
             });
         }
         drop(send);
-        for (to, mut tally, found) in receive {
-            outcome.next = outcome.next.max(to);
+        for (from, to, tally, found) in receive {
             for (index, seen) in found {
-                *tally.findings.entry(seen.verdict.class).or_default() += 1;
-                let group = Group { index, verdict: seen.verdict, occurrences: 1 };
-                match outcome.groups.entry(seen.signature) {
-                    Entry::Vacant(slot) => {
-                        on_event(Event::New { signature: slot.key(), group: &group });
-                        slot.insert(group);
-                    }
-                    Entry::Occupied(mut slot) => {
-                        let old = slot.get_mut();
-                        let occurrences = old.occurrences + 1;
-                        if index < old.index {
-                            *old = group;
-                        }
-                        old.occurrences = occurrences;
-                    }
+                let signature = seen.signature.clone();
+                if outcome.add(index, seen) {
+                    on_event(Event::New { signature: &signature, group: &outcome.groups[&signature] });
                 }
             }
             outcome.tally.merge(tally);
-            on_event(Event::Progress { tally: &outcome.tally, elapsed: begin.elapsed() });
+            outcome.done.add(from, to);
+            outcome.elapsed = before + begin.elapsed();
+            on_event(Event::Progress(&outcome));
         }
     });
-    outcome.elapsed = begin.elapsed();
+    outcome.elapsed = before + begin.elapsed();
     outcome
 }
 

@@ -3,5 +3,7 @@
 pub mod campaign;
 pub mod generate;
 pub mod minimise;
+pub mod mutate;
 pub mod pipeline;
+pub mod targets;
 pub mod triage;

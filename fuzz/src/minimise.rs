@@ -4,8 +4,8 @@
 //! Not here: what a failure is (the caller's predicate), how failures are told apart (`triage::signature`).
 
 mod order;
-mod passes;
-mod surgery;
+pub(crate) mod passes;
+pub(crate) mod surgery;
 
 pub use order::{Size, size};
 

@@ -2,12 +2,13 @@
 
 use crate::schema::{Figure, Loss};
 use halfproof_ir::Precision;
+use serde::{Deserialize, Serialize};
 
 /// Eighths of a bit from 0 to 11, and one bucket for more.
 const STEPS: usize = 8 * 11 + 2;
 
 /// Counts of tensors by bits lost.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LossTally {
     /// Bucket 0: none. Bucket i: more than (i-1)/8 and at most i/8 bits. The last: more than 11 bits.
     steps: Vec<u64>,

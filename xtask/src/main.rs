@@ -25,6 +25,8 @@ enum Command {
     Triage(cmd::triage::Args),
     /// Replay the corpus: regressions, real models, known issues.
     Regress(cmd::regress::Args),
+    /// Work on the corpus itself.
+    Corpus(cmd::corpus::Args),
     /// Tell new, fixed and less precise from one run to another.
     Compare(cmd::compare::Args),
     /// Render a run as HTML, Markdown and JUnit XML.
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
         Command::Convert(args) => cmd::convert::run(args),
         Command::Triage(args) => cmd::triage::run(args),
         Command::Regress(args) => cmd::regress::run(args),
+        Command::Corpus(args) => cmd::corpus::run(args),
         Command::Compare(args) => cmd::compare::run(args),
         Command::Report(args) => cmd::report::run(args),
         Command::Bench(args) => cmd::bench::run(args),

@@ -1,18 +1,19 @@
 //! Counts of a campaign. Every count is a sum or a maximum, so tallies merge in any order to the same figures.
 
-use halfproof_ir::{Graph, Precision};
+use halfproof_ir::{Graph, Precision, ValueId};
 use halfproof_oracle::record::{Execution, Status};
 use halfproof_oracle::verdict::{Class, Verdict};
 use halfproof_reports::LossTally;
 use halfproof_reports::schema::{Cell, Coverage, Losses, OutputLoss, Run, Stage, Totals};
-use std::collections::BTreeMap;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Operator, strategy and system.
 type Field = (String, Precision, String);
 
 /// Everything that is counted.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Tally {
     /// Tests, executions, verdicts, elements.
     pub totals: Totals,
@@ -24,6 +25,9 @@ pub struct Tally {
     pub refusals: BTreeMap<(String, String), u64>,
     /// Time by stage, and how many tests went through it.
     pub stages: BTreeMap<String, (Duration, u64)>,
+    /// Element types that operators were seen to make and to read: what could follow what.
+    makes: BTreeSet<(String, String)>,
+    reads: BTreeSet<(String, String)>,
     cells: BTreeMap<Field, BTreeMap<Class, u64>>,
     losses: BTreeMap<Field, LossTally>,
     outputs: Vec<OutputLoss>,
@@ -33,6 +37,16 @@ impl Tally {
     /// Counts what a graph covers.
     pub fn cover(&mut self, graph: &Graph, input_kind: &str) {
         let c = &mut self.coverage;
+        for node in &graph.nodes {
+            // Integers that shape a result (axes, extents) are no data that one operator makes for the next.
+            let typed = |id: &ValueId| {
+                let v = graph.value(*id);
+                Some((node.op.name().to_string(), v.dtype?.short().to_string()))
+            };
+            let data = |id: &&ValueId| graph.constant(**id).is_none();
+            self.makes.extend(node.outputs.iter().flatten().filter_map(typed));
+            self.reads.extend(node.inputs.iter().flatten().filter(data).filter_map(typed));
+        }
         let mut producer: Vec<Option<&str>> = vec![None; graph.values.len()];
         for node in &graph.nodes {
             count(&mut c.operators, node.op.name());
@@ -143,6 +157,8 @@ impl Tally {
         add(&mut self.coverage.dtypes, other.coverage.dtypes);
         add(&mut self.coverage.sizes, other.coverage.sizes);
         add(&mut self.coverage.inputs, other.coverage.inputs);
+        self.makes.extend(other.makes);
+        self.reads.extend(other.reads);
         add(&mut self.findings, other.findings);
         add(&mut self.refusals, other.refusals);
         for (name, (time, n)) in other.stages {
@@ -168,7 +184,7 @@ impl Tally {
             .filter(|o| !run.coverage.operators.contains_key(**o))
             .map(ToString::to_string)
             .collect();
-        run.coverage.possible_pairs = (operators.len() * operators.len()) as u64;
+        run.coverage.possible_pairs = possible_pairs(&self.makes, &self.reads);
         run.cells = self
             .cells
             .into_iter()
@@ -196,6 +212,14 @@ impl Tally {
 
 /// Tests whose outputs are kept one by one.
 const KEPT: u64 = 300;
+
+/// Pairs of operators of which the second reads an element type that the first makes.
+fn possible_pairs(makes: &BTreeSet<(String, String)>, reads: &BTreeSet<(String, String)>) -> u64 {
+    let pairs = makes.iter().flat_map(|(from, made)| {
+        reads.iter().filter(move |(_, read)| read == made).map(move |(to, _)| (from, to))
+    });
+    pairs.collect::<BTreeSet<_>>().len() as u64
+}
 
 /// The slot of a name; the name is copied only when it is new.
 fn entry<'m, V: Default>(map: &'m mut BTreeMap<String, V>, name: &str) -> &'m mut V {

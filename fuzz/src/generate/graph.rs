@@ -15,11 +15,13 @@ pub struct Options {
     pub max_elements: usize,
     /// Only these operators (ONNX names); empty for all.
     pub ops: Vec<String>,
+    /// Two operators (ONNX names), the second to read a result of the first where their types allow it.
+    pub pair: Option<(&'static str, &'static str)>,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { max_nodes: 8, max_elements: 2048, ops: vec![] }
+        Options { max_nodes: 8, max_elements: 2048, ops: vec![], pair: None }
     }
 }
 
@@ -89,6 +91,8 @@ pub(super) struct Builder<'d> {
     graph: Graph,
     pool: Vec<Item>,
     constants: Vec<(ValueId, Vec<usize>, Span)>,
+    /// The tensor that the next operator is to read, if it can.
+    wanted: Option<ValueId>,
 }
 
 /// A random valid graph: a function of the decisions and the options alone.
@@ -97,7 +101,10 @@ pub fn generate(dna: Dna<'_>, options: &Options) -> Graph {
     let draws: Vec<&Draw> =
         DRAWS.iter().filter(|d| options.ops.is_empty() || options.ops.iter().any(|o| o == d.name)).collect();
     let total: usize = draws.iter().map(|d| d.weight).sum();
-    let wanted = b.dna.between(1, options.max_nodes.max(1));
+    // The pair has its room at the end; what stands before it makes its operands.
+    let room_for_pair = if options.pair.is_some() { 2 } else { 0 };
+    let most = options.max_nodes.saturating_sub(room_for_pair);
+    let wanted = b.dna.between(1, most.max(1));
     let mut misses = 0;
     while b.graph.nodes.len() < wanted && misses < 12 && !draws.is_empty() {
         let mut ticket = b.dna.below(total);
@@ -114,6 +121,9 @@ pub fn generate(dna: Dna<'_>, options: &Options) -> Graph {
             misses += 1;
         }
     }
+    if let Some((first, second)) = options.pair {
+        b.pair(first, second);
+    }
     if b.graph.nodes.is_empty() {
         // Nothing fitted (a narrow `ops`, or no bytes left): the smallest graph that is still one.
         let id = b.pool[0].id;
@@ -121,6 +131,37 @@ pub fn generate(dna: Dna<'_>, options: &Options) -> Graph {
         b.emit(Op::Identity, &[id], item.dtype, item.shape, item.span);
     }
     b.finish()
+}
+
+/// A valid graph with one operator more (and its helpers), reading what the graph computes; `None` when the operator that
+/// was drawn fits nowhere. The tensors of `graph` need declared types and static shapes.
+pub fn extend(mut graph: Graph, mut dna: Dna<'_>, options: &Options) -> Option<Graph> {
+    // Names of the builder's own kind would meet those of an earlier extension.
+    for (i, value) in graph.values.iter_mut().enumerate() {
+        value.name = format!("t{i}");
+    }
+    for (i, node) in graph.nodes.iter_mut().enumerate() {
+        node.name = format!("m{i}");
+    }
+    let pool = graph.values.iter().enumerate().filter(|(_, v)| v.constant.is_none()).map(|(i, v)| {
+        let id = ValueId(u32::try_from(i).ok()?);
+        let (dtype, shape) = (v.dtype?, v.static_shape()?);
+        Some(Item { id, dtype, shape, span: Span::around_zero(5.0), uses: 0 })
+    });
+    let pool: Vec<Item> = pool.collect::<Option<_>>()?;
+    if pool.is_empty() {
+        return None;
+    }
+    let kind = *dna.pick(&[ElementKind::Gaussian, ElementKind::Lattice, ElementKind::Rounded]);
+    let before = std::mem::take(&mut graph.outputs);
+    let draw = dna.pick(DRAWS);
+    let max_elements = options.max_elements;
+    let mut b = Builder { dna, kind, max_elements, graph, pool, constants: vec![], wanted: None };
+    (draw.draw)(&mut b)?;
+    let mut graph = b.finish();
+    let new: Vec<ValueId> = before.into_iter().filter(|id| !graph.outputs.contains(id)).collect();
+    graph.outputs.extend(new);
+    Some(graph)
 }
 
 impl<'d> Builder<'d> {
@@ -138,6 +179,7 @@ impl<'d> Builder<'d> {
             graph: Graph::new("generated"),
             pool: vec![],
             constants: vec![],
+            wanted: None,
         };
         let inputs = *b.dna.pick(&[1, 1, 1, 2, 2, 3]);
         for i in 0..inputs {
@@ -145,6 +187,22 @@ impl<'d> Builder<'d> {
             b.add_input(format!("x{i}"), DType::F32, shape);
         }
         b
+    }
+
+    /// Draws two operators, the second on a result of the first.
+    fn pair(&mut self, first: &str, second: &str) {
+        let find = |name: &str| DRAWS.iter().find(|d| d.name == name);
+        let (Some(first), Some(second)) = (find(first), find(second)) else { return };
+        let Some(result) = (0..4).find_map(|_| (first.draw)(self)) else { return };
+        for _ in 0..4 {
+            self.wanted = Some(result.id);
+            let drawn = (second.draw)(self).is_some();
+            // Still wanted: the operator was drawn on other operands, or not at all.
+            if drawn && self.wanted.take().is_none() {
+                return;
+            }
+        }
+        self.wanted = None;
     }
 
     fn add_input(&mut self, name: String, dtype: DType, shape: Vec<usize>) {
@@ -201,6 +259,11 @@ impl<'d> Builder<'d> {
         if candidates.is_empty() {
             return None;
         }
+        if let Some(&at) = candidates.iter().find(|&&i| Some(self.pool[i].id) == self.wanted) {
+            self.wanted = None;
+            self.pool[at].uses += 1;
+            return Some(self.pool[at].clone());
+        }
         let last = candidates.len() - 1;
         let at = match self.dna.below(4) {
             0 | 1 => last,
@@ -226,6 +289,12 @@ impl<'d> Builder<'d> {
 
     /// A float tensor whose elements are positive: one from the pool, or |x| + 1/2 of another.
     pub(super) fn positive(&mut self) -> Option<Item> {
+        // A pair that was asked for is made even where it leaves the domain: NaN is a result like others.
+        if self.wanted.is_some()
+            && let Some(item) = self.float(|_| true)
+        {
+            return Some(item);
+        }
         if let Some(item) = self.float(|i| i.span.low > 0.05 && i.span.high < 1e4) {
             return Some(item);
         }

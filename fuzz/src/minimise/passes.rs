@@ -8,10 +8,10 @@ use halfproof_ir::{Data, Op, Tensor, ValueId};
 use std::sync::Arc;
 
 /// One pass.
-pub(super) type Pass = fn(&Specimen, usize) -> Option<Option<Specimen>>;
+pub(crate) type Pass = fn(&Specimen, usize) -> Option<Option<Specimen>>;
 
 /// In the order in which they pay: large cuts first.
-pub(super) const ALL: &[Pass] = &[
+pub(crate) const ALL: &[Pass] = &[
     single_output,
     keep_window,
     output_at_node,

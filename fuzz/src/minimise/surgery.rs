@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 /// Removes what is dead, declares the type and shape of every tensor from an exact evaluation, and gives `None` when the
 /// case is not well-formed or cannot be evaluated (a shape that no longer fits).
-pub(super) fn settle(specimen: &Specimen) -> Option<Specimen> {
+pub(crate) fn settle(specimen: &Specimen) -> Option<Specimen> {
     let mut s = sweep(specimen)?;
     for id in s.graph.inputs.clone() {
         let at = s.graph.inputs.iter().position(|&i| i == id)?;

@@ -1,7 +1,7 @@
 //! The minimiser on faults that are planted in the predicate.
 
 use super::*;
-use crate::generate::{Dna, InputKind, Options, generate, inputs};
+use crate::generate::{Dna, InputKind, Options, extend, generate, inputs};
 use halfproof_ir::Op;
 
 fn specimens() -> impl Iterator<Item = Specimen> {
@@ -82,4 +82,29 @@ fn a_value_that_matters_is_kept() {
     let small = minimise(s, Budget::default(), large);
     assert!(large(&small.specimen));
     assert!(!large(&small.nearest_good.expect("zeros are tried")));
+}
+
+/// A graph as long as a user's model: each operator reads what the graph had computed so far.
+fn long(nodes: usize) -> Specimen {
+    let options = Options { max_elements: 64, ..Options::default() };
+    let mut graph = generate(Dna::from_seed(3), &options);
+    for seed in 0.. {
+        if let Some(longer) = extend(graph.clone(), Dna::from_seed(seed), &options) {
+            graph = longer;
+        }
+        if graph.nodes.len() >= nodes {
+            break;
+        }
+    }
+    let inputs = inputs(&graph, InputKind::Gaussian, 1);
+    Specimen { graph, inputs }
+}
+
+#[test]
+fn a_fault_in_a_model_of_five_hundred_nodes_is_found_in_few_steps() {
+    let start = long(500);
+    let guilty = start.graph.nodes[311].op.name().to_string();
+    let small = minimise(start, Budget::default(), |c| has(c, &guilty));
+    assert_eq!(small.specimen.graph.nodes.len(), 1, "{guilty}");
+    assert!(small.attempts < 500, "{} attempts", small.attempts);
 }

@@ -1,6 +1,6 @@
 //! Which test an index is: graph, strategy, inputs, and the opset of its file.
 
-use crate::generate::{Dna, InputKind, Options, Stream, generate, inputs};
+use crate::generate::{DRAWS, Dna, InputKind, Options, Stream, generate, inputs};
 use halfproof_ir::{Graph, Precision, Request, Tensor};
 use halfproof_wire::onnx::Opset;
 
@@ -38,12 +38,32 @@ impl Plan {
         let mut stream = Stream::new(
             self.seed.wrapping_mul(0x9e37_79b9).wrapping_add(index.wrapping_mul(0xd134_2543_de82_ef95)),
         );
-        let graph = generate(Dna::from_seed(stream.next_u64()), &self.generator);
+        let pair = if index % 2 == 1 { self.pair(index / 2) } else { None };
+        let options = Options { pair, ..self.generator.clone() };
+        let graph = generate(Dna::from_seed(stream.next_u64()), &options);
         let precision = self.precisions[(index % self.precisions.len() as u64) as usize];
         let kind = self.kinds[stream.below(self.kinds.len() as u64) as usize];
         let inputs = inputs(&graph, kind, stream.next_u64());
         let opset = if stream.below(4) == 0 { Opset(9 + stream.below(13) as u16) } else { Opset::of(&graph) };
         Trial { graph, request: Request::new(precision), kind, inputs, opset }
+    }
+}
+
+impl Plan {
+    /// The pair of operators that a directed test is to contain: all of them in turn, in an order in which neighbors
+    /// have nothing in common, so that any stretch of tests sees a fair sample.
+    fn pair(&self, turn: u64) -> Option<(&'static str, &'static str)> {
+        let ops = &self.generator.ops;
+        let names: Vec<&'static str> =
+            DRAWS.iter().map(|d| d.name).filter(|n| ops.is_empty() || ops.iter().any(|o| o == n)).collect();
+        if names.is_empty() || self.generator.max_nodes < 3 {
+            return None;
+        }
+        let n = names.len() as u64;
+        // A stride without a factor in common with n^2 visits every pair once before any comes again.
+        let stride = [7919u64, 7907, 7901].into_iter().find(|p| !n.is_multiple_of(*p))?;
+        let at = (u128::from(turn) * u128::from(stride) % u128::from(n * n)) as u64;
+        Some((names[(at / n) as usize], names[(at % n) as usize]))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::exit::{Exit, Failure, Outcome};
 use halfproof_reports::{Run, compare};
+use halfproof_wire::file::write_atomically;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +16,9 @@ pub(crate) struct Args {
     /// Print Markdown, for a job summary.
     #[arg(long)]
     markdown: bool,
+    /// Afterwards put NEW in the place of OLD, for the next comparison; an OLD that is not there yet is no error.
+    #[arg(long)]
+    keep: bool,
 }
 
 /// Reads a run.json.
@@ -27,11 +31,28 @@ pub(crate) fn read_run(path: &Path) -> Result<Run, Failure> {
 
 /// Compares two runs; exit code 1 when something new is certain or an output has become less precise.
 pub(crate) fn run(args: &Args) -> Outcome {
-    let comparison = compare::compare(&read_run(&args.old)?, &read_run(&args.new)?);
+    let new = read_run(&args.new)?;
+    if args.keep && !args.old.exists() {
+        keep(&args.old, &new)?;
+        anstream::println!("nothing to compare with yet; kept as {}", args.old.display());
+        return Ok(Exit::Clean);
+    }
+    let comparison = compare::compare(&read_run(&args.old)?, &new);
     if args.markdown {
         anstream::println!("{}", compare::markdown(&comparison));
     } else {
         anstream::println!("{}", compare::terminal(&comparison, std::io::stdout().is_terminal()));
     }
+    if args.keep {
+        keep(&args.old, &new)?;
+    }
     Ok(if comparison.is_red() { Exit::NewFindings } else { Exit::Clean })
+}
+
+fn keep(path: &Path, run: &Run) -> Result<(), Failure> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)
+            .map_err(|e| Failure::bad_input(format!("{}: cannot be created: {e}", folder.display())))?;
+    }
+    write_atomically(path, run.to_json().as_bytes()).map_err(Failure::bad_input)
 }

@@ -1,6 +1,8 @@
 //! `fuzz`: the campaign.
 
-use super::{report, systems};
+mod resume;
+
+use super::{libfuzzer, report, systems};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::progress::Progress;
 use halfproof_corpus::known_issue::Sighting;
@@ -14,6 +16,7 @@ use halfproof_ir::Precision;
 use halfproof_reports::schema::{KnownIssue, System, SystemKind};
 use halfproof_reports::{Run, terminal};
 use halfproof_wire::file::write_atomically;
+use serde::{Deserialize, Serialize};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,19 +24,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Options of `fuzz`.
-#[derive(clap::Args, Debug)]
+#[derive(clap::Args, Clone, Debug, Serialize, Deserialize)]
 #[command(
-    after_help = "Examples:\n  cargo xtask fuzz\n  cargo xtask fuzz --time 2h --seed 20261123\n  cargo xtask fuzz --runs 100000 --ops Conv,Softmax --precision full"
+    after_help = "Examples:\n  cargo xtask fuzz\n  cargo xtask fuzz --time 2h --seed 20261123\n  cargo xtask fuzz --runs 100000 --ops Conv,Softmax --precision full\n  cargo xtask fuzz --resume reports/latest"
 )]
 pub(crate) struct Args {
-    /// How long to run: 90s, 5m, 2h.
-    #[arg(long, default_value = "60s", value_parser = duration, conflicts_with = "runs")]
-    time: Duration,
+    /// How long to run: 90s, 5m, 2h; 60s where neither this nor --runs is given.
+    #[arg(long, value_parser = duration, conflicts_with = "runs")]
+    time: Option<Duration>,
     /// How many tests to run instead.
     #[arg(long)]
     runs: Option<u64>,
-    /// The seed from which every test follows.
-    #[arg(long, default_value_t = 1)]
+    /// The seed from which every test follows: a number, or `today` for the date as one (20261123).
+    #[arg(long, default_value = "1", value_parser = seed)]
     seed: u64,
     /// Threads; one per core by default.
     #[arg(long)]
@@ -62,6 +65,35 @@ pub(crate) struct Args {
     /// Where to write run.json, findings and reports.
     #[arg(long, default_value = "reports/latest")]
     out: PathBuf,
+    /// What draws the tests: our generator, or libFuzzer by way of cargo-fuzz (installed where it is absent).
+    #[arg(long, value_enum, default_value_t = Engine::Generate)]
+    engine: Engine,
+    /// With --engine libfuzzer: one target only; fuzz/README.md lists them.
+    #[arg(long)]
+    target: Option<String>,
+    /// With --engine libfuzzer: none, or address (needs nightly Rust).
+    #[arg(long, default_value = "none", value_parser = ["none", "address"])]
+    sanitizer: String,
+    /// Go on with the campaign that was killed while it wrote to this folder: its options hold, except that --time,
+    /// --runs and --jobs may be given anew.
+    #[arg(long, value_name = "DIR", conflicts_with = "out")]
+    #[serde(skip)]
+    resume: Option<PathBuf>,
+}
+
+/// What draws the tests.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Engine {
+    /// Our generator, from a seed.
+    Generate,
+    /// libFuzzer, guided by coverage.
+    Libfuzzer,
+}
+
+impl Args {
+    fn until(&self) -> Until {
+        self.runs.map_or(Until::Time(self.time.unwrap_or(Duration::from_secs(60))), Until::Runs)
+    }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -79,6 +111,11 @@ fn duration(text: &str) -> Result<Duration, String> {
         return Err(format!("\"{text}\" is out of range"));
     }
     Ok(Duration::from_secs_f64(number * seconds))
+}
+
+fn seed(text: &str) -> Result<u64, String> {
+    let number = if text == "today" { today().replace('-', "") } else { text.to_string() };
+    number.parse().map_err(|_| format!("\"{text}\" is no seed; write a number, or today"))
 }
 
 fn shard(text: &str) -> Result<(u64, u64), String> {
@@ -123,6 +160,22 @@ fn pipeline(args: &Args) -> Result<(Pipeline, systems::Opened), Failure> {
 
 /// Runs a campaign and writes its report; exit code 1 when something new is certain.
 pub(crate) fn run(args: &Args) -> Outcome {
+    if args.engine == Engine::Libfuzzer {
+        let time = args.time.unwrap_or(Duration::from_secs(60));
+        return libfuzzer::run(
+            args.target.as_deref(),
+            time,
+            args.runs,
+            args.seed,
+            &args.sanitizer,
+            &args.out,
+        );
+    }
+    let (args, journal, begun) = match &args.resume {
+        Some(folder) => resume::open(args, folder)?,
+        None => (args.clone(), None, campaign::Outcome::default()),
+    };
+    let args = &args;
     systems::check_runtimes(&args.runtime)?;
     let plan = Plan {
         seed: args.seed,
@@ -135,17 +188,16 @@ pub(crate) fn run(args: &Args) -> Outcome {
         kinds: InputKind::ALL.to_vec(),
     };
     let known = store::known_issues(Path::new("corpus/known-issues")).map_err(Failure::harness)?;
-    std::fs::create_dir_all(&args.out)
-        .map_err(|e| Failure::bad_input(format!("{}: cannot be created: {e}", args.out.display())))?;
-    // Fail before the work, not after it: the folder must take files.
-    write_atomically(&args.out.join(".writable"), b"").map_err(Failure::bad_input)?;
-    let _ = std::fs::remove_file(args.out.join(".writable"));
-
     let opened = systems::open(&args.runtime);
+    let converter = systems::converter(&args.converter)?;
+    // Fail before the work, not after it: the folder must take files.
+    let mut journal = match journal {
+        Some(journal) => journal,
+        None => resume::create(args)?,
+    };
     opened.warn();
     let mut result = Run::new(command(args), args.seed);
     result.systems = opened.systems();
-    let converter = systems::converter(&args.converter)?;
     result.systems.push(System {
         name: converter.name().to_string(),
         kind: SystemKind::Converter,
@@ -156,19 +208,19 @@ pub(crate) fn run(args: &Args) -> Outcome {
     result.host = format!("{} {}, {} cores", std::env::consts::OS, std::env::consts::ARCH, cores());
 
     let jobs = args.jobs.unwrap_or_else(cores).max(1);
-    let schedule = Schedule {
-        until: args.runs.map_or(Until::Time(args.time), Until::Runs),
-        jobs,
-        start: 0,
-        shard: args.shard,
-    };
+    let schedule = Schedule { until: args.until(), jobs, shard: args.shard };
     let cancel = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&cancel);
     // A second handler cannot be set in tests that call this twice; the first one then stays.
     let _ = ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed));
-    let progress = Progress::new(args.runs.unwrap_or(args.time.as_secs()));
+    let progress = Progress::new(match schedule.until {
+        Until::Runs(n) => n,
+        Until::Time(time) => time.as_secs(),
+    });
+    let mut warned = false;
     let outcome = campaign::run(
         &schedule,
+        begun,
         &cancel,
         |_| {
             let mut p = pipeline(args).ok().map(|(p, _)| p);
@@ -178,12 +230,24 @@ pub(crate) fn run(args: &Args) -> Outcome {
             }
         },
         |event| {
-            if let Event::Progress { tally, elapsed } = event {
-                let position = if args.runs.is_some() { tally.totals.tests } else { elapsed.as_secs() };
-                progress.update(position, tally, elapsed);
+            match event {
+                Event::New { signature, group } => journal.found(signature, group),
+                Event::Progress(so_far) => {
+                    journal.progress(so_far);
+                    let position = match schedule.until {
+                        Until::Runs(_) => so_far.tally.totals.tests,
+                        Until::Time(_) => so_far.elapsed.as_secs(),
+                    };
+                    progress.update(position, &so_far.tally, so_far.elapsed);
+                }
+            }
+            if let Some(why) = journal.failure().filter(|_| !warned) {
+                warned = true;
+                anstream::eprintln!("the campaign goes on, but could not be resumed: {why}");
             }
         },
     );
+    journal.save(&outcome);
     let names: Vec<&str> = DRAWS.iter().map(|d| d.name).collect();
     let refusals = outcome.tally.refusals.clone();
     let tests = outcome.tally.totals.tests;
@@ -191,15 +255,21 @@ pub(crate) fn run(args: &Args) -> Outcome {
     result.timings.seconds = outcome.elapsed.as_secs_f64();
     result.timings.jobs = jobs as u32;
     result.timings.tests_per_second = tests as f64 / outcome.elapsed.as_secs_f64().max(1e-9);
-    findings(args, &plan, &outcome.groups, &known, &mut result, &progress)?;
+    let written = findings(args, &plan, &outcome.groups, &known, &mut result, &progress);
     progress.finish();
     result.sort();
-    write_atomically(&args.out.join("run.json"), result.to_json().as_bytes()).map_err(Failure::bad_input)?;
-    report::write(&result, &args.out)?;
+    let written = written.and_then(|()| {
+        write_atomically(&args.out.join("run.json"), result.to_json().as_bytes())
+            .map_err(Failure::harness)?;
+        report::write(&result, &args.out)
+    });
+    // What was found is said even where the disk does not take it.
     anstream::println!("{}", terminal(&result, std::io::stdout().is_terminal()));
     for ((system, what), n) in refusals.iter().take(20) {
         anstream::println!("{system} refused {n} times: {what}");
     }
+    written?;
+    journal.finish();
     anstream::println!("report: {}", args.out.join("report.html").display());
     Ok(if result.is_red() { Exit::NewFindings } else { Exit::Clean })
 }
@@ -220,6 +290,7 @@ fn findings(
     let mut ordered: Vec<(&Signature, &Group)> = groups.iter().collect();
     ordered.sort_by_key(|(signature, group)| (group.index, *signature));
     let today = today();
+    let mut written = Ok(());
     for (i, (signature, group)) in ordered.iter().enumerate() {
         progress.say(format!("minimising finding {} of {}", i + 1, ordered.len()));
         let version =
@@ -237,10 +308,12 @@ fn findings(
         let issue = known.iter().find(|(_, k)| k.matches(&sighting, &today));
         let issue = issue.map(|(file, k)| KnownIssue { file: file.clone(), link: k.upstream.clone() });
         let mut record = record(&mut pipeline, plan, signature, group, issue, Budget::default());
-        record.write(&args.out).map_err(Failure::bad_input)?;
+        if written.is_ok() {
+            written = record.write(&args.out).map_err(Failure::harness);
+        }
         result.findings.push(record.finding);
     }
-    Ok(())
+    written
 }
 
 /// The day as YYYY-MM-DD in UTC (civil calendar from days since 1970, after Hinnant).
@@ -267,9 +340,9 @@ fn cores() -> usize {
 fn options(args: &Args) -> std::collections::BTreeMap<String, String> {
     let mut map = std::collections::BTreeMap::new();
     let mut put = |name: &str, value: String| map.insert(name.to_string(), value);
-    match args.runs {
-        Some(n) => put("runs", n.to_string()),
-        None => put("time", format!("{}s", args.time.as_secs_f64())),
+    match args.until() {
+        Until::Runs(n) => put("runs", n.to_string()),
+        Until::Time(time) => put("time", format!("{}s", time.as_secs_f64())),
     };
     put("converter", args.converter.clone());
     put("runtime", args.runtime.join(","));
@@ -284,9 +357,9 @@ fn options(args: &Args) -> std::collections::BTreeMap<String, String> {
 /// The command that repeats the run.
 fn command(args: &Args) -> String {
     let mut words = vec!["cargo xtask fuzz".to_string()];
-    match args.runs {
-        Some(n) => words.push(format!("--runs {n}")),
-        None => words.push(format!("--time {}s", args.time.as_secs_f64())),
+    match args.until() {
+        Until::Runs(n) => words.push(format!("--runs {n}")),
+        Until::Time(time) => words.push(format!("--time {}s", time.as_secs_f64())),
     }
     words.push(format!("--seed {}", args.seed));
     if args.converter != "in-tree" {
@@ -300,6 +373,9 @@ fn command(args: &Args) -> String {
     }
     if !args.ops.is_empty() {
         words.push(format!("--ops {}", args.ops.join(",")));
+    }
+    if args.shard != (0, 1) {
+        words.push(format!("--shard {}/{}", args.shard.0, args.shard.1));
     }
     words.join(" ")
 }
@@ -315,6 +391,13 @@ mod tests {
         assert_eq!(duration("1.5m"), Ok(Duration::from_secs(90)));
         assert!(duration("soon").is_err());
         assert!(duration("-1s").is_err());
+    }
+
+    #[test]
+    fn a_seed_is_a_number_or_the_day() {
+        assert_eq!(seed("7"), Ok(7));
+        assert!(seed("today").is_ok_and(|s| (20_260_101..30_000_101).contains(&s)));
+        assert!(seed("tomorrow").is_err());
     }
 
     #[test]

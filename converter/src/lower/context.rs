@@ -193,7 +193,12 @@ impl<'g> Context<'g> {
         let first = self.carriers[value.index()].is_empty();
         let held = &mut self.target.tensors[tensor.index()];
         if held.origin.is_none() {
-            let permutation = (!perm.is_identity()).then(|| perm.axes().collect());
+            // Axes of extent 1 may stand elsewhere: what has the source's shape and order is not permuted.
+            let plain = perm.is_identity()
+                || self.types[value.index()].as_ref().is_some_and(|ty| {
+                    held.shape == ty.shape && perm.same_order(&Perm::identity(perm.rank()), &ty.shape)
+                });
+            let permutation = (!plain).then(|| perm.axes().collect());
             held.origin = Some(Origin { source: source.clone(), permutation });
             if held.name.is_empty() && first {
                 held.name = source.clone();

@@ -81,13 +81,43 @@ fn table(cx: &mut Context<'_>, grow: &[(usize, usize)], shape: &[usize]) -> (Ten
     (paddings_tensor(cx, paddings), out)
 }
 
-/// PAD writes zeros, PADV2 a given element. Axes that do not grow are merged when there are more than four.
+/// Pads with one element, given at run time, constant, or 0 where it is absent.
 fn constant(
     cx: &mut Context<'_>,
     tensor: TensorId,
     grow: &[(usize, usize)],
     value: Option<halfproof_ir::ValueId>,
     dtype: DType,
+) -> Result<TensorId, String> {
+    let known = value.map(|v| cx.scalar(v));
+    let zero = match known {
+        None => true,
+        Some(Some(v)) => v == 0.0,
+        Some(None) => false,
+    };
+    if zero && (dtype.is_float() || matches!(dtype, DType::Bool | DType::I32 | DType::I64)) {
+        return surround(cx, tensor, grow, None);
+    }
+    if !dtype.is_float() && !matches!(dtype, DType::Bool | DType::I32 | DType::I64) {
+        return Err(format!("TFLite PADV2 has no {dtype} kernel"));
+    }
+    let value = value.ok_or("the padding element is missing")?;
+    let element = match known.flatten() {
+        Some(v) if dtype.is_float() => cx.floats([1], vec![v], Role::Plain),
+        _ => {
+            let rank = cx.ty(value)?.rank();
+            cx.shaped(value, &Perm::identity(rank), &[1])?
+        }
+    };
+    surround(cx, tensor, grow, Some(element))
+}
+
+/// PAD writes zeros, PADV2 a given element. Axes that do not grow are merged when there are more than four.
+pub(super) fn surround(
+    cx: &mut Context<'_>,
+    tensor: TensorId,
+    grow: &[(usize, usize)],
+    element: Option<TensorId>,
 ) -> Result<TensorId, String> {
     const MOST: usize = 4;
     let shape = cx.extents(tensor);
@@ -109,33 +139,16 @@ fn constant(
         }
         if merged.len() < shape.len() {
             let flat = cx.reshape(tensor, &merged);
-            let padded = constant(cx, flat, &pads, value, dtype)?;
+            let padded = surround(cx, flat, &pads, element)?;
             let out: Vec<usize> = shape.iter().zip(grow).map(|(d, (b, e))| d + b + e).collect();
             return Ok(cx.reshape(padded, &out));
         }
     }
     let (paddings, out) = table(cx, grow, &shape);
-    let known = value.map(|v| cx.scalar(v));
-    let zero = match known {
-        None => true,
-        Some(Some(v)) => v == 0.0,
-        Some(None) => false,
-    };
-    if zero && (dtype.is_float() || matches!(dtype, DType::Bool | DType::I32 | DType::I64)) {
-        return Ok(cx.emit(Builtin::Pad, &[tensor, paddings], options::Pad {}, out));
-    }
-    if !dtype.is_float() && !matches!(dtype, DType::Bool | DType::I32 | DType::I64) {
-        return Err(format!("TFLite PADV2 has no {dtype} kernel"));
-    }
-    let value = value.ok_or("the padding element is missing")?;
-    let element = match known.flatten() {
-        Some(v) if dtype.is_float() => cx.floats([1], vec![v], Role::Plain),
-        _ => {
-            let rank = cx.ty(value)?.rank();
-            cx.shaped(value, &Perm::identity(rank), &[1])?
-        }
-    };
-    Ok(cx.emit(Builtin::Padv2, &[tensor, paddings, element], options::PadV2 {}, out))
+    Ok(match element {
+        None => cx.emit(Builtin::Pad, &[tensor, paddings], options::Pad {}, out),
+        Some(element) => cx.emit(Builtin::Padv2, &[tensor, paddings, element], options::PadV2 {}, out),
+    })
 }
 
 /// Fetches every element of every growing axis from the index that the mode says.

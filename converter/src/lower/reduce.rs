@@ -116,6 +116,7 @@ fn formula(
         Op::ReduceLogSumExp(_) => {
             // max + log(sum(exp(x - max))), so that exp cannot overflow.
             let most = reduce(cx, Builtin::ReduceMax, x, axes, true);
+            let most = finite_or_zero(cx, most);
             let shape = cx.extents(x);
             let shifted = cx.emit(Builtin::Sub, &[x, most], sub(Activation::None), shape);
             let e = cx.map(Builtin::Exp, shifted, options::Exp {});
@@ -127,6 +128,16 @@ fn formula(
         }
         other => return Err(format!("{} is no reduction", other.name())),
     })
+}
+
+/// 0 in the place of infinities: nothing can be shifted by those, for inf - inf is NaN.
+fn finite_or_zero(cx: &mut Context<'_>, x: TensorId) -> TensorId {
+    let shape = cx.extents(x);
+    let size = cx.map(Builtin::Abs, x, options::Abs {});
+    let (zero, infinity) = (cx.float(0.0, Role::Plain), cx.float(f64::INFINITY, Role::Plain));
+    let infinite =
+        cx.emit_as(Builtin::Equal, &[size, infinity], options::Equal {}, shape.clone(), DType::Bool);
+    cx.emit_as(Builtin::SelectV2, &[infinite, zero, x], options::SelectV2 {}, shape, DType::F32)
 }
 
 /// One reducing operator over sorted axes of the tensor itself; the tensor itself for none.

@@ -1,16 +1,18 @@
 //! Lowers Resize, exactly: a TFLite resize only where its own coordinates give the same elements and weights; otherwise
-//! nearest gathers, and interpolation multiplies each axis by the matrix of the weights that ONNX defines.
+//! each axis gathers its elements, once per weight that ONNX defines, and adds them up. A matrix product would do too, but
+//! it multiplies all other elements by 0, which an infinity does not survive.
 
 mod matrix;
 
-use super::binary::{add, combine};
+use super::binary::{add, combine, mul};
 use super::context::Context;
 use super::conv::short;
+use super::pad::surround;
 use super::perm::Perm;
 use crate::layout::choose;
 use crate::target::TensorId;
 use halfproof_ir::ops::{CoordinateMode, Resize, ResizeMode};
-use halfproof_ir::{Node, Op, Precision, Role};
+use halfproof_ir::{Node, Op, Precision, Role, ValueId};
 use halfproof_wire::tflite::{Activation, Builtin, options};
 use matrix::{Line, Matrix};
 
@@ -35,23 +37,38 @@ pub(super) fn lower(cx: &mut Context<'_>, index: usize) -> Result<(), String> {
     }
     let order = choose(cx, &[x], y, from.len());
     let mut tensor = cx.ordered(x, &order)?;
-    let outside = op.coordinate_transformation_mode == CoordinateMode::TfCropAndResize
-        && moving.iter().any(|&a| matrices[a].outside.contains(&true));
-    for &a in &moving {
-        let place = order.position(a);
-        tensor = if op.mode == ResizeMode::Nearest && !outside {
-            gather(cx, tensor, place, &matrices[a])
-        } else if float {
-            multiply(cx, tensor, place, &matrices[a])
-        } else {
-            return Err("an integer image is read outside its borders".into());
-        };
+    if moving.iter().any(|&a| matrices[a].inside().is_empty()) {
+        return nothing_inside(cx, y, float, op.extrapolation_value.into());
     }
-    if outside && op.extrapolation_value != 0.0 {
-        tensor = extrapolated(cx, tensor, &order, &matrices, &to, op.extrapolation_value.into())?;
+    for &a in &moving {
+        tensor = interpolate(cx, tensor, order.position(a), &matrices[a])?;
+    }
+    let beyond = |a: usize| match moving.contains(&a) {
+        true => (matrices[a].inside().start, to[a] - matrices[a].inside().end),
+        false => (0, 0),
+    };
+    let grow: Vec<(usize, usize)> = order.axes().map(beyond).collect();
+    if grow.iter().any(|&g| g != (0, 0)) {
+        if !float {
+            return Err("an integer image is read outside its borders".into());
+        }
+        let value = f64::from(op.extrapolation_value);
+        let element = (value != 0.0).then(|| cx.floats([1], vec![value], Role::Plain));
+        tensor = surround(cx, tensor, &grow, element)?;
     }
     cx.bind(y, tensor, order);
     Ok(())
+}
+
+/// All coordinates lie outside the image: the result is the extrapolation value throughout.
+fn nothing_inside(cx: &mut Context<'_>, y: ValueId, float: bool, value: f64) -> Result<(), String> {
+    if !float {
+        return Err("an integer image is read outside its borders".into());
+    }
+    let shape = cx.shape(y)?;
+    let count = shape.iter().product();
+    let tensor = cx.floats(shape, vec![value; count], Role::Plain);
+    cx.bind_plain(y, tensor)
 }
 
 /// How every axis is resized.
@@ -114,10 +131,10 @@ fn builtin(
     op: &Resize,
     lines: &[Line],
     matrices: &[Matrix],
-    x: halfproof_ir::ValueId,
-    y: halfproof_ir::ValueId,
+    x: ValueId,
+    y: ValueId,
 ) -> Result<bool, String> {
-    // RESIZE_BILINEAR has no float16 kernel; the matrix products do.
+    // RESIZE_BILINEAR has no float16 kernel; gathers, products and sums do.
     let bilinear = op.mode == ResizeMode::Linear && cx.precision != Precision::Full;
     if !bilinear && op.mode != ResizeMode::Nearest {
         return Ok(false);
@@ -153,71 +170,33 @@ fn builtin(
     Ok(false)
 }
 
-/// Rows of a matrix with a single 1, as indices.
-fn gather(cx: &mut Context<'_>, tensor: TensorId, place: usize, matrix: &Matrix) -> TensorId {
-    let indices: Vec<i32> =
-        matrix.rows().map(|row| short(row.iter().position(|&w| w != 0.0).unwrap_or(0))).collect();
-    let mut shape = cx.extents(tensor);
-    shape[place] = indices.len();
-    let indices = cx.ints(&indices);
-    let options = options::Gather { axis: short(place), batch_dims: 0 };
-    cx.emit(Builtin::Gather, &[tensor, indices], options, shape)
-}
-
-/// Multiplies one axis by a matrix: a FULLY_CONNECTED when it is the last, else a product from the left.
-fn multiply(cx: &mut Context<'_>, tensor: TensorId, place: usize, matrix: &Matrix) -> TensorId {
-    let mut shape = cx.extents(tensor);
-    let outer: usize = shape[..place].iter().product();
-    let inner: usize = shape[place + 1..].iter().product();
-    let (input, output) = (matrix.inputs, matrix.outside.len());
-    shape[place] = output;
-    if inner == 1 {
-        let weights = cx.floats([output, input], matrix.weights.clone(), Role::Weight);
-        let bias = cx.floats([output], vec![0.0; output], Role::Bias);
-        let rows = cx.reshape(tensor, &[outer, input]);
-        let out = cx.emit(
-            Builtin::FullyConnected,
-            &[rows, weights, bias],
-            options::FullyConnected::default(),
-            [outer, output],
-        );
-        return cx.reshape(out, &shape);
-    }
-    let block = cx.reshape(tensor, &[outer, input, inner]);
-    let weights = cx.floats([1, output, input], matrix.weights.clone(), Role::Weight);
-    let out = cx.emit(
-        Builtin::BatchMatmul,
-        &[weights, block],
-        options::BatchMatMul::default(),
-        [outer, output, inner],
-    );
-    cx.reshape(out, &shape)
-}
-
-/// Adds the extrapolation value wherever some axis was read outside; products have left zeros there.
-fn extrapolated(
+/// One axis: the sum over k of the k-th weight of every row times the element that it weighs.
+fn interpolate(
     cx: &mut Context<'_>,
     tensor: TensorId,
-    order: &Perm,
-    matrices: &[Matrix],
-    to: &[usize],
-    value: f64,
+    place: usize,
+    matrix: &Matrix,
 ) -> Result<TensorId, String> {
-    let spans: Vec<usize> =
-        (0..to.len()).map(|a| if matrices[a].outside.contains(&true) { to[a] } else { 1 }).collect();
-    let count: usize = spans.iter().product();
-    let mut elements = Vec::with_capacity(count);
-    for i in 0..count {
-        let mut rest = i;
-        let mut out = false;
-        for a in (0..to.len()).rev() {
-            out |= spans[a] > 1 && matrices[a].outside[rest % spans[a]]
-                || spans[a] == 1 && matrices[a].outside == [true];
-            rest /= spans[a];
+    let mut shape = cx.extents(tensor);
+    let taps = matrix.taps();
+    let mut sum = None;
+    for k in 0..taps.first().map_or(0, Vec::len) {
+        let indices: Vec<i32> = taps.iter().map(|row| short(row[k].0)).collect();
+        let weights: Vec<f64> = taps.iter().map(|row| row[k].1).collect();
+        shape[place] = indices.len();
+        let indices = cx.ints(&indices);
+        let options = options::Gather { axis: short(place), batch_dims: 0 };
+        let mut term = cx.emit(Builtin::Gather, &[tensor, indices], options, shape.clone());
+        if weights.iter().any(|&w| w != 1.0) {
+            let mut along = vec![1; shape.len() - place];
+            along[0] = weights.len();
+            let weights = cx.floats(along, weights, Role::Weight);
+            term = combine(cx, Builtin::Mul, &[term, weights], mul(Activation::None), None)?;
         }
-        elements.push(if out { value } else { 0.0 });
+        sum = Some(match sum {
+            None => term,
+            Some(sum) => combine(cx, Builtin::Add, &[sum, term], add(Activation::None), None)?,
+        });
     }
-    let shape = order.apply(&spans);
-    let addend = cx.floats(shape, super::perm::transpose(&elements, &spans, order), Role::Bias);
-    combine(cx, Builtin::Add, &[tensor, addend], add(Activation::None), None)
+    sum.ok_or_else(|| "an axis has no elements".to_string())
 }

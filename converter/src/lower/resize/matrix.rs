@@ -8,6 +8,7 @@
 )]
 
 use halfproof_ir::ops::{CoordinateMode, NearestMode, Resize, ResizeMode};
+use std::ops::Range;
 
 /// One axis.
 #[derive(Clone, Copy, Debug)]
@@ -44,8 +45,35 @@ impl Matrix {
         self.weights[output * self.inputs + input] += weight;
     }
 
-    pub(super) fn rows(&self) -> std::slice::Chunks<'_, f64> {
-        self.weights.chunks(self.inputs)
+    /// The outputs that lie inside the input. Coordinates are monotone, so these lie together.
+    pub(super) fn inside(&self) -> Range<usize> {
+        let first = self.outside.iter().position(|&o| !o).unwrap_or(0);
+        let end = self.outside.iter().rposition(|&o| !o).map_or(first, |last| last + 1);
+        first..end
+    }
+
+    /// The input elements of every output inside, with their weights: as many for each, and none with weight 0 (an
+    /// infinite element times 0 is no number). Where an output has fewer, its largest weight is split into equal halves.
+    pub(super) fn taps(&self) -> Vec<Vec<(usize, f64)>> {
+        let row = |o: usize| -> Vec<(usize, f64)> {
+            let weights = &self.weights[o * self.inputs..(o + 1) * self.inputs];
+            weights.iter().copied().enumerate().filter(|&(_, w)| w != 0.0).collect()
+        };
+        let mut taps: Vec<_> = self.inside().map(row).collect();
+        let most = taps.iter().map(Vec::len).max().unwrap_or(0);
+        for row in &mut taps {
+            while row.len() < most {
+                let largest = row.iter().copied().enumerate().max_by(|(_, a), (_, b)| a.1.total_cmp(&b.1));
+                let (at, (input, weight)) = largest.unwrap_or((0, (0, 0.0)));
+                match row.get_mut(at) {
+                    Some(tap) => tap.1 = weight / 2.0,
+                    None => row.push((input, weight)),
+                }
+                row.insert((at + 1).min(row.len()), (input, weight / 2.0));
+            }
+            row.truncate(most);
+        }
+        taps
     }
 
     /// The same weights, but for the rounding of coordinates in binary64.
@@ -62,47 +90,35 @@ impl Line {
         self.input == self.output && self.scale == 1.0 && self.roi == (0.0, 1.0)
     }
 
-    /// Where output `o` lies in the input.
-    fn coordinate(&self, o: usize, mode: CoordinateMode) -> f64 {
+    /// Where output `o` lies in the input, as a quotient: ties and fractions stay exact that way.
+    fn coordinate(&self, o: usize, mode: CoordinateMode) -> (f64, f64) {
         let (input, x) = (self.input as f64, o as f64);
         let wide = self.scale * input;
-        // Where the scale is the quotient of the lengths, whole numbers keep ties exact.
+        // Where the scale is the quotient of the lengths, or what float32 makes of it, whole numbers keep ties exact.
         let output = self.output as f64;
-        let whole = self.scale == output / input;
+        let whole = [output / input, f64::from((output / input) as f32)].contains(&self.scale);
+        let (over, under) = if whole { (output, input) } else { (self.scale, 1.0) };
+        let half_pixel = ((2.0 * x + 1.0) * under - over, 2.0 * over);
         match mode {
-            CoordinateMode::HalfPixel if whole => ((2.0 * x + 1.0) * input - output) / (2.0 * output),
-            CoordinateMode::PytorchHalfPixel if whole && self.output > 1 => {
-                ((2.0 * x + 1.0) * input - output) / (2.0 * output)
-            }
-            CoordinateMode::Asymmetric if whole => x * input / output,
-            CoordinateMode::HalfPixel => (x + 0.5) / self.scale - 0.5,
+            CoordinateMode::HalfPixel => half_pixel,
             CoordinateMode::HalfPixelSymmetric => {
-                let adjustment = self.output as f64 / wide;
-                input / 2.0 * (1.0 - adjustment) + (x + 0.5) / self.scale - 0.5
+                let adjustment = output / wide;
+                let shift = input / 2.0 * (1.0 - adjustment);
+                (shift * half_pixel.1 + half_pixel.0, half_pixel.1)
             }
-            CoordinateMode::PytorchHalfPixel => {
-                if self.output > 1 {
-                    (x + 0.5) / self.scale - 0.5
-                } else {
-                    0.0
-                }
-            }
+            CoordinateMode::PytorchHalfPixel if self.output > 1 => half_pixel,
             // `length_resized` of the formulas is the (whole) length of the result, as ONNX Runtime reads them too; the
             // onnx package's own reference uses the length before it is rounded down.
-            CoordinateMode::AlignCorners => {
-                if self.output == 1 {
-                    0.0
-                } else {
-                    x * (input - 1.0) / (self.output as f64 - 1.0)
-                }
-            }
-            CoordinateMode::Asymmetric => x / self.scale,
+            CoordinateMode::AlignCorners if self.output > 1 => (x * (input - 1.0), output - 1.0),
+            CoordinateMode::PytorchHalfPixel | CoordinateMode::AlignCorners => (0.0, 1.0),
+            CoordinateMode::Asymmetric => (x * under, over),
             CoordinateMode::TfCropAndResize => {
                 let (start, end) = self.roi;
                 if self.output > 1 {
-                    start * (input - 1.0) + x * (end - start) * (input - 1.0) / (self.output as f64 - 1.0)
+                    let steps = output - 1.0;
+                    (start * (input - 1.0) * steps + x * (end - start) * (input - 1.0), steps)
                 } else {
-                    0.5 * (start + end) * (input - 1.0)
+                    (0.5 * (start + end) * (input - 1.0), 1.0)
                 }
             }
         }
@@ -119,7 +135,8 @@ impl Line {
         }
         let crop = op.coordinate_transformation_mode == CoordinateMode::TfCropAndResize;
         for o in 0..self.output {
-            let x = self.coordinate(o, op.coordinate_transformation_mode);
+            let (over, under) = self.coordinate(o, op.coordinate_transformation_mode);
+            let x = over / under;
             if crop && (x < 0.0 || x > self.input as f64 - 1.0) {
                 matrix.outside[o] = true;
                 continue;
@@ -135,7 +152,7 @@ impl Line {
                 continue;
             }
             let floor = x.floor();
-            let (first, mut taps) = self.taps(op, x - floor);
+            let (first, mut taps) = self.taps(op, (over - floor * under) / under);
             let first = floor as i64 + first;
             if op.exclude_outside {
                 for (k, w) in taps.iter_mut().enumerate() {

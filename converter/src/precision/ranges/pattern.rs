@@ -1,7 +1,7 @@
 //! Recognizes two shapes of computation whose results are far smaller than their operands taken apart suggest:
 //! normalization (a value over the root of the mean of squares) and shifting by a maximum.
 
-use crate::target::{Target, TargetOperator, TensorId};
+use crate::target::{Constant, Target, TargetOperator, TensorId};
 use halfproof_wire::tflite::Builtin;
 
 /// Which operator makes each tensor.
@@ -79,11 +79,24 @@ impl<'a> Producers<'a> {
         }
     }
 
-    /// True for `a - max(a)`.
+    /// True for `a - max(a)`, also where 0 stands for an infinite maximum.
     pub(super) fn is_shift_by_maximum(&self, a: TensorId, b: TensorId) -> bool {
-        self.of(self.behind_reshapes(b))
+        let mut shift = self.behind_reshapes(b);
+        if let Some(op) = self.of(shift)
+            && op.builtin == Builtin::SelectV2
+            && let &[_, Some(zero), Some(otherwise)] = &op.inputs[..]
+            && is_zero(self.target, zero)
+        {
+            shift = self.behind_reshapes(otherwise);
+        }
+        self.of(shift)
             .is_some_and(|op| op.builtin == Builtin::ReduceMax && op.inputs.first() == Some(&Some(a)))
     }
+}
+
+/// True for a constant of zeros.
+fn is_zero(target: &Target, id: TensorId) -> bool {
+    matches!(&target.tensor(id).constant, Some(Constant::Exact(v)) if v.iter().all(|&x| x == 0.0))
 }
 
 /// How many elements one result of a reduction has seen.

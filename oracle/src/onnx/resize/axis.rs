@@ -70,33 +70,35 @@ impl Axis {
         (0..self.output).map(|o| self.tap(op, o)).collect()
     }
 
-    /// The coordinate in the input of an output index.
-    fn original(&self, mode: CoordinateMode, o: usize) -> f64 {
+    /// The coordinate in the input of an output index, as a quotient. Distances from it are taken before the division:
+    /// those from a rounded coordinate would lose as many bits as the coordinate has before its point.
+    fn original(&self, mode: CoordinateMode, o: usize) -> (f64, f64) {
         let (over, under) = self.ratio;
         let (o, n, m) = (o as f64, self.input as f64, self.output as f64);
         match mode {
-            CoordinateMode::HalfPixel => ((2.0 * o + 1.0) * under - over) / (2.0 * over),
+            CoordinateMode::HalfPixel => ((2.0 * o + 1.0) * under - over, 2.0 * over),
             CoordinateMode::HalfPixelSymmetric => {
                 let fractional = n * over / under;
                 let offset = n / 2.0 * (1.0 - m / fractional);
-                offset + ((2.0 * o + 1.0) * under - over) / (2.0 * over)
+                (offset * 2.0 * over + ((2.0 * o + 1.0) * under - over), 2.0 * over)
             }
-            CoordinateMode::PytorchHalfPixel if m > 1.0 => ((2.0 * o + 1.0) * under - over) / (2.0 * over),
-            CoordinateMode::AlignCorners if m > 1.0 => o * (n - 1.0) / (m - 1.0),
-            CoordinateMode::PytorchHalfPixel | CoordinateMode::AlignCorners => 0.0,
-            CoordinateMode::Asymmetric => o * under / over,
+            CoordinateMode::PytorchHalfPixel if m > 1.0 => ((2.0 * o + 1.0) * under - over, 2.0 * over),
+            CoordinateMode::AlignCorners if m > 1.0 => (o * (n - 1.0), m - 1.0),
+            CoordinateMode::PytorchHalfPixel | CoordinateMode::AlignCorners => (0.0, 1.0),
+            CoordinateMode::Asymmetric => (o * under, over),
             CoordinateMode::TfCropAndResize => {
                 let (start, end) = self.roi;
                 match m > 1.0 {
-                    true => start * (n - 1.0) + o * (end - start) * (n - 1.0) / (m - 1.0),
-                    false => 0.5 * (start + end) * (n - 1.0),
+                    true => (start * (n - 1.0) * (m - 1.0) + o * (end - start) * (n - 1.0), m - 1.0),
+                    false => (0.5 * (start + end) * (n - 1.0), 1.0),
                 }
             }
         }
     }
 
     fn tap(&self, op: &Resize, o: usize) -> Taps {
-        let x = self.original(op.coordinate_transformation_mode, o);
+        let (over, under) = self.original(op.coordinate_transformation_mode, o);
+        let x = over / under;
         let last = self.input as f64 - 1.0;
         if op.coordinate_transformation_mode == CoordinateMode::TfCropAndResize && !(0.0..=last).contains(&x)
         {
@@ -111,7 +113,7 @@ impl Axis {
         // Antialiasing stretches the filter when the axis shrinks.
         let stretch = if op.antialias { (self.ratio.0 / self.ratio.1).min(1.0) } else { 1.0 };
         let filter = |i: f64| {
-            let distance = (i - x).abs() * stretch;
+            let distance = ((i * under - over) / under).abs() * stretch;
             if op.mode == ResizeMode::Linear {
                 (1.0 - distance).max(0.0)
             } else {

@@ -7,9 +7,10 @@ pub use trial::{Plan, Trial, operator_of};
 use crate::campaign::{Seen, Tally};
 use crate::generate::InputKind;
 use crate::triage::Signature;
-use halfproof_ir::{Conversion, Precision};
-use halfproof_oracle::judge::{Answer, Question, Subject};
-use halfproof_oracle::record::Status;
+use halfproof_converter::precision::ranges::INPUT_BOUND;
+use halfproof_ir::{Conversion, Graph, Precision, Tensor};
+use halfproof_oracle::judge::{Answer, Point, Question, Subject, ended, second_opinion};
+use halfproof_oracle::record::{Execution, Status};
 use halfproof_oracle::verdict::{Blame, Class, Strength, Verdict};
 use halfproof_systems::runtimes::interp::Interpreter;
 use halfproof_systems::{Converter, Outcome, Runtime, Source, Taps};
@@ -42,7 +43,7 @@ pub struct Report {
     /// Why the test was not judged, if it was not.
     pub discarded: Option<String>,
     times: Vec<(String, Duration)>,
-    executions: Vec<halfproof_oracle::record::Execution>,
+    executions: Vec<Execution>,
     refusals: Vec<(String, String)>,
 }
 
@@ -231,18 +232,20 @@ impl Pipeline {
         }
         if everything {
             for runtime in &mut self.runtimes {
-                let execution = runtime.run(&conversion.model, &point.inputs, Taps::Checked);
-                report.times.push((execution.system.clone(), clock.lap()));
-                if !matches!(execution.status, Status::Cannot { .. }) {
-                    let mut about = point.execution(&execution);
-                    // `Checked` gives no taps where making tensors visible changes the outputs.
-                    if execution.taps.is_empty() && execution.status == Status::Ok {
-                        depends_on_taps(&mut about);
+                let execution = if runtime.runs_source() {
+                    let (execution, vote) = vote(runtime.as_mut(), &report.onnx, &point, &trial.graph);
+                    answers.extend(vote);
+                    if let Status::Refused { stage, text } = &execution.status {
+                        let reason = crate::triage::normalise(text.lines().next().unwrap_or_default());
+                        report.refusals.push((execution.system.clone(), format!("{stage}: {reason}")));
                     }
-                    clamps(&mut about);
-                    answers.extend(about);
-                }
-                report.times.push(("judge executions".into(), clock.lap()));
+                    execution
+                } else {
+                    let execution = runtime.run(&conversion.model, &point.inputs, Taps::Checked);
+                    answers.extend(about_execution(&mut point, &execution));
+                    execution
+                };
+                report.times.push((execution.system.clone(), clock.lap()));
                 report.executions.push(execution);
             }
         }
@@ -265,6 +268,44 @@ impl Pipeline {
             report.answers.push((system, answer));
         }
     }
+}
+
+/// What is to be said of a run of the converted model.
+fn about_execution(point: &mut Point<'_>, execution: &Execution) -> Vec<Answer> {
+    if matches!(execution.status, Status::Cannot { .. }) {
+        return vec![];
+    }
+    let mut about = point.execution(execution);
+    // `Checked` gives no taps where making tensors visible changes the outputs.
+    if execution.taps.is_empty() && execution.status == Status::Ok {
+        depends_on_taps(&mut about);
+    }
+    clamps(&mut about);
+    about
+}
+
+/// Runs the source in a runtime of another origin, which holds the reference to account. What it cannot run it says
+/// nothing about.
+pub fn vote(
+    runtime: &mut dyn Runtime,
+    onnx: &[u8],
+    point: &Point<'_>,
+    graph: &Graph,
+) -> (Execution, Option<Answer>) {
+    let reference = point.reference();
+    let execution = runtime.run(onnx, &reference.inputs, Taps::None);
+    let system = Some(execution.system.clone());
+    let answer = match &execution.status {
+        Status::Ok => {
+            let verdict = second_opinion(reference, graph, &execution);
+            Some(Answer { question: Question::Precision, system, verdict })
+        }
+        Status::Refused { .. } | Status::Cannot { .. } => None,
+        Status::Crashed { .. } | Status::TimedOut => {
+            ended(&execution).map(|verdict| Answer { question: Question::Execution, system, verdict })
+        }
+    };
+    (execution, answer)
 }
 
 /// Says of a wrong output that it is another one when intermediate tensors are kept: memory that is used twice.
@@ -311,12 +352,14 @@ fn pattern(trial: &Trial, answer: &Answer) -> String {
 }
 
 /// Which verdicts are findings. Overflow in a strategy that was asked to use float16 everywhere is the policy's doing and
-/// is counted, not reported; `mixed` promises to avoid it for ordinary inputs.
+/// is counted, not reported; `mixed` promises to avoid it for inputs as large as it assumes.
 fn is_fault(verdict: &Verdict, trial: &Trial) -> bool {
     match verdict.class {
         class if class.is_fine() => false,
         Class::Nonfinite if verdict.blame == Blame::Policy => {
-            trial.request.precision == Precision::Mixed && trial.kind != InputKind::Edges
+            let assumed = |t: &Tensor| t.floats().is_none_or(|v| v.iter().all(|x| x.abs() <= INPUT_BOUND));
+            let ordinary = trial.kind != InputKind::Edges && trial.inputs.iter().all(assumed);
+            trial.request.precision == Precision::Mixed && ordinary
         }
         _ => true,
     }

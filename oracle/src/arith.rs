@@ -10,6 +10,7 @@ pub mod bound;
 pub mod half;
 pub mod ideal;
 
+pub(crate) use bound::flushed_single;
 pub use bound::{Bound, Enclosure, Nan};
 pub use half::{Accumulator, ExecutionModel, Half, Order, single};
 pub use ideal::Ideal;
@@ -157,6 +158,12 @@ pub trait Arith: Clone + Sync {
     /// An element about which nothing is known (it was fetched by an undecided index); `likely` is the exact
     /// computation's one.
     fn unknown(&self, likely: Self::E) -> Self::E;
+
+    /// The extremum `x` of a run of elements as kernels find it: they start from the lowest (or greatest) number, and a
+    /// comparison with NaN may go either way. So nothing is known of a run of NaN alone.
+    fn extremum(&self, x: Self::E) -> Self::E {
+        if self.is_nan(x) == (true, true) { self.unknown(x) } else { x }
+    }
 
     /// The integer that a float-to-integer CAST gives (towards zero).
     fn truncate(&self, x: Self::E) -> Whole;

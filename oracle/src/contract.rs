@@ -103,6 +103,9 @@ pub struct Contract {
     pub accumulator: Format,
     /// True when subnormal binary16 numbers may become zero.
     pub flush: bool,
+    /// True when subnormal binary32 numbers may become zero, as operands and as results: LiteRT suppresses them while a
+    /// compiled model runs.
+    pub flush_single: bool,
     /// True when FLOAT32 tensors are held in binary16.
     pub force_f16: bool,
     /// True when a float16 result may be read by the next operator before it is rounded: a runtime that computes
@@ -128,6 +131,7 @@ impl Contract {
             intermediates: Format::Double,
             accumulator: Format::Double,
             flush: false,
+            flush_single: false,
             force_f16: false,
             excess: false,
             rounds_storage: false,
@@ -138,12 +142,13 @@ impl Contract {
         }
     }
 
-    /// Any binary32 execution; FLOAT16 tensors are rounded when stored.
+    /// Any binary32 execution, subnormals kept or flushed; FLOAT16 tensors are rounded when stored.
     pub const fn single() -> Contract {
         Contract {
             registers: Format::Single,
             intermediates: Format::Single,
             accumulator: Format::Single,
+            flush_single: true,
             rounds_storage: true,
             library: Library::Single,
             source: "IEEE 754 binary32 in any order of summation",

@@ -148,7 +148,7 @@ impl Point<'_> {
 }
 
 /// The verdict about an execution that gave no outputs; `None` when it did.
-fn ended(execution: &Execution) -> Option<Verdict> {
+pub fn ended(execution: &Execution) -> Option<Verdict> {
     let verdict = |class, blame, text: &str, note: &str| {
         let mut verdict = Verdict::new(class, blame, Strength::Certified, text);
         verdict.notes.push(note.to_string());

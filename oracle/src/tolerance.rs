@@ -39,6 +39,8 @@ pub enum Library {
     Double,
     /// binary32 functions of a C library or of XNNPACK's and Eigen's polynomials.
     Single,
+    /// tract's binary32 functions: rational approximations, and compositions where it has no kernel.
+    Tract,
     /// Any sane binary16 kernel: three units, results near the subnormal range flushed or not.
     Half,
     /// XNNPACK's binary16 kernels on x86 with F16C, LiteRT 2.3.0.
@@ -52,7 +54,7 @@ impl Library {
     pub fn unit(self) -> f64 {
         match self {
             Library::Exact | Library::Double => Format::Double.unit(),
-            Library::Single => Format::Single.unit(),
+            Library::Single | Library::Tract => Format::Single.unit(),
             Library::Half | Library::XnnpackHalf => Format::Half.unit(),
             Library::Noise(format, _) => format.unit(),
         }
@@ -75,6 +77,7 @@ impl Library {
             Library::Noise(_, hundredths) => Allowance::relative(f64::from(hundredths) / 100.0),
             Library::Double => Allowance::relative(16.0),
             Library::Single => single(f),
+            Library::Tract => tract(f),
             Library::Half => match f {
                 Sqrt | Reciprocal | Square | LeakyRelu { .. } => Allowance { flush: true, ..Allowance::NONE },
                 Gelu | GeluTanh | Mish | HardSwish => {
@@ -112,6 +115,24 @@ fn single(f: Function) -> Allowance {
         // Near 1 the result is small and the polynomial's error is not.
         Log => within(8.0, 0.0, 1.2e-7),
         _ => within(8.0, 0.0, 1e-37),
+    }
+}
+
+/// tract's kernels as measured by `fuzz/systems/tests/tract.rs`: logistic, tanh and erf are rational functions with an
+/// absolute error, and what is composed of them inherits it times its argument.
+fn tract(f: Function) -> Allowance {
+    use Function::*;
+    let within = |relative: f64, by_argument: f64, floor: f64| Allowance {
+        relative,
+        by_argument,
+        floor,
+        flush: false,
+    };
+    match f {
+        Erf => within(8.0, 0.0, 2e-6),
+        Gelu => within(8.0, 32.0, 1e-37),
+        Elu { .. } | Softplus => within(8.0, 0.0, 2e-7),
+        _ => single(f),
     }
 }
 

@@ -29,6 +29,8 @@ pub enum When {
     Float16,
     /// When the first two operands hold a constant (itself, or behind DEQUANTIZE).
     ConstantOperand,
+    /// When the first operand is such a constant.
+    ConstantInput,
 }
 
 /// What one runtime cannot do.
@@ -61,6 +63,11 @@ impl Capabilities {
                 when: When::ConstantOperand,
                 certain: false,
                 reason: "XNNPACK with float16 forced fails to prepare a float32 product with a constant operand",
+            }, Limit {
+                operator: Builtin::DepthwiseConv2d,
+                when: When::ConstantInput,
+                certain: false,
+                reason: "XNNPACK with float16 forced fails to prepare a float32 depthwise convolution of a constant",
             }]),
             Mode::Builtin | Mode::Xnnpack => {}
         }
@@ -101,20 +108,22 @@ impl Limit {
     fn applies(&self, model: &Model, operator: &Operator) -> bool {
         let graph = model.main();
         let operand = |&i: &i32| usize::try_from(i).ok().and_then(|i| graph.tensors.get(i));
+        let constant = |i: &i32| {
+            let widened = graph.operators.iter().find(|op| op.outputs.contains(i));
+            let source = widened
+                .filter(|op| op.code == OpCode::Builtin(Builtin::Dequantize))
+                .and_then(|op| op.inputs.first())
+                .unwrap_or(i);
+            operand(source).is_some_and(|t| model.data(t).is_some())
+        };
         operator.code == OpCode::Builtin(self.operator)
             && match self.when {
                 When::Always => true,
                 When::Float16 => {
                     operator.inputs.iter().filter_map(operand).any(|t| t.dtype == TensorType::Float16)
                 }
-                When::ConstantOperand => operator.inputs.iter().take(2).any(|i| {
-                    let widened = graph.operators.iter().find(|op| op.outputs.contains(i));
-                    let source = widened
-                        .filter(|op| op.code == OpCode::Builtin(Builtin::Dequantize))
-                        .and_then(|op| op.inputs.first())
-                        .unwrap_or(i);
-                    operand(source).is_some_and(|t| model.data(t).is_some())
-                }),
+                When::ConstantOperand => operator.inputs.iter().take(2).any(constant),
+                When::ConstantInput => operator.inputs.first().is_some_and(constant),
             }
     }
 }

@@ -55,6 +55,11 @@ pub trait Runtime: Send {
     /// The version in every report.
     fn version(&self) -> &str;
 
+    /// True when it runs the source program (.onnx), as a voter about what that means, and not a converted model.
+    fn runs_source(&self) -> bool {
+        false
+    }
+
     /// What it is known not to do.
     fn capabilities(&self) -> &Capabilities;
 

@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
     /// No system of that name.
-    #[error("no system called {0}; there are: litert, tract")]
+    #[error("no system called {0}; there are: litert, onnx, tract")]
     UnknownSystem(String),
     /// There is no build for this machine.
     #[error("{system} {version} is pinned for Linux on x86-64 only; this machine is {machine}")]
@@ -75,7 +75,7 @@ pub enum SetupError {
     },
 }
 
-/// A library inside a Python wheel, with the hashes that make it that one.
+/// Files inside a Python wheel, with the hashes that make them those.
 struct Pinned {
     system: &'static str,
     package: &'static str,
@@ -84,12 +84,32 @@ struct Pinned {
     wheel: &'static str,
     wheel_sha256: &'static str,
     wheel_bytes: u64,
-    /// The one file taken from it.
-    member: &'static str,
-    /// What it is called in `target/systems/SYSTEM/VERSION`.
-    file: &'static str,
-    sha256: &'static str,
+    /// What is taken from it.
+    members: &'static [Member],
+    /// All of that together.
     bytes: u64,
+    /// It holds code for Linux on x86-64.
+    native: bool,
+}
+
+/// One file of a wheel.
+struct Member {
+    /// Its path inside.
+    path: &'static str,
+    sha256: &'static str,
+}
+
+impl Member {
+    /// What it is called in `target/systems/SYSTEM/VERSION`.
+    fn file(&self) -> &'static str {
+        self.path.rsplit('/').next().unwrap_or(self.path)
+    }
+}
+
+impl Pinned {
+    fn folder(&self) -> PathBuf {
+        systems_dir().join(self.system).join(self.version)
+    }
 }
 
 const LITERT: Pinned = Pinned {
@@ -99,16 +119,67 @@ const LITERT: Pinned = Pinned {
     wheel: "ai_edge_litert-2.3.0-cp311-cp311-manylinux_2_27_x86_64.whl",
     wheel_sha256: "1f15078a6725d2357d9de9221664c29afa0545d807559c5f7199ce5e40b96b23",
     wheel_bytes: 21_778_233,
-    member: "ai_edge_litert/libLiteRt.so",
-    file: "libLiteRt.so",
-    sha256: "eec47eb35e2924b3166015887e652a58edc9af823ae38e02bf83bef2548300bb",
+    members: &[Member {
+        path: "ai_edge_litert/libLiteRt.so",
+        sha256: "eec47eb35e2924b3166015887e652a58edc9af823ae38e02bf83bef2548300bb",
+    }],
     bytes: 8_039_424,
+    native: true,
+};
+
+const ONNX: Pinned = Pinned {
+    system: "onnx",
+    package: "onnx",
+    version: "1.23.2",
+    wheel: "onnx-1.23.2-cp311-cp311-manylinux_2_27_x86_64.manylinux_2_28_x86_64.whl",
+    wheel_sha256: "c03ecf6b835d136108eeaeeafbd0026fc7b3cf98661409fbc6b63d5a29361348",
+    wheel_bytes: 8_886_609,
+    members: &[
+        Member {
+            path: "onnx/backend/test/data/light/light_bvlc_alexnet.onnx",
+            sha256: "2afa78cef5a88aed9d6e3d63fb92bd330c9177ac150d19189c6b3e7204ba0212",
+        },
+        Member {
+            path: "onnx/backend/test/data/light/light_densenet121.onnx",
+            sha256: "49ddb5712797d6164f1d864bedaad927de4f3909ad1b4ba390a92c2f8150e9f6",
+        },
+        Member {
+            path: "onnx/backend/test/data/light/light_inception_v1.onnx",
+            sha256: "bb7a0e6c370c709f5615eeef961b43628de13d0009ae4d6f4bfb0d5aea5d8270",
+        },
+        Member {
+            path: "onnx/backend/test/data/light/light_inception_v2.onnx",
+            sha256: "224d77d55b26559a959db627c3f417a623fbf3b3000d25f0939327aa935d933f",
+        },
+        Member {
+            path: "onnx/backend/test/data/light/light_resnet50.onnx",
+            sha256: "05e77a5c9c9ce0913f549a50d6ebaced5e0ff6817b61e09bae26e4c5bd9055e4",
+        },
+        Member {
+            path: "onnx/backend/test/data/light/light_shufflenet.onnx",
+            sha256: "c6f406d62be36d6b4572542c0950a2abd59f56237068793290680bba89fbafe5",
+        },
+        Member {
+            path: "onnx/backend/test/data/light/light_squeezenet.onnx",
+            sha256: "770b0f3c8623e18bf58b53754d710051b4c268248422142980a132bbe6dfe908",
+        },
+        Member {
+            path: "onnx/backend/test/data/light/light_vgg19.onnx",
+            sha256: "8e547d732b3a3d66eeb8fa64a026adb994d3db552f0bbd52e436d06300d89afe",
+        },
+        Member {
+            path: "onnx/backend/test/data/light/light_zfnet512.onnx",
+            sha256: "6444bb58b98c3d14f551a3bdb83eea9e5db7e147790db3115c447e9c9a8338b0",
+        },
+    ],
+    bytes: 591_076,
+    native: false,
 };
 
 /// The version of LiteRT that is bound.
 pub const LITERT_VERSION: &str = LITERT.version;
 /// SHA-256 of the one libLiteRt.so that is bound.
-pub const LITERT_SHA256: &str = LITERT.sha256;
+pub const LITERT_SHA256: &str = LITERT.members[0].sha256;
 
 /// Where outside systems live: `HALFPROOF_SYSTEMS`, or `target/systems` of the workspace.
 pub fn systems_dir() -> PathBuf {
@@ -123,7 +194,7 @@ pub fn systems_dir() -> PathBuf {
 
 /// Where `setup litert` puts the library.
 pub fn litert_library() -> PathBuf {
-    systems_dir().join(LITERT.system).join(LITERT.version).join(LITERT.file)
+    LITERT.folder().join(LITERT.members[0].file())
 }
 
 /// The version of tract-onnx that `Cargo.lock` pins.
@@ -202,19 +273,36 @@ pub fn sha256_of(path: &Path) -> io::Result<String> {
 /// # Errors
 /// [`SetupError`]; nothing is left behind then.
 pub fn litert(say: &mut dyn FnMut(&str)) -> Result<PathBuf, SetupError> {
-    install(&LITERT, &litert_library(), say)
+    install(&LITERT, say)?;
+    Ok(litert_library())
 }
 
-fn install(pinned: &'static Pinned, target: &Path, say: &mut dyn FnMut(&str)) -> Result<PathBuf, SetupError> {
-    if cfg!(not(all(target_os = "linux", target_arch = "x86_64"))) {
+/// Where `setup onnx` puts the models.
+pub fn light_models() -> PathBuf {
+    ONNX.folder()
+}
+
+/// Installs the nine `light_*.onnx` models of the onnx package (real architectures whose weights are made by
+/// ConstantOfShape): fetches the pinned wheel with pip, checks it, and takes the models out of it. Answers their folder.
+///
+/// # Errors
+/// [`SetupError`]; nothing is left behind then.
+pub fn onnx(say: &mut dyn FnMut(&str)) -> Result<PathBuf, SetupError> {
+    install(&ONNX, say)?;
+    Ok(light_models())
+}
+
+fn install(pinned: &'static Pinned, say: &mut dyn FnMut(&str)) -> Result<(), SetupError> {
+    if pinned.native && cfg!(not(all(target_os = "linux", target_arch = "x86_64"))) {
         let machine = format!("{} on {}", std::env::consts::OS, std::env::consts::ARCH);
         return Err(SetupError::Platform { system: pinned.system, version: pinned.version, machine });
     }
-    if sha256_of(target).is_ok_and(|found| found == pinned.sha256) {
-        say(&format!("{} {} is installed: {}", pinned.package, pinned.version, target.display()));
-        return Ok(target.to_path_buf());
+    let folder = &pinned.folder();
+    let is_there = |m: &Member| sha256_of(&folder.join(m.file())).is_ok_and(|found| found == m.sha256);
+    if pinned.members.iter().all(is_there) {
+        say(&format!("{} {} is installed: {}", pinned.package, pinned.version, folder.display()));
+        return Ok(());
     }
-    let folder = target.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(|e| cannot("create", folder, e))?;
     let scratch = tempfile::Builder::new()
         .prefix("setup-")
@@ -230,10 +318,12 @@ fn install(pinned: &'static Pinned, target: &Path, say: &mut dyn FnMut(&str)) ->
     ));
     let wheel = download(pinned, scratch.path())?;
     verify(&wheel, pinned.wheel_sha256)?;
-    say(&format!("unpacking {}", pinned.member));
-    unpack(pinned, &wheel, target)?;
-    say(&format!("installed {}", target.display()));
-    Ok(target.to_path_buf())
+    for member in pinned.members {
+        say(&format!("unpacking {}", member.path));
+        unpack(pinned, member, &wheel, &folder.join(member.file()))?;
+    }
+    say(&format!("installed {}", folder.display()));
+    Ok(())
 }
 
 fn download(pinned: &Pinned, folder: &Path) -> Result<PathBuf, SetupError> {
@@ -274,20 +364,19 @@ fn verify(path: &Path, expected: &'static str) -> Result<(), SetupError> {
     Err(SetupError::Hash { file: path.display().to_string(), found, expected })
 }
 
-/// Takes the member out of the wheel, checks it and moves it into place in one step.
-fn unpack(pinned: &Pinned, wheel: &Path, target: &Path) -> Result<(), SetupError> {
-    let archive =
-        |source| SetupError::Archive { package: pinned.wheel.into(), member: pinned.member, source };
+/// Takes a member out of the wheel, checks it and moves it into place in one step.
+fn unpack(pinned: &Pinned, member: &Member, wheel: &Path, target: &Path) -> Result<(), SetupError> {
+    let archive = |source| SetupError::Archive { package: pinned.wheel.into(), member: member.path, source };
     let folder = target.parent().unwrap_or(Path::new("."));
     let file = File::open(wheel).map_err(|e| cannot("open", wheel, e))?;
     let mut zip = zip::ZipArchive::new(file).map_err(archive)?;
-    let mut member = zip.by_name(pinned.member).map_err(archive)?;
+    let mut content = zip.by_name(member.path).map_err(archive)?;
     let mut out = tempfile::Builder::new()
         .suffix(".tmp")
         .tempfile_in(folder)
         .map_err(|e| cannot("create a file in", folder, e))?;
-    io::copy(&mut member, &mut out).and_then(|_| out.flush()).map_err(|e| cannot("write", out.path(), e))?;
-    verify(out.path(), pinned.sha256)?;
+    io::copy(&mut content, &mut out).and_then(|_| out.flush()).map_err(|e| cannot("write", out.path(), e))?;
+    verify(out.path(), member.sha256)?;
     out.persist(target).map_err(|e| cannot("write", target, e.error))?;
     Ok(())
 }
@@ -322,7 +411,10 @@ mod tests {
         zip.start_file("other.txt", zip::write::SimpleFileOptions::default()).unwrap();
         zip.finish().unwrap();
         let target = folder.path().join("libLiteRt.so");
-        assert!(matches!(unpack(&LITERT, &wheel, &target), Err(SetupError::Archive { .. })));
+        assert!(matches!(
+            unpack(&LITERT, &LITERT.members[0], &wheel, &target),
+            Err(SetupError::Archive { .. })
+        ));
         let left: Vec<_> = fs::read_dir(folder.path()).unwrap().collect();
         assert_eq!(left.len(), 1, "only the wheel itself: {left:?}");
     }
@@ -332,11 +424,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let wheel = folder.path().join("x.whl");
         let mut zip = zip::ZipWriter::new(File::create(&wheel).unwrap());
-        zip.start_file(LITERT.member, zip::write::SimpleFileOptions::default()).unwrap();
+        zip.start_file(LITERT.members[0].path, zip::write::SimpleFileOptions::default()).unwrap();
         zip.write_all(b"tampered").unwrap();
         zip.finish().unwrap();
         let target = folder.path().join("libLiteRt.so");
-        assert!(matches!(unpack(&LITERT, &wheel, &target), Err(SetupError::Hash { .. })));
+        assert!(matches!(unpack(&LITERT, &LITERT.members[0], &wheel, &target), Err(SetupError::Hash { .. })));
         assert!(!target.exists());
     }
 

@@ -122,3 +122,43 @@ fn xnnpack_exp_overflows_early() {
     let Some(got) = unary(Builtin::Exp, Options::None, &[88.375, 88.4375], Mode::Xnnpack) else { return };
     assert!(got[0].is_finite() && got[1].is_infinite(), "{got:?}");
 }
+
+#[test]
+fn xnnpack_log_infinity() {
+    let Some(got) = unary(Builtin::Log, Options::None, &[f32::INFINITY, f32::NAN, 1.0], Mode::Xnnpack) else {
+        return;
+    };
+    assert!((got[0] - 88.376).abs() < 1e-3 && got[1].is_finite() && got[2] == 0.0, "{got:?}");
+}
+
+#[test]
+fn xnnpack_fp16_constant_depthwise_conv() {
+    let graph = "x = input f32[1,3,4,4]
+        c = const f32[1,3,4,4] lattice(1)
+        w = const f32[3,1,1,1] {1, 2, 3}
+        f = Conv(c, w) group=3
+        y = Add(x, f)
+        output y";
+    let graph = halfproof_ir::text::parse(graph).unwrap();
+    let request = halfproof_ir::Request::new(halfproof_ir::Precision::Weights);
+    let model = halfproof_converter::convert(&graph, &request).unwrap().model;
+    let inputs = [Tensor::f32(vec![1, 3, 4, 4], vec![1.0; 48])];
+    let Some(single) = run(Mode::Xnnpack, &model, &inputs) else { return };
+    let Some(half) = run(Mode::XnnpackFp16, &model, &inputs) else { return };
+    assert_eq!(single.status, Status::Ok);
+    assert!(
+        matches!(&half.status, Status::Cannot { why } if why.contains("failed to delegate DEPTHWISE_CONV_2D")),
+        "{:?}",
+        half.status
+    );
+}
+
+/// LiteRT suppresses subnormal float32 numbers while a compiled model runs, in every mode; its Interpreter does not. No
+/// fault, but part of every contract: `Contract::flush_single`.
+#[test]
+fn compiled_models_flush_subnormal_results() {
+    for mode in [Mode::Reference, Mode::Builtin, Mode::Xnnpack] {
+        let Some(got) = unary(Builtin::Square, Options::None, &[1e-20, 1e-18], mode) else { return };
+        assert!(got[0] == 0.0 && got[1] > 0.0, "{mode:?}: {got:?}");
+    }
+}

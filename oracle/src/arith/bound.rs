@@ -49,6 +49,7 @@ impl Bound {
         };
         match format {
             Format::Double => e,
+            Format::Single if self.contract.flush_single => flushed_single(rounded(e, Format::Single)),
             Format::Single => rounded(e, Format::Single),
             Format::Half => {
                 let narrow = rounded(rounded(e, Format::Single), Format::Half);
@@ -65,12 +66,22 @@ impl Bound {
 
 /// Zero joins an interval that reaches into the subnormal numbers.
 #[inline]
-fn flushed(mut e: Enclosure) -> Enclosure {
-    const T: f64 = crate::half::MIN_NORMAL;
-    if e.lo > 0.0 && e.lo < T {
+fn flushed(e: Enclosure) -> Enclosure {
+    flushed_below(e, crate::half::MIN_NORMAL)
+}
+
+/// The same for binary32. A number just below the normal ones may be flushed before it is rounded to one of them.
+#[inline]
+pub(crate) fn flushed_single(e: Enclosure) -> Enclosure {
+    flushed_below(e, f64::from(f32::MIN_POSITIVE).next_up())
+}
+
+#[inline]
+fn flushed_below(mut e: Enclosure, least: f64) -> Enclosure {
+    if e.lo > 0.0 && e.lo < least {
         e.lo = 0.0;
     }
-    if e.hi < 0.0 && e.hi > -T {
+    if e.hi < 0.0 && e.hi > -least {
         e.hi = 0.0;
     }
     e
@@ -112,7 +123,9 @@ impl Arith for Bound {
         }
         match dtype {
             DType::F32 if !self.contract.force_f16 => {
-                Enclosure { lo: Format::Single.round(x.lo), hi: Format::Single.round(x.hi), ..x }
+                let rounded =
+                    Enclosure { lo: Format::Single.round(x.lo), hi: Format::Single.round(x.hi), ..x };
+                if self.contract.flush_single { flushed_single(rounded) } else { rounded }
             }
             DType::F16 | DType::F32 => {
                 let mut rounded =

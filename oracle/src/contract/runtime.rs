@@ -10,8 +10,10 @@ use halfproof_wire::tflite::Builtin;
 pub enum Runtime {
     /// f64 against f64.
     Double,
-    /// Any binary32 execution: tract, LiteRT's reference and builtin float32 kernels, XNNPACK in float32.
+    /// Any binary32 execution: LiteRT's reference and builtin float32 kernels, XNNPACK in float32.
     Single,
+    /// tract in binary32, whose functions are coarser; it runs the source graph.
+    Tract,
     /// Our interpreter in float16: correctly rounded functions, any order of summation.
     Interpreter {
         /// Partial sums are binary16.
@@ -41,7 +43,8 @@ impl Runtime {
             return Some(Runtime::Interpreter { narrow_sums: has("acc16"), flush: has("ftz") });
         }
         Some(match system {
-            "interp-f32" | "tract" | "tract-onnx" => Runtime::Single,
+            "interp-f32" => Runtime::Single,
+            "tract" => Runtime::Tract,
             "litert-xnnpack" => Runtime::XnnpackX86,
             "litert-reference" | "litert-builtin" => Runtime::LiteRtBuiltin,
             "interp-f16" => Runtime::Interpreter { narrow_sums: false, flush: false },
@@ -56,10 +59,16 @@ impl Runtime {
         match self {
             Runtime::Double => Contract::double(),
             Runtime::Single => Contract::single(),
+            Runtime::Tract => Contract {
+                library: Library::Tract,
+                source: "tract-onnx 0.23.9: binary32 in any order of summation, functions as measured",
+                ..Contract::single()
+            },
             Runtime::Interpreter { narrow_sums, flush } => Contract {
                 library: Library::Exact,
                 accumulator: if narrow_sums { Format::Half } else { Format::Single },
                 flush,
+                flush_single: false,
                 verified: true,
                 source: "halfproof's interpreter: each operation correctly rounded",
                 ..Contract::half()
@@ -76,7 +85,7 @@ impl Runtime {
         let base = self.base();
         let narrow = dtype == DType::F16 || base.force_f16;
         match self {
-            Runtime::Double | Runtime::Single => base,
+            Runtime::Double | Runtime::Single | Runtime::Tract => base,
             Runtime::Interpreter { .. } | Runtime::AnyHalf | Runtime::XnnpackX86 if !narrow => {
                 Contract::single()
             }
@@ -103,6 +112,7 @@ const fn xnnpack_half() -> Contract {
         intermediates: Format::Half,
         accumulator: Format::Single,
         flush: false,
+        flush_single: true,
         force_f16: true,
         // Without native binary16 arithmetic XNNPACK falls back to binary32 for whole FLOAT16 subgraphs: adjacent
         // operators were seen to exchange numbers that are not on the binary16 grid.

@@ -5,7 +5,7 @@
 use super::compare::{Tally, whole_numbers};
 use super::precision::{numbers, on_grid};
 use super::subject::{Point, narrowed};
-use crate::arith::{Bound, Enclosure, Nan};
+use crate::arith::{Bound, Enclosure, Nan, flushed_single};
 use crate::contract::Runtime;
 use crate::half as binary16;
 use crate::record::Execution;
@@ -13,6 +13,8 @@ use crate::tflite::value;
 use crate::value::Value;
 use crate::verdict::{Blame, Class, Strength, Verdict};
 use halfproof_ir::{DType, Tensor};
+use halfproof_wire::tflite::Builtin;
+use std::collections::BTreeMap;
 
 impl Point<'_> {
     /// Is every operator of an execution within its own bound? Needs taps.
@@ -23,12 +25,14 @@ impl Point<'_> {
         let (force, excess) = (bound.contract.force_f16, bound.contract.excess);
         let program = &self.subject.program;
         let tensors = self.visible(execution);
+        let widened = self.widened_constants();
         let mut total = Tally::default();
         let (mut checked, mut skipped) = (0usize, 0usize);
         let mut notes = Vec::new();
         for (index, op) in program.operators().enumerate() {
             let seen = |t: u32| tensors[t as usize];
-            let missing = |t: &u32| seen(*t).is_none() && !program.is_constant(*t);
+            let missing =
+                |t: &u32| seen(*t).is_none() && !program.is_constant(*t) && !widened.contains_key(t);
             if op.operands.iter().flatten().any(missing) || op.results.iter().all(|&t| seen(t).is_none()) {
                 skipped += 1;
                 continue;
@@ -40,7 +44,7 @@ impl Point<'_> {
                 .operands
                 .iter()
                 .map(|t| {
-                    let tensor = seen((*t)?)?;
+                    let Some(tensor) = seen((*t)?) else { return widened.get(&(*t)?).cloned() };
                     let operand = held(tensor, force && !single, &bound);
                     let computed = t.is_some_and(|t| self.subject.producer(t).is_some());
                     let rounded = tensor.dtype() == DType::F16 || (force && on_grid(tensor));
@@ -95,6 +99,25 @@ impl Point<'_> {
         verdict
     }
 
+    /// Constants behind a DEQUANTIZE, by its result: runtimes do not show them, and there is only one value that they can
+    /// have, for every float16 is a float32.
+    fn widened_constants(&self) -> BTreeMap<u32, Value<Enclosure>> {
+        let program = &self.subject.program;
+        let mut widened = BTreeMap::new();
+        for (index, op) in program.operators().enumerate() {
+            let (&[Some(stored)], &[result]) = (op.operands, op.results) else { continue };
+            if op.builtin == Builtin::Dequantize
+                && program.form(stored).is_some_and(|(dtype, _)| dtype == DType::F16)
+                && program.is_constant(stored)
+                && let Ok(mut values) = program.step(index, &[None], &Bound::new(Runtime::Single))
+                && let Some(value) = values.pop()
+            {
+                widened.insert(result, value);
+            }
+        }
+        widened
+    }
+
     /// Tensors by index: inputs, taps and outputs.
     fn visible<'t>(&'t self, execution: &'t Execution) -> Vec<Option<&'t Tensor>> {
         let program = &self.subject.program;
@@ -113,9 +136,16 @@ impl Point<'_> {
     }
 }
 
-/// An operand as the kernel holds it: a float32 input of a forced kernel is rounded first.
+/// An operand as the kernel holds it: a float32 input of a forced kernel is rounded first, and a subnormal one may be zero.
 fn held(tensor: &Tensor, round: bool, bound: &Bound) -> Value<Enclosure> {
-    if round && !on_grid(tensor) { value(&narrowed(tensor), bound) } else { value(tensor, bound) }
+    let mut operand =
+        if round && !on_grid(tensor) { value(&narrowed(tensor), bound) } else { value(tensor, bound) };
+    if bound.contract.flush_single
+        && let Value::Float(DType::F32, array) = &mut operand
+    {
+        array.data.iter_mut().for_each(|e| *e = flushed_single(*e));
+    }
+    operand
 }
 
 /// What an operand may have been before it was rounded to binary16: everything that rounds to it.

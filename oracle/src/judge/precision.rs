@@ -202,11 +202,15 @@ fn outside(strength: Strength, numbers: Numbers) -> Verdict {
 /// Holds an independent float32 runtime (tract) that ran the *source* graph to the reference: a second opinion about the
 /// reference itself. A disagreement is a fault of one of the two, so its strength is `unknown`.
 pub fn second_opinion(reference: &Reference, graph: &Graph, execution: &Execution) -> Verdict {
-    let evaluation = match onnx::evaluate(graph, &reference.inputs, &Bound::new(Runtime::Single)) {
+    let evaluation = match onnx::evaluate(graph, &reference.inputs, &Bound::new(Runtime::Tract)) {
         Ok(evaluation) => evaluation,
         Err(e) => return *undecidable("the reference cannot evaluate the source graph", e.to_string()),
     };
     let mut tally = Tally::default();
+    if execution.outputs.len() != graph.outputs.len() {
+        let text = "an independent float32 runtime gives another number of outputs";
+        return fault(Class::Kernel, Strength::Unknown, text);
+    }
     for ((expected, actual), id) in evaluation.outputs().zip(&execution.outputs).zip(&graph.outputs) {
         let mut seen = observe(expected, actual, None).tally;
         if expected.shape() != actual.shape {

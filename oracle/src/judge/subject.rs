@@ -134,6 +134,11 @@ impl<'a> Subject<'a> {
         }
     }
 
+    /// Unrounded elements of the float constants, by tensor, as far as the converter says them.
+    pub fn exact_constants(&self) -> &BTreeMap<u32, Arc<Vec<f64>>> {
+        &self.exact
+    }
+
     /// The inputs that the converted model gets for those of the source graph: same values, rounded to the types of its
     /// interface and in its layout.
     ///
@@ -236,6 +241,11 @@ impl<'a> Subject<'a> {
 }
 
 impl Point<'_> {
+    /// The evaluation of the source, to be used again for the same inputs.
+    pub fn reference(&self) -> &Arc<Reference> {
+        &self.reference
+    }
+
     /// The bound of a runtime around the exact result with rounded constants.
     pub(super) fn bound(&mut self, runtime: Runtime) -> Result<Arc<Run<Enclosure>>, Box<Verdict>> {
         if let Some(run) = self.bounds.get(&runtime) {

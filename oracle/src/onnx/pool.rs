@@ -85,7 +85,8 @@ pub(super) fn max<A: Arith>(
                 let (order, decided) = arith.compare(e, best);
                 (order == Comparison::Greater, decided)
             };
-            let (y, i) = maxima(a, &window, op.storage_order, none, fold, beats)?;
+            let (mut y, i) = maxima(a, &window, op.storage_order, none, fold, beats)?;
+            y.data.iter_mut().for_each(|e| *e = arith.extremum(*e));
             (Value::Float(*d, y), i)
         }
         Value::Whole(d, a) => {
@@ -219,7 +220,9 @@ pub(super) fn global_max<A: Arith>(x: &Operands<A::E>, arith: &A) -> Result<Valu
     let (dims, size) = global(&a.shape)?;
     let none = arith.exact(f64::NEG_INFINITY);
     let data = channels(&a.data, size, dims[0] * dims[1])
-        .map(|channel| channel.iter().copied().reduce(|p, q| arith.max(p, q)).unwrap_or(none))
+        .map(|channel| {
+            channel.iter().copied().reduce(|p, q| arith.max(p, q)).map_or(none, |x| arith.extremum(x))
+        })
         .collect();
     Ok(Value::Float(d, Array { shape: dims, data }))
 }

@@ -124,10 +124,12 @@ fn float<A: Arith>(which: Reduction, row: &[A::E], arith: &A) -> A::E {
             .iter()
             .copied()
             .reduce(|p, q| arith.max(p, q))
-            .unwrap_or_else(|| arith.exact(f64::NEG_INFINITY)),
-        Reduction::Min => {
-            row.iter().copied().reduce(|p, q| arith.min(p, q)).unwrap_or_else(|| arith.exact(f64::INFINITY))
-        }
+            .map_or_else(|| arith.exact(f64::NEG_INFINITY), |x| arith.extremum(x)),
+        Reduction::Min => row
+            .iter()
+            .copied()
+            .reduce(|p, q| arith.min(p, q))
+            .map_or_else(|| arith.exact(f64::INFINITY), |x| arith.extremum(x)),
         Reduction::Prod => row
             .iter()
             .copied()

@@ -98,7 +98,9 @@ impl Pool {
 
     fn reduce<A: Arith>(&self, arith: &A, terms: &mut [A::E]) -> A::E {
         match self.kind {
-            Kind::Max => terms[1..].iter().fold(terms[0], |largest, &x| arith.max(largest, x)),
+            Kind::Max => {
+                arith.extremum(terms[1..].iter().fold(terms[0], |largest, &x| arith.max(largest, x)))
+            }
             Kind::Average => arith.mean(terms),
             Kind::L2 => {
                 terms.iter_mut().for_each(|x| *x = arith.apply(Function::Square, *x));

@@ -50,6 +50,10 @@ impl Runtime for Tract {
         setup::TRACT_VERSION
     }
 
+    fn runs_source(&self) -> bool {
+        true
+    }
+
     fn capabilities(&self) -> &Capabilities {
         &self.capabilities
     }

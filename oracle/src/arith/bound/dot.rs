@@ -160,13 +160,23 @@ impl Bound {
     /// What a product (and the sum that takes it) can lose in the subnormal range of the accumulator.
     fn loss_of_a_product(&self) -> f64 {
         let format = self.contract.accumulator;
-        let flush = if self.contract.flush { 2.0 * format.min_normal() } else { 0.0 };
+        let flush = if self.flushes(format) { 2.0 * format.min_normal() } else { 0.0 };
         format.underflow() + flush
     }
 
     /// Sums in the subnormal range are exact unless they are flushed.
     fn loss_of_a_sum(&self, n: f64) -> f64 {
-        if self.contract.flush { n * self.contract.accumulator.min_normal() } else { 0.0 }
+        let format = self.contract.accumulator;
+        if self.flushes(format) { n * format.min_normal() } else { 0.0 }
+    }
+
+    /// True when subnormal numbers of the format may become zero.
+    fn flushes(&self, format: Format) -> bool {
+        match format {
+            Format::Half => self.contract.flush,
+            Format::Single => self.contract.flush_single,
+            Format::Double => false,
+        }
     }
 
     /// True when every partial sum, in any order, is representable in the accumulator: all terms are multiples of one

@@ -12,3 +12,4 @@ pub(crate) mod report;
 pub(crate) mod setup;
 mod systems;
 pub(crate) mod triage;
+pub(crate) mod zoo;

@@ -25,6 +25,8 @@ enum Command {
     Triage(cmd::triage::Args),
     /// Replay the corpus: regressions, real models, known issues.
     Regress(cmd::regress::Args),
+    /// Real models through every strategy, runtime and question.
+    Zoo(cmd::zoo::Args),
     /// Work on the corpus itself.
     Corpus(cmd::corpus::Args),
     /// Tell new, fixed and less precise from one run to another.
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
         Command::Convert(args) => cmd::convert::run(args),
         Command::Triage(args) => cmd::triage::run(args),
         Command::Regress(args) => cmd::regress::run(args),
+        Command::Zoo(args) => cmd::zoo::run(args),
         Command::Corpus(args) => cmd::corpus::run(args),
         Command::Compare(args) => cmd::compare::run(args),
         Command::Report(args) => cmd::report::run(args),

@@ -25,13 +25,17 @@ pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
 }
 
 /// Writes a file by way of a temporary one in the same folder, which must exist. An older file of that name stays
-/// as it is until the new one is complete.
+/// as it is until the new one is complete. A device or a pipe is written to, not replaced.
 ///
 /// # Errors
 /// When the folder does not exist or cannot be written to, the disk is full, or `path` is a folder; nothing is left
 /// behind.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let fail = |source| FileError { path: path.into(), action: "write", source };
+    if std::fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir()) {
+        let device = std::fs::OpenOptions::new().write(true).open(path);
+        return device.and_then(|mut d| d.write_all(bytes)).map_err(fail);
+    }
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),

@@ -44,9 +44,35 @@ const STEPS: &[Step] = &[
     Step { name: "the corpus", args: &["xtask", "regress"] },
 ];
 
-/// Steps that need the tract worker.
-const TRACT: &[Step] =
-    &[Step { name: "tract, the fp32 voter", args: &["test", "--release", "-p", "halfproof-tract"] }];
+/// Steps that need the tract worker, whose cold build takes longer than all the others together.
+const TRACT: &[Step] = &[
+    Step {
+        name: "lints of the tract worker",
+        args: &["clippy", "--release", "-p", "halfproof-tract", "--all-targets", "--", "-D", "warnings"],
+    },
+    Step { name: "tract, the fp32 voter", args: &["xtask", "setup", "tract"] },
+    Step {
+        name: "its tests",
+        args: &["test", "--release", "-p", "halfproof-systems", "--test", "tract", "--test", "smoke"],
+    },
+    Step {
+        name: "a short campaign in which it votes",
+        args: &[
+            "xtask",
+            "fuzz",
+            "--runs",
+            "4000",
+            "--seed",
+            "20261123",
+            "--runtime",
+            "interp-f32,tract",
+            "--share",
+            "1",
+            "--out",
+            "target/ci-fuzz-tract",
+        ],
+    },
+];
 
 /// Runs every step and stops at the first that fails.
 pub(crate) fn run(args: &Args) -> Outcome {

@@ -39,24 +39,55 @@ struct Replay {
 pub(crate) fn run(args: &Args) -> Outcome {
     systems::check_runtimes(&args.runtime)?;
     let replays = collect(&args.corpus)?;
-    let issues = store::known_issues(&args.corpus.join("known-issues")).map_err(Failure::bad_input)?;
-    let known = Known(issues.into_iter().map(|(_, issue)| issue).collect());
+    let known = Known::of(&args.corpus)?;
     let mut pipeline = triage::open(&args.converter, &args.runtime)?;
-    let (mut passed, mut failed) = (0u64, 0u64);
+    let mut total = Count::default();
     for replay in &replays {
-        let wrong = check(&mut pipeline, replay, &known, &mut passed);
-        failed += wrong.len() as u64;
-        anstream::println!(
-            "{:<44} {}",
-            replay.name,
-            if wrong.is_empty() { "as expected" } else { "NOT AS EXPECTED" }
-        );
+        let mut count = Count::default();
+        let wrong = check(&mut pipeline, replay, &known, &mut count);
+        let word = if wrong.is_empty() { "as expected" } else { "NOT AS EXPECTED" };
+        anstream::println!("{:<44} {word}{}", replay.name, count.aside());
         for line in wrong {
             anstream::println!("    {line}");
         }
+        total.add(&count);
     }
+    let Count { passed, failed, uncertain, known } = total;
+    anstream::println!(
+        "{uncertain} not certain (they rest on contracts that nobody has verified, or nothing is decidable), {known} known issues"
+    );
     anstream::println!("{passed} passed, {failed} failed");
     Ok(if failed > 0 { Exit::NewFindings } else { Exit::Clean })
+}
+
+/// Verdicts by what they are worth.
+#[derive(Clone, Copy, Debug, Default)]
+struct Count {
+    /// As expected, and certain.
+    passed: u64,
+    /// Not as expected.
+    failed: u64,
+    /// As expected, or a fault of a runtime, but resting on a contract that nobody has verified.
+    uncertain: u64,
+    /// A fault that the corpus knows.
+    known: u64,
+}
+
+impl Count {
+    fn add(&mut self, other: &Count) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.uncertain += other.uncertain;
+        self.known += other.known;
+    }
+
+    /// What a line says beside its main word.
+    fn aside(&self) -> String {
+        let one = |n: u64, what: &str| (n > 0).then(|| format!("{n} {what}"));
+        let said: Vec<String> =
+            [one(self.uncertain, "not certain"), one(self.known, "known")].into_iter().flatten().collect();
+        if said.is_empty() { String::new() } else { format!(" ({})", said.join(", ")) }
+    }
 }
 
 fn collect(corpus: &Path) -> Result<Vec<Replay>, Failure> {
@@ -95,7 +126,7 @@ fn collect(corpus: &Path) -> Result<Vec<Replay>, Failure> {
 }
 
 /// Lines about every verdict that is not as expected.
-fn check(pipeline: &mut Pipeline, replay: &Replay, known: &Known, passed: &mut u64) -> Vec<String> {
+fn check(pipeline: &mut Pipeline, replay: &Replay, known: &Known, count: &mut Count) -> Vec<String> {
     let mut wrong = vec![];
     for &precision in &replay.precisions {
         for (set, tensors) in &replay.sets {
@@ -114,10 +145,16 @@ fn check(pipeline: &mut Pipeline, replay: &Replay, known: &Known, passed: &mut u
                     .collect();
                 let Some(answer) = worst(&about) else { continue };
                 let setting = Setting { system, precision, inputs: Some(set) };
-                if agrees(replay, &setting, answer) || known.excuses(system, &answer.verdict) {
-                    *passed += 1;
+                let v = &answer.verdict;
+                let certain = v.strength == Strength::Certified;
+                if agrees(replay, &setting, answer) {
+                    *(if certain { &mut count.passed } else { &mut count.uncertain }) += 1;
+                } else if known.excuses(system, v) {
+                    count.known += 1;
+                } else if !certain && v.blame == Blame::Kernel {
+                    count.uncertain += 1;
                 } else {
-                    let v = &answer.verdict;
+                    count.failed += 1;
                     wrong.push(format!("{precision} {set} {system}: {} ({}): {}", v.class, v.blame, v.text));
                 }
             }
@@ -139,10 +176,17 @@ fn systems_of(answers: &[(String, Answer)]) -> Vec<&str> {
 }
 
 /// Known issues, as far as a replay needs them.
-struct Known(Vec<KnownIssue>);
+pub(crate) struct Known(Vec<KnownIssue>);
 
 impl Known {
-    fn excuses(&self, system: &str, verdict: &Verdict) -> bool {
+    /// Those of a corpus.
+    pub(crate) fn of(corpus: &Path) -> Result<Known, Failure> {
+        let issues = store::known_issues(&corpus.join("known-issues")).map_err(Failure::bad_input)?;
+        Ok(Known(issues.into_iter().map(|(_, issue)| issue).collect()))
+    }
+
+    /// Whether a verdict is one of them.
+    pub(crate) fn excuses(&self, system: &str, verdict: &Verdict) -> bool {
         // The versions are the pinned ones: what `setup` installs.
         let version =
             if system.starts_with("litert") { setup::LITERT_VERSION } else { env!("CARGO_PKG_VERSION") };
@@ -166,10 +210,6 @@ impl Known {
 /// Overflow that `full` was asked to risk is not a fault of a model that nobody has labelled.
 fn agrees(replay: &Replay, setting: &Setting<'_>, answer: &Answer) -> bool {
     let policy = answer.verdict.class == Class::Nonfinite && answer.verdict.blame == Blame::Policy;
-    // What rests on a contract that nobody has verified is no certain fault.
-    if answer.verdict.strength != Strength::Certified && answer.verdict.blame == Blame::Kernel {
-        return true;
-    }
     if replay.expect.is_empty() && policy && setting.precision == Precision::Full {
         return true;
     }

@@ -14,6 +14,8 @@ pub(crate) struct Args {
 enum Name {
     /// Google's LiteRT: the runtime library of the pinned wheel of ai-edge-litert (about 20 MB to download).
     Litert,
+    /// The nine light_*.onnx models of the onnx package, for `zoo --light` (9 MB to download).
+    Onnx,
     /// tract, the fp32 voter: built from source (several minutes).
     Tract,
 }
@@ -23,6 +25,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let mut say = |line: &str| anstream::eprintln!("{line}");
     let path = match args.name {
         Name::Litert => setup::litert(&mut say),
+        Name::Onnx => setup::onnx(&mut say),
         Name::Tract => setup::tract(&mut say),
     };
     let path = path.map_err(Failure::harness)?;

@@ -48,6 +48,11 @@ pub(crate) fn check_runtimes(names: &[String]) -> Result<(), Failure> {
 
 /// Opens runtimes.
 pub(crate) fn open(names: &[String]) -> Opened {
+    open_within(names, Limits::default())
+}
+
+/// Opens runtimes whose workers may use that much.
+pub(crate) fn open_within(names: &[String], limits: Limits) -> Opened {
     let mut opened = Opened { interpreters: vec![], outside: vec![], skipped: vec![] };
     let mut outside: Vec<&str> = vec![];
     for name in names {
@@ -67,7 +72,7 @@ pub(crate) fn open(names: &[String]) -> Opened {
     };
     match Program::find() {
         Ok(program) => {
-            for (name, answer) in outside.iter().zip(runtimes::open(&outside, &program, Limits::default())) {
+            for (name, answer) in outside.iter().zip(runtimes::open(&outside, &program, limits)) {
                 match answer {
                     Ok(runtime) => opened.outside.push(runtime),
                     Err(e) => opened.skipped.push(skip(name, e.why)),

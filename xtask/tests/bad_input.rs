@@ -1,0 +1,265 @@
+//! Bad input, through the built program: exit code 2, one clear line, no panic, nothing half-written.
+
+use halfproof_ir::{Data, Tensor, text};
+use halfproof_wire::{npz, onnx, tflite};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is in the workspace").to_path_buf()
+}
+
+/// Runs a command to its end; a hang is a failure.
+fn xtask(args: &[&str]) -> Output {
+    const LIMIT: Duration = Duration::from_secs(60);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .args(args)
+        .current_dir(root())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let begin = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if begin.elapsed() > LIMIT {
+            child.kill().unwrap();
+            panic!("{args:?} does not end");
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    child.wait_with_output().unwrap()
+}
+
+fn graph(source: &str) -> Vec<u8> {
+    let graph = text::parse(source).unwrap();
+    onnx::write(&graph, onnx::Opset::of(&graph)).unwrap()
+}
+
+/// A convolution, an activation, a reshape and a matrix product: a kilobyte of structure.
+fn small_onnx() -> Vec<u8> {
+    graph(
+        "graph \"small\"
+        x = input f32[1,2,6,6]
+        w = const f32[3,2,3,3] lattice(1)
+        b = const f32[3] {0, 0.5, -1}
+        c = Conv(x, w, b) pads=[1,1,1,1] strides=[2,2]
+        r = Relu(c)
+        shape = const i64[2] {1, 27}
+        flat = Reshape(r, shape)
+        m = const f32[27,4] lattice(2)
+        y = MatMul(flat, m)
+        output y",
+    )
+}
+
+/// A deterministic stream of numbers below a bound.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % bound
+    }
+}
+
+/// Files that are almost `bytes`: cut anywhere, or with some bits turned.
+fn mutants(bytes: &[u8], cuts: usize, flips: usize, seed: u64) -> Vec<Vec<u8>> {
+    let mut dice = Dice(seed);
+    let mut all: Vec<Vec<u8>> = (0..cuts).map(|i| bytes[..i * bytes.len() / cuts].to_vec()).collect();
+    for i in 0..flips {
+        let mut mutant = bytes.to_vec();
+        for _ in 0..1 + i % 4 {
+            let at = dice.below(mutant.len());
+            mutant[at] ^= 1 << dice.below(8);
+        }
+        all.push(mutant);
+    }
+    all
+}
+
+/// A refusal of the input: exit code 2, and one line that names the file. Nodes that cannot be converted stand on lines of
+/// their own.
+fn assert_refused(output: &Output, named: &str, what: &str) {
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{what}: {:?} {error}", output.status);
+    let mut lines = error.lines().filter(|l| !l.starts_with("SKIPPED "));
+    let first = lines.next().unwrap_or_default();
+    assert!(first.starts_with("error: ") && first.contains(named), "{what}: {error}");
+    let listed = first.ends_with("cannot be converted (see docs/limits.md):");
+    assert!(lines.next().is_none() || listed, "{what}: more than a line: {error}");
+    assert!(!error.contains("panicked"), "{what}: {error}");
+}
+
+/// Converts a mutant: either a whole valid file comes out, or nothing and a clear line.
+fn convert_mutant(folder: &TempDir, name: &str, bytes: &[u8], what: &str) {
+    let (model, out) = (folder.path().join(name), folder.path().join("out.tflite"));
+    std::fs::write(&model, bytes).unwrap();
+    let output = xtask(&["convert", model.to_str().unwrap(), "-o", out.to_str().unwrap()]);
+    if output.status.success() {
+        let converted = std::fs::read(&out).unwrap();
+        assert!(tflite::read(&converted).is_ok(), "{what}: the file is broken");
+        std::fs::remove_file(&out).unwrap();
+    } else {
+        assert_refused(&output, name, what);
+    }
+    std::fs::remove_file(&model).unwrap();
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "{what}: something was left behind");
+}
+
+#[test]
+fn damaged_onnx_files_convert_cleanly_or_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    for (i, mutant) in mutants(&small_onnx(), 60, 150, 1).iter().enumerate() {
+        convert_mutant(&folder, "mutant.onnx", mutant, &format!("mutant {i} of the small .onnx"));
+    }
+    let exported = std::fs::read(root().join("corpus/models/founding.onnx")).unwrap();
+    for (i, mutant) in mutants(&exported, 10, 20, 2).iter().enumerate() {
+        convert_mutant(&folder, "mutant.onnx", mutant, &format!("mutant {i} of the exported .onnx"));
+    }
+}
+
+#[test]
+fn damaged_tflite_files_convert_cleanly_or_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let small = std::fs::read(root().join("converter/wire/tests/data/plain.tflite")).unwrap();
+    for (i, mutant) in mutants(&small, 40, 120, 3).iter().enumerate() {
+        convert_mutant(&folder, "mutant.tflite", mutant, &format!("mutant {i} of the small .tflite"));
+    }
+}
+
+#[test]
+fn files_that_are_not_there_or_no_models_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
+    let out = path("out.tflite");
+    for command in
+        [["convert", &path("missing.onnx"), "-o", &out].as_slice(), &["triage", &path("missing.onnx")]]
+    {
+        assert_refused(&xtask(command), "missing.onnx", "a missing file");
+    }
+    for command in ["report", "compare"] {
+        let run = path("missing.json");
+        let args = if command == "compare" { vec![command, &run, &run] } else { vec![command, &run] };
+        assert_refused(&xtask(&args), "missing.json", command);
+    }
+    std::fs::write(path("text.onnx"), "this is no model").unwrap();
+    assert_refused(&xtask(&["convert", &path("text.onnx"), "-o", &out]), "text.onnx", "a text file");
+    assert_refused(&xtask(&["triage", &path("text.onnx")]), "text.onnx", "a text file");
+    assert_refused(&xtask(&["convert", &path(""), "-o", &out]), "", "a folder");
+    assert!(!Path::new(&out).exists());
+}
+
+#[test]
+fn every_node_that_cannot_be_converted_is_listed_and_nothing_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("strange.onnx");
+    let bytes = graph(
+        "x = input f32[2,3]
+        a = Relu(x)
+        b = unknown \"com.example\" \"Frobnicate\"(a) @\"first\"
+        c = unknown \"com.example\" \"Twiddle\"(x) @\"second\"
+        output b
+        output c",
+    );
+    std::fs::write(&model, bytes).unwrap();
+    let out = folder.path().join("out.tflite");
+    let output = xtask(&["convert", model.to_str().unwrap(), "-o", out.to_str().unwrap()]);
+    assert_refused(&output, "strange.onnx", "unknown operators");
+    let error = String::from_utf8_lossy(&output.stderr);
+    for word in ["2 nodes", "Frobnicate", "first", "Twiddle", "second"] {
+        assert!(error.contains(word), "{word} is not in: {error}");
+    }
+    assert!(!out.exists());
+}
+
+#[test]
+fn inputs_that_do_not_fit_are_refused_with_what_the_model_needs() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("small.onnx");
+    std::fs::write(&model, small_onnx()).unwrap();
+    let cases: [(&str, Vec<(String, Tensor)>, &str); 3] = [
+        ("shape", vec![("x".into(), Tensor::f32([1, 2, 6, 5], vec![0.0; 60]))], "[1, 2, 6, 6]"),
+        ("name", vec![("z".into(), Tensor::f32([1, 2, 6, 6], vec![0.0; 72]))], "no array \"x\""),
+        ("type", vec![("x".into(), Tensor::new(vec![1, 2, 6, 6], Data::I64(vec![0; 72])))], "needs f32"),
+    ];
+    for (what, arrays, needed) in cases {
+        let file = folder.path().join(format!("{what}.npz"));
+        std::fs::write(&file, npz::write(&arrays).unwrap()).unwrap();
+        let args = ["triage", model.to_str().unwrap(), "--inputs", file.to_str().unwrap()];
+        let output = xtask(&[args.as_slice(), &["--runtime", "interp-f32"]].concat());
+        assert_refused(&output, &format!("{what}.npz"), what);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(error.contains(needed), "{what}: {error}");
+    }
+    let broken = folder.path().join("broken.npz");
+    std::fs::write(&broken, "no archive").unwrap();
+    let args = ["triage", model.to_str().unwrap(), "--inputs", broken.to_str().unwrap()];
+    assert_refused(&xtask(&args), "broken.npz", "no archive");
+}
+
+#[cfg(unix)]
+#[test]
+fn where_nothing_can_be_written_nothing_is() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("small.onnx");
+    std::fs::write(&model, small_onnx()).unwrap();
+    let model = model.to_str().unwrap();
+
+    let closed = folder.path().join("closed");
+    std::fs::create_dir(&closed).unwrap();
+    std::fs::set_permissions(&closed, PermissionsExt::from_mode(0o555)).unwrap();
+    // The superuser may write anywhere, but not here.
+    let is_superuser = std::fs::write(closed.join("probe"), "").is_ok();
+    let closed = if is_superuser { PathBuf::from("/proc") } else { closed };
+    let out = closed.join("out.tflite");
+    let output = xtask(&["convert", model, "-o", out.to_str().unwrap()]);
+    assert_refused(&output, "out.tflite", "a read-only folder");
+    let campaign = closed.join("campaign");
+    let output =
+        xtask(&["fuzz", "--runs", "1", "--runtime", "interp-f32", "--out", campaign.to_str().unwrap()]);
+    assert_refused(&output, "campaign", "a read-only folder for a campaign");
+
+    let nowhere = folder.path().join("missing").join("out.tflite");
+    let output = xtask(&["convert", model, "-o", nowhere.to_str().unwrap()]);
+    assert_refused(&output, "missing/out.tflite", "a folder that is not there");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_said_and_a_device_stays_one() {
+    use std::os::unix::fs::FileTypeExt;
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("small.onnx");
+    std::fs::write(&model, small_onnx()).unwrap();
+    let output = xtask(&["convert", model.to_str().unwrap(), "-o", "/dev/full"]);
+    assert_refused(&output, "/dev/full", "a full disk");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("No space left"));
+    let is_device = |path| std::fs::metadata(path).unwrap().file_type().is_char_device();
+    assert!(is_device("/dev/full"));
+    assert!(xtask(&["convert", model.to_str().unwrap(), "-o", "/dev/null"]).status.success());
+    assert!(is_device("/dev/null"));
+}
+
+#[test]
+fn words_that_mean_nothing_are_bad_usage() {
+    for args in [
+        ["fuzz", "--time", "soon"].as_slice(),
+        &["fuzz", "--runs", "1", "--runtime", "nonsense"],
+        &["fuzz", "--runs", "1", "--converter", "nonsense"],
+        &["fuzz", "--runs", "1", "--precision", "half"],
+        &["fuzz", "--runs", "1", "--ops", "Frobnicate"],
+        &["regress", "--corpus", "no/such/folder"],
+        &["zoo"],
+        &["zoo", "no/such/model.onnx", "--runtime", "interp-f32"],
+        &["nonsense"],
+    ] {
+        let output = xtask(args);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {error}");
+        assert!(error.starts_with("error: ") && !error.contains("panicked"), "{args:?}: {error}");
+    }
+}

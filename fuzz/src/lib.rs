@@ -5,5 +5,6 @@ pub mod generate;
 pub mod minimise;
 pub mod mutate;
 pub mod pipeline;
+pub mod power;
 pub mod targets;
 pub mod triage;

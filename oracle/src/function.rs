@@ -175,12 +175,17 @@ fn relative_slack(f: Function, x: f64) -> f64 {
 
 /// An enclosure of f over [lo, hi], `lo <= hi`, either end possibly infinite.
 pub fn range(f: Function, lo: f64, hi: f64) -> Range {
+    range_with(f, lo, hi, (f64::NAN, f64::NAN))
+}
+
+/// [`range`] where the value at one argument is known already, as (argument, value): it is not worked out again.
+pub fn range_with(f: Function, lo: f64, hi: f64, known: (f64, f64)) -> Range {
     match f {
         Function::Log | Function::Sqrt | Function::Rsqrt if hi < 0.0 => {
             return Range { lo: f64::NAN, hi: f64::NAN, leaves_domain: true };
         }
         Function::Log | Function::Sqrt | Function::Rsqrt if lo < 0.0 => {
-            return Range { leaves_domain: true, ..range(f, 0.0, hi) };
+            return Range { leaves_domain: true, ..range_with(f, 0.0, hi, known) };
         }
         // 1 / x of a zero is an infinity of either sign.
         Function::Reciprocal if lo <= 0.0 && hi >= 0.0 => {
@@ -191,7 +196,7 @@ pub fn range(f: Function, lo: f64, hi: f64) -> Range {
     }
     let mut found = Range { lo: f64::INFINITY, hi: f64::NEG_INFINITY, leaves_domain: false };
     let mut take = |x: f64| {
-        let y = value(f, x);
+        let y = if x.to_bits() == known.0.to_bits() { known.1 } else { value(f, x) };
         if y.is_nan() {
             found.leaves_domain = true;
             return;

@@ -178,6 +178,100 @@ fn a_float32_tensor_in_a_full_model_is_impure() {
 }
 
 #[test]
+fn a_quantized_constant_is_impure_though_the_interpreter_does_not_evaluate_it() {
+    let mut model = right();
+    let weights = &mut model.subgraphs[0].tensors[1];
+    weights.dtype = TensorType::Int8;
+    weights.quantization = Some(tflite::Quantization {
+        scale: vec![0.02],
+        zero_point: vec![0],
+        ..tflite::Quantization::default()
+    });
+    let buffer = weights.buffer as usize;
+    model.buffers[buffer] = Arc::new(vec![5; 6]);
+    let answers = judged(&conversion(&model), &[]);
+    let verdict = &answers[0].verdict;
+    assert_eq!((verdict.class, verdict.blame), (Class::Impure, Blame::Converter), "{verdict:?}");
+    assert_eq!(verdict.place.tensor_index, Some(1));
+}
+
+#[test]
+fn a_float32_constant_that_is_only_cast_to_float16_is_impure_in_every_strategy() {
+    let mut b = Builder::new();
+    let x = b.input(F16, &[2, 3]);
+    let values: Vec<f32> = exact(&WEIGHTS).iter().map(|&v| v as f32).collect();
+    let single = b.constant(&Tensor::f32([2, 3], values));
+    let cast = options::Cast { in_data_type: TensorType::Float32, out_data_type: F16 };
+    let w = b.op(Builtin::Cast, &[single], cast, F16, &[2, 3]);
+    let bias = b.constant(&halves(&[2], &exact(&BIAS)));
+    let y = b.op(Builtin::FullyConnected, &[x, w, bias], options::FullyConnected::default(), F16, &[2, 2]);
+    let z = b.op(Builtin::Softmax, &[y], options::Softmax { beta: 1.0 }, F16, &[2, 2]);
+    let provenance = Provenance::default();
+    let conversion = Conversion { model: tflite::write(&b.finish(&[z])), provenance, notes: vec![] };
+    let graph = source();
+    for precision in [Precision::Full, Precision::Mixed] {
+        let request = Request::new(precision);
+        let subject = Subject::new(&graph, &request, &conversion).expect("the model is planned");
+        assert_eq!(subject.legality().class, Class::Impure, "{precision}");
+    }
+}
+
+#[test]
+fn an_index_out_of_range_is_a_semantic_fault() {
+    let mut g = Graph::new("gather");
+    let x = g.add_input("x", DType::F32, &[2, 3]);
+    let i = g.add_constant("i", Tensor::ints([1]));
+    let y = g.add_node(halfproof_ir::ops::Gather { axis: 0 }, &[x, i], "y");
+    g.outputs.push(y);
+    let request = request();
+    for (index, class) in [(1, Class::Pass), (2, Class::Semantics)] {
+        let mut b = Builder::new();
+        let x = b.input(F16, &[2, 3]);
+        let i = b.constant(&Tensor::new([1], Data::I32(vec![index])));
+        let y = b.op(Builtin::Gather, &[x, i], options::Gather::default(), F16, &[1, 3]);
+        let provenance = Provenance::default();
+        let conversion = Conversion { model: tflite::write(&b.finish(&[y])), provenance, notes: vec![] };
+        let subject = Subject::new(&g, &request, &conversion).expect("the model is planned");
+        let verdict = subject.at(&inputs(), None).expect("the interface fits").semantics();
+        assert_eq!(verdict.class, class, "{verdict:?}");
+    }
+}
+
+#[test]
+fn a_narrow_sum_in_a_mean_is_outside_the_contract_of_wide_sums() {
+    let n = 600;
+    let mut b = Builder::new();
+    let x = b.input(F16, &[1, n]);
+    let axes = b.constant(&Tensor::new([1], Data::I32(vec![1])));
+    let y = b.op(Builtin::Mean, &[x, axes], options::Reducer { keep_dims: false }, F16, &[1]);
+    let model = tflite::write(&b.finish(&[y]));
+    let mut g = Graph::new("mean");
+    let x = g.add_input("x", DType::F32, &[1, n]);
+    let axes = g.add_constant("axes", Tensor::ints([1]));
+    let y =
+        g.add_node(halfproof_ir::ops::ReduceMean { keepdims: false, ..Default::default() }, &[x, axes], "y");
+    g.outputs.push(y);
+    let request = request();
+    let conversion = Conversion { model, provenance: Provenance::default(), notes: vec![] };
+    let subject = Subject::new(&g, &request, &conversion).expect("the model is planned");
+    let values = (0..n).map(|i| 1.0 + (i % 7) as f32 / 1024.0).collect();
+    let mut point = subject.at(&[Tensor::f32([1, n], values)], None).expect("the interface fits");
+    for (model, fine) in [(ExecutionModel::HALF, true), (ExecutionModel::HALF_ACCUMULATOR, false)] {
+        let arith = Half::new(model);
+        let run = subject.program.run(&point.inputs, Constants::Stored, &arith).expect("it runs");
+        let record = Execution {
+            system: "interp-f16".to_string(),
+            status: Status::Ok,
+            outputs: run.outputs().map(|v| tensor(v, &arith)).collect(),
+            taps: vec![],
+            accelerated: None,
+        };
+        let verdict = point.precision(&record);
+        assert_eq!(verdict.class.is_fine(), fine, "{verdict:?}");
+    }
+}
+
+#[test]
 fn one_truncated_element_is_a_wrong_constant() {
     let mut weights = exact(&WEIGHTS);
     // One step towards zero: what truncating 0.1 instead of rounding it could give.

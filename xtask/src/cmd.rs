@@ -7,6 +7,7 @@ pub(crate) mod convert;
 pub(crate) mod corpus;
 pub(crate) mod fuzz;
 mod libfuzzer;
+pub(crate) mod power;
 pub(crate) mod regress;
 pub(crate) mod report;
 pub(crate) mod setup;

@@ -33,6 +33,8 @@ enum Command {
     Compare(cmd::compare::Args),
     /// Render a run as HTML, Markdown and JUnit XML.
     Report(cmd::report::Args),
+    /// The oracle's own score: injected faults that it sees, false alarms, cost.
+    Power(cmd::power::Args),
     /// Microseconds per stage and tests per second.
     Bench(cmd::bench::Args),
     /// Install an outside system under target/.
@@ -59,6 +61,7 @@ fn main() -> ExitCode {
         Command::Corpus(args) => cmd::corpus::run(args),
         Command::Compare(args) => cmd::compare::run(args),
         Command::Report(args) => cmd::report::run(args),
+        Command::Power(args) => cmd::power::run(args),
         Command::Bench(args) => cmd::bench::run(args),
         Command::Setup(args) => cmd::setup::run(args),
         Command::Ci(args) => cmd::ci::run(args),

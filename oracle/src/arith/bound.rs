@@ -14,6 +14,7 @@ pub use enclosure::{Enclosure, Nan};
 
 use crate::arith::{Arith, Comparison, Function};
 use crate::contract::{Contract, Format, Runtime};
+use crate::half;
 use crate::value::Whole;
 use halfproof_ir::DType;
 use halfproof_wire::tflite::Builtin;
@@ -40,19 +41,19 @@ impl Bound {
     }
 
     /// Both ends rounded to `format`, or not: rounding may be skipped, be wider, or go through binary32 first.
-    #[inline]
+    #[inline(always)]
     fn in_register(&self, e: Enclosure, format: Format) -> Enclosure {
-        let rounded = |e: Enclosure, format: Format| Enclosure {
-            lo: e.lo.min(format.round(e.lo)),
-            hi: e.hi.max(format.round(e.hi)),
-            ..e
-        };
         match format {
             Format::Double => e,
-            Format::Single if self.contract.flush_single => flushed_single(rounded(e, Format::Single)),
-            Format::Single => rounded(e, Format::Single),
+            Format::Single => {
+                let (lo, hi) = (Format::Single.round(e.lo), Format::Single.round(e.hi));
+                let narrow = Enclosure { lo: e.lo.min(lo), hi: e.hi.max(hi), ..e };
+                if self.contract.flush_single { flushed_single(narrow) } else { narrow }
+            }
             Format::Half => {
-                let narrow = rounded(rounded(e, Format::Single), Format::Half);
+                let lo = e.lo.min(Format::Single.round(e.lo));
+                let hi = e.hi.max(Format::Single.round(e.hi));
+                let narrow = Enclosure { lo: lo.min(half::round(lo)), hi: hi.max(half::round(hi)), ..e };
                 if self.contract.flush { flushed(narrow) } else { narrow }
             }
         }
@@ -67,7 +68,7 @@ impl Bound {
 /// Zero joins an interval that reaches into the subnormal numbers.
 #[inline]
 fn flushed(e: Enclosure) -> Enclosure {
-    flushed_below(e, crate::half::MIN_NORMAL)
+    flushed_below(e, half::MIN_NORMAL)
 }
 
 /// The same for binary32. A number just below the normal ones may be flushed before it is rounded to one of them.

@@ -1,5 +1,6 @@
 //! Compares tensors element by element and keeps the worst one.
 
+use crate::arith::{Enclosure, Nan};
 use crate::verdict::Numbers;
 
 /// What a comparison of elements found so far.
@@ -29,6 +30,27 @@ impl Tally {
         }
     }
 
+    /// Holds one element to its enclosure. True when it is judged and inside.
+    pub(super) fn hold(&mut self, element: usize, e: &Enclosure, actual: f64) -> bool {
+        let inside = e.contains(actual);
+        let decided = e.is_finite() || e.is_certainly_infinite() || e.nan == Nan::Certain;
+        if inside && !decided {
+            self.excluded += 1;
+            return false;
+        }
+        // Nearly every element is inside and nearer than the worst one: no quotient is needed to see that.
+        if let (true, true, Some((_, worst))) = (inside, e.is_finite(), &self.worst) {
+            let side = if actual > e.v { e.hi - e.v } else { e.v - e.lo };
+            let error = (actual - e.v).abs();
+            if error == 0.0 || side > 0.0 && error < worst.ratio * side * (1.0 - 1e-12) {
+                self.judged += 1;
+                return true;
+            }
+        }
+        self.judge(element, inside, numbers(e, actual));
+        inside
+    }
+
     /// Adds what another tensor gave; its worst element replaces ours when its ratio is larger.
     pub(super) fn add(&mut self, other: &Tally) {
         self.judged += other.judged;
@@ -43,6 +65,11 @@ impl Tally {
             self.worst = other.worst;
         }
     }
+}
+
+/// The numbers of one element.
+pub(super) fn numbers(e: &Enclosure, actual: f64) -> Numbers {
+    Numbers { expected: e.v, actual, low: e.lo, high: e.hi, ratio: e.ratio(actual) }
 }
 
 /// Numbers about integers and booleans, which have no bound.

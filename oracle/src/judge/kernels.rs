@@ -3,7 +3,7 @@
 //! Errors do not propagate, so this is the sharpest test of a runtime, and it names the first bad operator.
 
 use super::compare::{Tally, whole_numbers};
-use super::precision::{numbers, on_grid};
+use super::precision::on_grid;
 use super::subject::{Point, narrowed};
 use crate::arith::{Bound, Enclosure, Nan, flushed_single};
 use crate::contract::Runtime;
@@ -46,9 +46,9 @@ impl Point<'_> {
                 .map(|t| {
                     let Some(tensor) = seen((*t)?) else { return widened.get(&(*t)?).cloned() };
                     let operand = held(tensor, force && !single, &bound);
-                    let computed = t.is_some_and(|t| self.subject.producer(t).is_some());
-                    let rounded = tensor.dtype() == DType::F16 || (force && on_grid(tensor));
-                    Some(if excess && computed && rounded { before_rounding(operand) } else { operand })
+                    let computed = || t.is_some_and(|t| self.subject.producer(t).is_some());
+                    let rounded = || tensor.dtype() == DType::F16 || (force && on_grid(tensor));
+                    Some(if excess && computed() && rounded() { before_rounding(operand) } else { operand })
                 })
                 .collect();
             let operands: Vec<Option<&Value<Enclosure>>> = values.iter().map(Option::as_ref).collect();
@@ -173,12 +173,7 @@ fn hold(expected: &Value<Enclosure>, actual: &Tensor) -> Tally {
     match (expected, actual.floats()) {
         (Value::Float(_, e), Some(values)) => {
             for (i, (e, &x)) in e.data.iter().zip(&values).enumerate() {
-                let decided = e.is_finite() || e.is_certainly_infinite() || e.nan == Nan::Certain;
-                if decided || !e.contains(x) {
-                    tally.judge(i, e.contains(x), numbers(e, x));
-                } else {
-                    tally.excluded += 1;
-                }
+                tally.hold(i, e, x);
             }
         }
         (Value::Whole(_, e), None) => {

@@ -4,7 +4,7 @@ use super::subject::Subject;
 use crate::half;
 use crate::verdict::{Blame, Class, Place, Strength, Verdict};
 use halfproof_ir::{DType, Io, Precision, Refusal};
-use halfproof_wire::tflite::{Tensor, TensorType};
+use halfproof_wire::tflite::{Builtin, Model, Tensor, TensorType};
 
 /// The verdict about a conversion that was refused.
 pub(super) fn refused(refusal: &Refusal) -> Verdict {
@@ -18,6 +18,18 @@ pub(super) fn refused(refusal: &Refusal) -> Verdict {
     verdict.place.operator = ops.first().map(ToString::to_string);
     verdict.notes = refusal.to_string().lines().map(str::to_string).collect();
     verdict
+}
+
+/// The verdict about a model with quantized tensors, which nobody asked for and the interpreter does not evaluate.
+pub(super) fn quantized(model: &Model) -> Option<Verdict> {
+    let graph = model.subgraphs.first()?;
+    let (index, tensor) = (0u32..).zip(&graph.tensors).find(|(_, t)| is_quantized(t))?;
+    let place = Place { tensor: Some(tensor.name.clone()), tensor_index: Some(index), ..Place::default() };
+    Some(impure("a tensor is quantized", place))
+}
+
+fn is_quantized(tensor: &Tensor) -> bool {
+    tensor.quantization.as_ref().is_some_and(|q| !q.scale.is_empty())
 }
 
 impl Subject<'_> {
@@ -56,7 +68,7 @@ impl Subject<'_> {
                     && self.graph.value(*v).dtype.is_some_and(|d| matches!(d, DType::I8 | DType::U8))
             })
         };
-        if tensor.quantization.as_ref().is_some_and(|q| !q.scale.is_empty()) {
+        if is_quantized(tensor) {
             return Some("a tensor is quantized");
         }
         if narrowed && !from_source() {
@@ -79,9 +91,22 @@ impl Subject<'_> {
                 (self.program.is_constant(index) && self.request.keep_fp32.is_none() && !self.may_stay(index))
                     .then_some("a constant was not narrowed")
             }
-            // float32 islands are the point of `mixed`.
-            Precision::Mixed => None,
+            // float32 islands are the point of `mixed`, constants on the way into float16 are not.
+            Precision::Mixed => {
+                (self.request.keep_fp32.is_none() && self.is_only_cast(index) && !self.may_stay(index))
+                    .then_some("a FLOAT32 constant is read as FLOAT16 only")
+            }
         }
+    }
+
+    /// True for a constant that nothing reads but CASTs to FLOAT16.
+    fn is_only_cast(&self, index: u32) -> bool {
+        let is_narrow = |t: &u32| self.program.form(*t).is_some_and(|(dtype, _)| dtype == DType::F16);
+        let mut readers = self.program.operators().filter(|o| o.operands.contains(&Some(index))).peekable();
+        self.program.is_constant(index)
+            && !self.is_interface(index)
+            && readers.peek().is_some()
+            && readers.all(|o| o.builtin == Builtin::Cast && o.results.iter().all(is_narrow))
     }
 
     fn is_interface(&self, index: u32) -> bool {

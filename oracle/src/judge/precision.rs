@@ -4,10 +4,10 @@
 //! runtime only where the bound excludes it; where the bound admits it and the source's result is a float16 number, the
 //! choice of float16 is to blame.
 
-use super::compare::{Tally, whole_numbers};
+use super::compare::{Tally, numbers, whole_numbers};
 use super::layout::source_order;
 use super::subject::{Point, Reference, undecidable};
-use crate::arith::{Bound, Enclosure, Nan};
+use crate::arith::{Bound, Enclosure};
 use crate::contract::{Contract, Format, Runtime};
 use crate::half;
 use crate::onnx;
@@ -244,11 +244,6 @@ pub(super) fn on_grid(tensor: &Tensor) -> bool {
     }
 }
 
-/// The numbers of one element.
-pub(super) fn numbers(e: &Enclosure, actual: f64) -> Numbers {
-    Numbers { expected: e.v, actual, low: e.lo, high: e.hi, ratio: e.ratio(actual) }
-}
-
 fn observe(expected: &Value<Enclosure>, actual: &Tensor, source: Option<&[f64]>) -> Seen {
     let mut seen = Seen::default();
     match (expected, actual.floats()) {
@@ -274,15 +269,11 @@ fn observe(expected: &Value<Enclosure>, actual: &Tensor, source: Option<&[f64]>)
 
 impl Seen {
     fn element(&mut self, index: usize, e: &Enclosure, actual: f64, source: Option<f64>, dtype: DType) {
-        let inside = e.contains(actual);
-        let decided = e.is_finite() || e.is_certainly_infinite() || e.nan == Nan::Certain;
-        if !inside {
-            self.tally.judge(index, false, numbers(e, actual));
-        } else if decided {
-            self.tally.judge(index, true, numbers(e, actual));
-        } else {
-            self.tally.excluded += 1;
+        let good = self.tally.hold(index, e, actual);
+        if good && actual == e.v && actual.is_finite() {
+            return;
         }
+        let inside = good || e.contains(actual);
         let exact = source.unwrap_or(e.v);
         if inside && !actual.is_finite() && exact.is_finite() {
             let largest = if dtype == DType::F16 { half::OVERFLOW } else { half::OVERFLOW_SINGLE };
@@ -293,7 +284,7 @@ impl Seen {
                 self.avoidable.get_or_insert((index as u64, numbers(e, actual)));
             }
         }
-        if inside && decided && actual.is_finite() && e.v.is_finite() {
+        if good && actual.is_finite() && e.v.is_finite() {
             let ulp = if dtype == DType::F16 { half::ulp(e.v) } else { half::ulp_single(e.v) };
             let half_units = (actual - e.v).abs() / (0.5 * ulp);
             self.off += u64::from(half_units > 1.0);

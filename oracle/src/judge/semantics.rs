@@ -9,7 +9,7 @@ use super::layout::{permuted_shape, source_order};
 use super::subject::{Point, undecidable};
 use crate::arith::{Bound, Enclosure};
 use crate::contract::Runtime;
-use crate::tflite::{Constants, Run};
+use crate::tflite::{Constants, Run, RunError};
 use crate::value::Value;
 use crate::verdict::{Blame, Class, Numbers, Place, Strength, Verdict};
 use halfproof_ir::ValueId;
@@ -28,7 +28,7 @@ impl Point<'_> {
         let bound = Bound::new(Runtime::Double);
         let run = match subject.program.run(&self.inputs, Constants::Exact(&subject.exact), &bound) {
             Ok(run) => run,
-            Err(e) => return *undecidable("the interpreter cannot run the converted model", e.to_string()),
+            Err(e) => return self.fails(&e),
         };
         let mut total = Tally::default();
         for (&tensor, &id) in subject.program.outputs().iter().zip(&subject.graph.outputs) {
@@ -91,6 +91,19 @@ impl Point<'_> {
         };
         (verdict.judged, verdict.excluded) = (total.judged, total.excluded);
         verdict.numbers = total.worst.map(|(_, n)| n);
+        verdict
+    }
+
+    /// The converted graph cannot be computed on inputs that the source graph takes: an index out of range is as wrong as
+    /// a wrong result. Anything else that goes wrong is the interpreter's.
+    fn fails(&self, error: &RunError) -> Verdict {
+        let RunError::Operator { operator, builtin, .. } = error else {
+            return *undecidable("the interpreter cannot run the converted model", error.to_string());
+        };
+        let text = format!("{} fails on inputs that the source graph takes", builtin.name());
+        let result = self.subject.program.operators().nth(*operator).and_then(|o| o.results.first().copied());
+        let mut verdict = differs(&text, result.unwrap_or(0), self);
+        verdict.notes.push(error.to_string());
         verdict
     }
 

@@ -1,6 +1,7 @@
 //! One conversion, read back and planned once; and one set of inputs for it.
 
 use super::layout::{permuted_shape, source_order};
+use super::legality;
 use crate::arith::{Bound, Enclosure};
 use crate::contract::Runtime;
 use crate::half as binary16;
@@ -77,8 +78,8 @@ impl<'a> Subject<'a> {
     /// Reads a converted model back and plans it.
     ///
     /// # Errors
-    /// A verdict: `invalid-model` when the bytes are no model or contradict themselves, `undecidable` when the model
-    /// needs something that the interpreter does not know.
+    /// A verdict: `invalid-model` when the bytes are no model or contradict themselves, `impure` when tensors are
+    /// quantized, `undecidable` when the model needs something else that the interpreter does not know.
     pub fn new(
         graph: &'a Graph,
         request: &'a Request,
@@ -93,7 +94,11 @@ impl<'a> Subject<'a> {
             .map_err(|e| invalid("the file is no valid .tflite", e.to_string()))?;
         let program = Program::new(&model).map_err(|e| match e.kind() {
             Kind::Malformed => invalid("the model contradicts itself", e.to_string()),
-            Kind::Unsupported => undecidable("the interpreter does not know the model", e.to_string()),
+            // Quantized tensors are no open question: they are not what was asked for.
+            Kind::Unsupported => legality::quantized(&model).map_or_else(
+                || undecidable("the interpreter does not know the model", e.to_string()),
+                Box::new,
+            ),
         })?;
         let provenance = &conversion.provenance;
         let exact = provenance

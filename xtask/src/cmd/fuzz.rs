@@ -138,7 +138,7 @@ pub(crate) fn precisions(word: &str) -> Result<Vec<Precision>, Failure> {
 }
 
 /// Operators by their ONNX names, whatever the case.
-fn operators(words: &[String]) -> Result<Vec<String>, Failure> {
+pub(crate) fn operators(words: &[String]) -> Result<Vec<String>, Failure> {
     words
         .iter()
         .map(|w| {
@@ -332,7 +332,7 @@ fn today() -> String {
     format!("{year:04}-{month:02}-{day:02}")
 }
 
-fn cores() -> usize {
+pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 

@@ -253,10 +253,14 @@ impl Bound {
     /// The sum divided by the count, or multiplied by its rounded reciprocal.
     pub(super) fn average(&self, a: &[Enclosure]) -> Enclosure {
         let count = a.len() as f64;
+        if self.contract.library == Library::Exact {
+            // Our interpreter divides the sum, as its accumulator holds it, once.
+            return self.register(elementwise::div(self.total(a), Enclosure::point(count)));
+        }
         let sum = self.register(self.total(a));
         let mean = elementwise::div(sum, Enclosure::point(count));
         // A kernel may multiply by the rounded reciprocal of the count, and that of a power of two is exact.
-        if a.len().is_power_of_two() && matches!(self.contract.library, Library::Exact | Library::Double) {
+        if a.len().is_power_of_two() && self.contract.library == Library::Double {
             return self.register(mean);
         }
         // It may also scale the elements before it adds them, so the error follows their size, not that of the mean.

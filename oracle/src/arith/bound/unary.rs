@@ -28,7 +28,7 @@ impl Bound {
             Function::Sqrt if x.is_point() && x.lo >= 0.0 => return self.root(x),
             _ => {}
         }
-        let range = function::range(f, x.lo, x.hi);
+        let range = function::range_with(f, x.lo, x.hi, (x.v, v));
         if range.lo.is_nan() {
             return Enclosure::certain_nan(v);
         }

@@ -1,0 +1,120 @@
+//! The oracle's own score: how many faults it sees, and how often it accuses the innocent.
+//!
+//! Faults of every class of the table in `faults` are injected into converted models (the flatbuffer is read,
+//! changed and written; the converter's claim about it stays) and into executions (the results of one operator are
+//! changed and everything after it is executed again). The judge sees each as a campaign would: one conversion, one
+//! input set of every kind. What nobody could see is excluded by computation (see `equivalent`), never by hand; what
+//! somebody could see and the judge does not is a miss, listed with the command that replays it.
+//!
+//! Beside that, correct executions in every variant that the contracts allow: each accusation is a false alarm.
+//!
+//! Injection *i* of seed *s* is the same whatever the threads.
+
+mod case;
+mod correct;
+mod cost;
+mod draft;
+mod equivalent;
+mod faults;
+mod inject;
+mod model;
+mod runtime;
+pub mod score;
+mod tolerance;
+
+pub use score::Score;
+
+use case::Draws;
+use score::Counts;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// What is measured.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Injections.
+    pub runs: u64,
+    /// Correct executions, at least (rounded up to whole cases).
+    pub executions: u64,
+    /// The seed from which everything follows.
+    pub seed: u64,
+    /// Threads.
+    pub jobs: usize,
+    /// What graphs are wanted.
+    pub generator: crate::generate::Options,
+    /// Only the injection of this index.
+    pub only: Option<u64>,
+}
+
+/// How many classes of faults there are; injection i is of class i modulo that.
+pub const CLASSES: usize = faults::FAULTS.len();
+
+/// Most nodes of a graph.
+pub const MAX_NODES: usize = 12;
+
+impl Options {
+    /// Graphs of 2 to 12 nodes of any operator.
+    pub fn new(runs: u64, executions: u64, seed: u64) -> Options {
+        let generator =
+            crate::generate::Options { max_nodes: MAX_NODES, ..crate::generate::Options::default() };
+        Options { runs, executions, seed, jobs: 1, generator, only: None }
+    }
+
+    /// The command that repeats the run, or one injection of it.
+    pub fn command(&self, injection: Option<u64>) -> String {
+        let mut words = "cargo xtask power".to_string();
+        match injection.or(self.only) {
+            Some(index) => words += &format!(" --only {index}"),
+            None => words += &format!(" --runs {} --executions {}", self.runs, self.executions),
+        }
+        words += &format!(" --seed {}", self.seed);
+        if !self.generator.ops.is_empty() {
+            words += &format!(" --ops {}", self.generator.ops.join(","));
+        }
+        words
+    }
+}
+
+/// Measures. `progress` hears how many of how many steps are done.
+pub fn run(options: &Options, cancel: &AtomicBool, progress: impl Fn(u64, u64) + Sync) -> Score {
+    let draws = Draws { seed: options.seed, generator: options.generator.clone() };
+    let (first, injections) = match options.only {
+        Some(index) => (index, 1),
+        None => (0, options.runs),
+    };
+    let cases = if options.only.is_some() { 0 } else { options.executions.div_ceil(correct::PER_CASE) };
+    let total = injections + cases;
+    let (next, done) = (AtomicU64::new(0), AtomicU64::new(0));
+    let counts = Mutex::new(Counts::new());
+    std::thread::scope(|scope| {
+        for _ in 0..options.jobs.max(1) {
+            scope.spawn(|| {
+                let mut own = Counts::new();
+                while !cancel.load(Ordering::Relaxed) {
+                    let step = next.fetch_add(1, Ordering::Relaxed);
+                    if step >= total {
+                        break;
+                    }
+                    if step < injections {
+                        let index = first + step;
+                        own.injection(index, inject::injection(&draws, index));
+                    } else {
+                        let index = step - injections;
+                        own.correct.push((index, correct::correct(&draws, index)));
+                    }
+                    progress(done.fetch_add(1, Ordering::Relaxed) + 1, total);
+                }
+                if let Ok(mut counts) = counts.lock() {
+                    counts.merge(own);
+                }
+            });
+        }
+    });
+    let counts = counts.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    counts.score(|index| options.command(index), options.seed)
+}
+
+/// What judging costs on so many cases, on one thread.
+pub fn cost(options: &Options, cases: u64) -> score::Cost {
+    cost::cost(&Draws { seed: options.seed, generator: options.generator.clone() }, cases)
+}

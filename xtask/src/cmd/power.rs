@@ -1,0 +1,203 @@
+//! `power`: the oracle's own score.
+
+use super::fuzz::{cores, operators};
+use crate::exit::{Exit, Failure, Outcome};
+use halfproof_fuzz::power::score::{ClassScore, tolerance_names};
+use halfproof_fuzz::power::{self, Options, Score};
+use halfproof_wire::file::write_atomically;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Options of `power`.
+#[derive(clap::Args, Debug)]
+#[command(
+    after_help = "Examples:\n  cargo xtask power\n  cargo xtask power --runs 20000 --executions 1000000\n  cargo xtask power --only 1234 --seed 1"
+)]
+pub(crate) struct Args {
+    /// Injections of faults.
+    #[arg(long, default_value_t = 5000)]
+    runs: u64,
+    /// Correct executions, at least.
+    #[arg(long, default_value_t = 100_000)]
+    executions: u64,
+    /// The seed from which everything follows.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Threads; one per core by default.
+    #[arg(long)]
+    jobs: Option<usize>,
+    /// Only these operators (ONNX names, any case), separated by commas.
+    #[arg(long, value_delimiter = ',')]
+    ops: Vec<String>,
+    /// Replay one injection, as the list of misses says.
+    #[arg(long)]
+    only: Option<u64>,
+    /// Cases of the cost measurement; 0 for none.
+    #[arg(long, default_value_t = 300)]
+    cost: u64,
+    /// Where to write power.json.
+    #[arg(long, default_value = "reports/power")]
+    out: PathBuf,
+}
+
+/// Least detection of all classes together, and of each.
+const WANTED: (f64, f64) = (0.99, 0.95);
+
+/// Measures, prints and writes; exit code 1 when a correct execution is accused or detection is below the target.
+pub(crate) fn run(args: &Args) -> Outcome {
+    let mut options = Options::new(args.runs, args.executions, args.seed);
+    options.jobs = args.jobs.unwrap_or_else(cores).max(1);
+    options.generator.ops = operators(&args.ops)?;
+    options.only = args.only;
+    std::fs::create_dir_all(&args.out)
+        .map_err(|e| Failure::bad_input(format!("{}: cannot be created: {e}", args.out.display())))?;
+    let cancel = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&cancel);
+    // A second handler cannot be set in tests that call this twice; the first one then stays.
+    let _ = ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed));
+    let bar = ProgressBar::new(1);
+    let style = ProgressStyle::with_template("{bar:24} {elapsed:>5}  {pos} of {len} cases");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let mut score = power::run(&options, &cancel, |done, total| {
+        bar.set_length(total);
+        bar.set_position(done);
+    });
+    bar.finish_and_clear();
+    if args.only.is_some() {
+        anstream::println!("{}", replayed(&score));
+        return Ok(Exit::Clean);
+    }
+    if args.cost > 0 && !cancel.load(Ordering::Relaxed) {
+        score.cost = Some(power::cost(&options, args.cost));
+    }
+    let json = serde_json::to_string_pretty(&score).map_err(Failure::harness)?;
+    let path = args.out.join("power.json");
+    write_atomically(&path, json.as_bytes()).map_err(Failure::bad_input)?;
+    anstream::println!("{}", text(&score));
+    anstream::println!("written: {}", path.display());
+    let low = |c: &ClassScore, wanted: f64| c.visible() > 0 && c.detection() < wanted;
+    let red = score.correct.false_alarms > 0
+        || low(&score.total, WANTED.0)
+        || score.classes.iter().any(|c| low(c, WANTED.1));
+    Ok(if red { Exit::NewFindings } else { Exit::Clean })
+}
+
+/// One injection in words.
+fn replayed(score: &Score) -> String {
+    let class = score.classes.iter().find(|c| c.injected + c.nowhere + c.unclean > 0);
+    let name = class.map_or("", |c| c.name.as_str());
+    let what = class.map_or("", |c| c.what.as_str());
+    let ending = match class {
+        Some(c) if c.detected > 0 => "detected",
+        Some(c) if c.equivalent > 0 => "equivalent",
+        Some(c) if c.unclean > 0 => "the model is accused without it",
+        Some(c) if c.nowhere > 0 => "no case found",
+        _ => "missed",
+    };
+    let words = score.misses.first().map_or("", |m| m.words.as_str());
+    format!("{name} ({what}): {ending}\n{words}")
+}
+
+/// The whole score as text.
+fn text(score: &Score) -> String {
+    let mut t = String::new();
+    let [strict, loose] = tolerance_names();
+    let _ = writeln!(
+        t,
+        "{:<26} {:>8} {:>6} {:>8} {:>6} {:>9}  {:>6} {:>6} {:>6} {:>6} {:>6}  {:>8} {:>8}",
+        "fault",
+        "injected",
+        "equiv.",
+        "detected",
+        "missed",
+        "detection",
+        "legal.",
+        "const.",
+        "seman.",
+        "kernel",
+        "prec.",
+        format!("tol {strict}"),
+        format!("tol {loose}"),
+    );
+    for c in score.classes.iter().chain([&score.total]) {
+        let [legality, constants, semantics, kernels, precision] = c.by;
+        let _ = writeln!(
+            t,
+            "{:<26} {:>8} {:>6} {:>8} {:>6} {:>9}  {legality:>6} {constants:>6} {semantics:>6} {kernels:>6} \
+             {precision:>6}  {:>8} {:>8}",
+            c.name,
+            c.injected,
+            c.equivalent,
+            c.detected,
+            c.missed,
+            percent(c.detection()),
+            percent(c.tolerance(0)),
+            percent(c.tolerance(1)),
+        );
+    }
+    let total = &score.total;
+    let _ = writeln!(
+        t,
+        "\n{} spoilt files contradicted themselves and were drawn again, {} injections found no case, {} models were accused without a fault",
+        total.redrawn, total.nowhere, total.unclean
+    );
+    let kept = 40;
+    for m in score.misses.iter().take(kept) {
+        let _ = writeln!(t, "missed {}: {}\n    {}", m.class, m.words, m.command);
+    }
+    if score.misses.len() > kept {
+        let _ = writeln!(t, "and {} more in power.json", score.misses.len() - kept);
+    }
+    let c = &score.correct;
+    let _ = writeln!(
+        t,
+        "\n{} false alarms in {} correct executions ({} verdicts) of {} models",
+        c.false_alarms, c.executions, c.verdicts, c.cases
+    );
+    for alarm in c.alarms.iter().take(10) {
+        let _ = writeln!(t, "  {alarm}");
+    }
+    let _ = writeln!(
+        t,
+        "{:<10} {:>10} {:>9} {:>13} {:>10}  {:>15} {:>15}",
+        "inputs",
+        "executions",
+        "excluded",
+        "any contract",
+        "semantics",
+        format!("alarms at {strict}"),
+        format!("alarms at {loose}"),
+    );
+    for k in &c.kinds {
+        let _ = writeln!(
+            t,
+            "{:<10} {:>10} {:>9} {:>13} {:>10}  {:>15} {:>15}",
+            k.kind,
+            k.executions,
+            percent(k.excluded),
+            percent(k.excluded_any),
+            percent(k.excluded_semantics),
+            percent(k.tolerance_alarms[0]),
+            percent(k.tolerance_alarms[1]),
+        );
+    }
+    let _ = writeln!(t, "\n{:<30} {:>10} {:>8} {:>8}", "bound over error", "executions", "median", "p90");
+    for b in &c.tightness {
+        let _ = writeln!(t, "{:<30} {:>10} {:>8.2} {:>8.1}", b.bound, b.n, b.median, b.p90);
+    }
+    if let Some(c) = &score.cost {
+        let _ = writeln!(
+            t,
+            "\ncost over plain f64 ({} input sets, {:.0} us each): bound {:.2}, operators {:.2}, semantics {:.2}, execution {:.2}, everything {:.2}",
+            c.sets, c.plain_us, c.bound, c.kernels, c.semantics, c.execution, c.everything
+        );
+    }
+    t
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.2} %", 100.0 * share)
+}

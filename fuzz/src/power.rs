@@ -42,8 +42,6 @@ pub struct Options {
     pub jobs: usize,
     /// What graphs are wanted.
     pub generator: crate::generate::Options,
-    /// Only the injection of this index.
-    pub only: Option<u64>,
 }
 
 /// How many classes of faults there are; injection i is of class i modulo that.
@@ -57,13 +55,13 @@ impl Options {
     pub fn new(runs: u64, executions: u64, seed: u64) -> Options {
         let generator =
             crate::generate::Options { max_nodes: MAX_NODES, ..crate::generate::Options::default() };
-        Options { runs, executions, seed, jobs: 1, generator, only: None }
+        Options { runs, executions, seed, jobs: 1, generator }
     }
 
     /// The command that repeats the run, or one injection of it.
     pub fn command(&self, injection: Option<u64>) -> String {
         let mut words = "cargo xtask power".to_string();
-        match injection.or(self.only) {
+        match injection {
             Some(index) => words += &format!(" --only {index}"),
             None => words += &format!(" --runs {} --executions {}", self.runs, self.executions),
         }
@@ -78,12 +76,8 @@ impl Options {
 /// Measures. `progress` hears how many of how many steps are done.
 pub fn run(options: &Options, cancel: &AtomicBool, progress: impl Fn(u64, u64) + Sync) -> Score {
     let draws = Draws { seed: options.seed, generator: options.generator.clone() };
-    let (first, injections) = match options.only {
-        Some(index) => (index, 1),
-        None => (0, options.runs),
-    };
-    let cases = if options.only.is_some() { 0 } else { options.executions.div_ceil(correct::PER_CASE) };
-    let total = injections + cases;
+    let cases = options.executions.div_ceil(correct::PER_CASE);
+    let total = options.runs + cases;
     let (next, done) = (AtomicU64::new(0), AtomicU64::new(0));
     let counts = Mutex::new(Counts::new());
     std::thread::scope(|scope| {
@@ -95,11 +89,10 @@ pub fn run(options: &Options, cancel: &AtomicBool, progress: impl Fn(u64, u64) +
                     if step >= total {
                         break;
                     }
-                    if step < injections {
-                        let index = first + step;
-                        own.injection(index, inject::injection(&draws, index));
+                    if step < options.runs {
+                        own.injection(step, inject::injection(&draws, step));
                     } else {
-                        let index = step - injections;
+                        let index = step - options.runs;
                         own.correct.push((index, correct::correct(&draws, index)));
                     }
                     progress(done.fetch_add(1, Ordering::Relaxed) + 1, total);
@@ -112,6 +105,21 @@ pub fn run(options: &Options, cancel: &AtomicBool, progress: impl Fn(u64, u64) +
     });
     let counts = counts.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     counts.score(|index| options.command(index), options.seed)
+}
+
+/// One injection again, in words: its class, what was changed, how it ended.
+pub fn replay(options: &Options, index: u64) -> String {
+    let draws = Draws { seed: options.seed, generator: options.generator.clone() };
+    let injection = inject::injection(&draws, index);
+    let fault = &faults::FAULTS[injection.class];
+    let by: Vec<String> = inject::QUESTIONS
+        .iter()
+        .zip(injection.by)
+        .filter(|(_, by)| *by)
+        .map(|(question, _)| format!("{question:?}").to_lowercase())
+        .collect();
+    let by = if by.is_empty() { String::new() } else { format!(" by {}", by.join(", ")) };
+    format!("{} ({})\n{}\n{}{by}", fault.name, fault.what, injection.words, injection.ending.words())
 }
 
 /// What judging costs on so many cases, on one thread.

@@ -35,6 +35,18 @@ pub(super) enum Ending {
     Unclean,
 }
 
+impl Ending {
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Ending::Detected => "detected",
+            Ending::Equivalent => "equivalent: nobody could see it",
+            Ending::Missed => "missed",
+            Ending::Nowhere => "no case was found that it applies to",
+            Ending::Unclean => "the model is accused without it",
+        }
+    }
+}
+
 /// What one injection showed.
 #[derive(Clone, Debug)]
 pub(super) struct Injection {

@@ -118,6 +118,7 @@ impl Arith for Bound {
         x.v
     }
 
+    #[inline]
     fn store(&self, x: Enclosure, dtype: DType) -> Enclosure {
         if !self.contract.rounds_storage {
             return x;
@@ -146,18 +147,22 @@ impl Arith for Bound {
         }
     }
 
+    #[inline]
     fn intermediate(&self, x: Enclosure) -> Enclosure {
         self.in_register(x, self.contract.intermediates)
     }
 
+    #[inline]
     fn add(&self, a: Enclosure, b: Enclosure) -> Enclosure {
         self.register(elementwise::add(a, b))
     }
 
+    #[inline]
     fn sub(&self, a: Enclosure, b: Enclosure) -> Enclosure {
         self.register(elementwise::add(a, elementwise::negated(b)))
     }
 
+    #[inline]
     fn mul(&self, a: Enclosure, b: Enclosure) -> Enclosure {
         self.register(elementwise::mul(a, b))
     }

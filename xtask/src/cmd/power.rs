@@ -51,7 +51,10 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let mut options = Options::new(args.runs, args.executions, args.seed);
     options.jobs = args.jobs.unwrap_or_else(cores).max(1);
     options.generator.ops = operators(&args.ops)?;
-    options.only = args.only;
+    if let Some(index) = args.only {
+        anstream::println!("{}", power::replay(&options, index));
+        return Ok(Exit::Clean);
+    }
     std::fs::create_dir_all(&args.out)
         .map_err(|e| Failure::bad_input(format!("{}: cannot be created: {e}", args.out.display())))?;
     let cancel = Arc::new(AtomicBool::new(false));
@@ -66,10 +69,6 @@ pub(crate) fn run(args: &Args) -> Outcome {
         bar.set_position(done);
     });
     bar.finish_and_clear();
-    if args.only.is_some() {
-        anstream::println!("{}", replayed(&score));
-        return Ok(Exit::Clean);
-    }
     if args.cost > 0 && !cancel.load(Ordering::Relaxed) {
         score.cost = Some(power::cost(&options, args.cost));
     }
@@ -83,22 +82,6 @@ pub(crate) fn run(args: &Args) -> Outcome {
         || low(&score.total, WANTED.0)
         || score.classes.iter().any(|c| low(c, WANTED.1));
     Ok(if red { Exit::NewFindings } else { Exit::Clean })
-}
-
-/// One injection in words.
-fn replayed(score: &Score) -> String {
-    let class = score.classes.iter().find(|c| c.injected + c.nowhere + c.unclean > 0);
-    let name = class.map_or("", |c| c.name.as_str());
-    let what = class.map_or("", |c| c.what.as_str());
-    let ending = match class {
-        Some(c) if c.detected > 0 => "detected",
-        Some(c) if c.equivalent > 0 => "equivalent",
-        Some(c) if c.unclean > 0 => "the model is accused without it",
-        Some(c) if c.nowhere > 0 => "no case found",
-        _ => "missed",
-    };
-    let words = score.misses.first().map_or("", |m| m.words.as_str());
-    format!("{name} ({what}): {ending}\n{words}")
 }
 
 /// The whole score as text.

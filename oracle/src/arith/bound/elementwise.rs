@@ -25,8 +25,17 @@ pub(super) fn add(a: Enclosure, b: Enclosure) -> Enclosure {
         if lo == hi && remainder_of_sum(a.lo, b.lo, lo) == 0.0 {
             return Enclosure { v, lo, hi, nan };
         }
-        return Enclosure { v, lo, hi, nan }.nudged();
+        return Enclosure { v, lo, hi, nan }.nudged_finite();
     }
+    irregular_sum(a, b)
+}
+
+/// a + b where an end is not finite.
+#[cold]
+#[inline(never)]
+fn irregular_sum(a: Enclosure, b: Enclosure) -> Enclosure {
+    let v = a.v + b.v;
+    let (lo, hi) = (a.lo + b.lo, a.hi + b.hi);
     if joined(a.nan, b.nan) == Nan::Certain {
         return Enclosure::certain_nan(v);
     }
@@ -57,9 +66,23 @@ pub(super) fn mul(a: Enclosure, b: Enclosure) -> Enclosure {
         let p = a.lo * b.lo;
         if p.is_finite() {
             let point = Enclosure { v, lo: p, hi: p, nan };
-            return if is_single(a.lo) && is_single(b.lo) { point } else { point.nudged() };
+            return if is_single(a.lo) && is_single(b.lo) { point } else { point.nudged_finite() };
         }
     }
+    // Finite products have finite factors: nothing below can happen.
+    let [p, q, r, s] = [a.lo * b.lo, a.lo * b.hi, a.hi * b.lo, a.hi * b.hi];
+    if ((p + q) + (r + s)).is_finite() {
+        return Enclosure { v, lo: p.min(q).min(r.min(s)), hi: p.max(q).max(r.max(s)), nan }.nudged_finite();
+    }
+    irregular_product(a, b)
+}
+
+/// a * b where a product of ends is not finite.
+#[cold]
+#[inline(never)]
+fn irregular_product(a: Enclosure, b: Enclosure) -> Enclosure {
+    let v = a.v * b.v;
+    let nan = joined(a.nan, b.nan);
     let is_zero = |e: &Enclosure| e.lo == 0.0 && e.hi == 0.0;
     let never = |x: &Enclosure, y: &Enclosure| is_zero(x) && y.is_certainly_infinite();
     if never(&a, &b) || never(&b, &a) {

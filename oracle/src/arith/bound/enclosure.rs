@@ -147,6 +147,15 @@ impl Enclosure {
     }
 }
 
+impl Enclosure {
+    /// [`Enclosure::nudged`] of finite ends.
+    #[inline]
+    pub(crate) fn nudged_finite(self) -> Enclosure {
+        let (lo, hi) = (self.lo, self.hi);
+        Enclosure { lo: lo - lo.abs() * f64::EPSILON, hi: hi + hi.abs() * f64::EPSILON, ..self }
+    }
+}
+
 /// At most the real number that was rounded to `x`.
 #[inline]
 pub(crate) fn below(x: f64) -> f64 {

@@ -15,6 +15,7 @@ pub use enclosure::{Enclosure, Nan};
 use crate::arith::{Arith, Comparison, Function};
 use crate::contract::{Contract, Format, Runtime};
 use crate::half;
+use crate::tolerance::Library;
 use crate::value::Whole;
 use halfproof_ir::DType;
 use halfproof_wire::tflite::Builtin;
@@ -177,11 +178,17 @@ impl Arith for Bound {
     }
 
     fn max(&self, a: Enclosure, b: Enclosure) -> Enclosure {
-        elementwise::max(a, b)
+        let larger = elementwise::max(a, b);
+        // Kernels differ in whether a NaN survives; our interpreter keeps it.
+        let nan = larger.nan != Nan::Impossible && self.contract.library == Library::Exact;
+        if nan && (a.nan == Nan::Certain || b.nan == Nan::Certain) {
+            return Enclosure::certain_nan(larger.v);
+        }
+        larger
     }
 
     fn min(&self, a: Enclosure, b: Enclosure) -> Enclosure {
-        elementwise::negated(elementwise::max(elementwise::negated(a), elementwise::negated(b)))
+        elementwise::negated(self.max(elementwise::negated(a), elementwise::negated(b)))
     }
 
     fn apply(&self, f: Function, x: Enclosure) -> Enclosure {

@@ -86,9 +86,10 @@ impl Runtime {
         let narrow = dtype == DType::F16 || base.force_f16;
         match self {
             Runtime::Double | Runtime::Single | Runtime::Tract => base,
-            Runtime::Interpreter { .. } | Runtime::AnyHalf | Runtime::XnnpackX86 if !narrow => {
-                Contract::single()
+            Runtime::Interpreter { .. } if !narrow => {
+                Contract { library: Library::Exact, source: base.source, ..Contract::single() }
             }
+            Runtime::AnyHalf | Runtime::XnnpackX86 if !narrow => Contract::single(),
             Runtime::Interpreter { .. } | Runtime::AnyHalf => base,
             Runtime::XnnpackX86 | Runtime::XnnpackHalfX86 => match xnnpack_kernel(base, builtin) {
                 Some(contract) => contract,

@@ -9,6 +9,7 @@ use super::Bound;
 use super::enclosure::{Enclosure, Nan};
 use crate::arith::{Arith, Function, Ideal};
 use crate::contract::Format;
+use crate::tolerance::Library;
 
 /// Errors of a softmax kernel over a row of one length.
 struct KernelErrors {
@@ -34,7 +35,7 @@ impl Bound {
         if c.flush || exp.flush {
             cut += c.intermediates.min_normal();
         }
-        if c.intermediates == Format::Half && !exp.flush && c.library != crate::tolerance::Library::Exact {
+        if c.intermediates == Format::Half && !exp.flush && c.library != Library::Exact {
             // binary16 kernels cut arguments whose power would be subnormal.
             cut += c.intermediates.min_normal();
         }
@@ -61,6 +62,48 @@ impl Bound {
             return self.irregular_softmax(row, &exact, log);
         }
         let errors = self.softmax_errors(row.len(), beta);
+        let kept = self.kept_softmax(row, &exact, beta, log, top, &errors);
+        // The steps of our own interpreter are known one by one; from single numbers they lead to a narrower interval.
+        if self.contract.library != Library::Exact || !row.iter().all(|x| x.is_point() && x.lo.is_finite()) {
+            return kept;
+        }
+        let steps = self.stepwise_softmax(row, beta, log);
+        let both = |(k, s): (Enclosure, Enclosure)| {
+            let met = s.is_finite() && s.lo.max(k.lo) <= s.hi.min(k.hi);
+            if met { Enclosure { lo: s.lo.max(k.lo), hi: s.hi.min(k.hi), ..k } } else { k }
+        };
+        kept.into_iter().zip(steps).map(both).collect()
+    }
+
+    /// x - max, its multiple, its power, their sum, the quotient or the difference: each rounded by itself.
+    fn stepwise_softmax(&self, row: &[Enclosure], beta: f64, log: bool) -> Vec<Enclosure> {
+        let max = row.iter().copied().fold(Enclosure::point(f64::NEG_INFINITY), |m, x| self.max(m, x));
+        let shifted: Vec<Enclosure> = row
+            .iter()
+            .map(|&x| {
+                let d = self.sub(x, max);
+                if beta == 1.0 { d } else { self.mul(d, Enclosure::point(beta)) }
+            })
+            .collect();
+        let powers: Vec<Enclosure> = shifted.iter().map(|&d| self.apply(Function::Exp, d)).collect();
+        let total = self.sum(&powers);
+        if log {
+            let total = self.apply(Function::Log, total);
+            return shifted.into_iter().map(|d| self.sub(d, total)).collect();
+        }
+        powers.into_iter().map(|p| self.div(p, total)).collect()
+    }
+
+    /// The bound of any kernel that errs as `errors` says.
+    fn kept_softmax(
+        &self,
+        row: &[Enclosure],
+        exact: &[f64],
+        beta: f64,
+        log: bool,
+        top: f64,
+        errors: &KernelErrors,
+    ) -> Vec<Enclosure> {
         // Exponents relative to the largest end, with the rounding of the shifted argument.
         let shifted = |x: f64, sign: f64| {
             let d = x * beta - top;
@@ -87,7 +130,7 @@ impl Bound {
                     let own_high = libm::exp(low[i]) * (1.0 + errors.power) + errors.cut;
                     let total_low = (own_low + others_low[i]) * (1.0 - errors.sum);
                     let total_high = (own_high + others_high[i]) * (1.0 + errors.sum);
-                    self.log_result(exact[i], (low[i], high[i]), (total_low, total_high), &errors)
+                    self.log_result(exact[i], (low[i], high[i]), (total_low, total_high), errors)
                 } else {
                     let share = |own: f64, others: f64| if own == 0.0 { 0.0 } else { own / (own + others) };
                     let reach = 1.0 + errors.sum + errors.last;

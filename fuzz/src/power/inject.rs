@@ -72,7 +72,8 @@ fn position(question: Question) -> usize {
 
 /// True when a verdict accuses somebody. Overflow that the bound admits is the policy's and accuses nobody.
 pub(super) fn accuses(verdict: &Verdict) -> bool {
-    !verdict.class.is_fine() && !(verdict.class == Class::Nonfinite && verdict.blame == Blame::Policy)
+    let policy = verdict.class == Class::Nonfinite && verdict.blame == Blame::Policy;
+    !(verdict.class.is_fine() || policy)
 }
 
 /// What the correct part of the injection draws from.

@@ -96,7 +96,7 @@ impl<'a> Scene<'a> {
     }
 
     /// The results from changed float operands, constants included.
-    fn from_operands(&self, change: impl Fn(usize, &mut Array<f32>)) -> Option<Vec<Value<f32>>> {
+    fn with_operands(&self, change: impl Fn(usize, &mut Array<f32>)) -> Option<Vec<Value<f32>>> {
         let op = self.operation()?;
         let values: Vec<Option<Value<f32>>> = op
             .operands
@@ -264,7 +264,7 @@ pub(super) fn bfloat_operands(scene: &Scene<'_>, _: &mut Stream) -> Option<Vec<V
             Builtin::BatchMatmul,
         ],
     )?;
-    scene.from_operands(|_, a| a.data.iter_mut().for_each(|x| *x = bfloat(*x)))
+    scene.with_operands(|_, a| a.data.iter_mut().for_each(|x| *x = bfloat(*x)))
 }
 
 pub(super) fn dropped_term(scene: &Scene<'_>, _: &mut Stream) -> Option<Vec<Value<f32>>> {
@@ -278,7 +278,7 @@ pub(super) fn dropped_term(scene: &Scene<'_>, _: &mut Stream) -> Option<Vec<Valu
         },
         _ => return None,
     };
-    scene.from_operands(|i, a| {
+    scene.with_operands(|i, a| {
         let width = a.shape.last().copied().unwrap_or(1);
         if i == operand {
             a.data.iter_mut().skip(width - 1).step_by(width).for_each(|x| *x = 0.0);

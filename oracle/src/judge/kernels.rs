@@ -5,7 +5,7 @@
 use super::compare::{Tally, whole_numbers};
 use super::precision::on_grid;
 use super::subject::{Point, narrowed};
-use crate::arith::{Bound, Enclosure, Nan, flushed_single};
+use crate::arith::{Bound, Enclosure, flushed_single};
 use crate::contract::Runtime;
 use crate::half as binary16;
 use crate::record::Execution;

@@ -4,6 +4,7 @@
 //! of its producer. Where a reader needs the other type there is one CAST per tensor, shared by all such readers.
 //! Constants are rounded once, from their exact elements, to the type their reader needs.
 
+mod cut;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod islands;

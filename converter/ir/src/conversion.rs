@@ -67,14 +67,38 @@ pub struct Request {
     pub io: Io,
     /// Layout of the interface.
     pub io_layout: IoLayout,
-    /// Regular expression over node names; what matches stays float32.
+    /// Regular expression over names of nodes and tensors; what matches stays float32.
     pub keep_fp32: Option<String>,
+    /// What was seen of the source's tensors on sample inputs; `mixed` goes by it instead of by assumptions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub observed: Vec<Observation>,
+}
+
+/// Between what the finite elements of one source tensor lay on sample inputs, and how they were spread.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Observation {
+    /// Name of the source tensor.
+    pub tensor: String,
+    /// Smallest element.
+    pub low: f64,
+    /// Largest element.
+    pub high: f64,
+    /// Mean.
+    pub mean: f64,
+    /// Standard deviation.
+    pub deviation: f64,
 }
 
 impl Request {
     /// A request with the default interface.
     pub fn new(precision: Precision) -> Request {
-        Request { precision, io: Io::Strategy, io_layout: IoLayout::Source, keep_fp32: None }
+        Request {
+            precision,
+            io: Io::Strategy,
+            io_layout: IoLayout::Source,
+            keep_fp32: None,
+            observed: Vec::new(),
+        }
     }
 }
 
@@ -95,6 +119,8 @@ pub struct Conversion {
 pub enum Level {
     /// Says what was done.
     Info,
+    /// The computation was changed on purpose, so that float16 holds it: what, where and why.
+    Rewrite,
     /// The float16 model may lose or ruin values here.
     Warning,
 }

@@ -13,7 +13,7 @@ pub mod text;
 pub mod validate;
 
 pub use conversion::{
-    Conversion, Io, IoLayout, Level, Note, Precision, Refusal, RefusedNode, Request, Rewrite,
+    Conversion, Io, IoLayout, Level, Note, Observation, Precision, Refusal, RefusedNode, Request, Rewrite,
 };
 pub use dtype::DType;
 pub use graph::{Dim, Graph, Node, Value, ValueId};

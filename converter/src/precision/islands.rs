@@ -1,11 +1,16 @@
-//! Joins float32 islands over the cheap operators between them wherever that saves casts.
+//! Draws the borders of float32 islands where they cost least.
+//!
+//! Operators that must be float32 are given. The others may join them: that costs little for an operator that only moves
+//! or maps elements, and nobody who convolves or multiplies matrices is asked to. What is saved are CASTs: one per tensor
+//! that has readers of the other type, however many. The cheapest borders are a minimum cut.
 
+use super::cut::Cut;
 use super::plan::is_narrowable;
 use crate::target::{Target, TargetOperator, TensorId};
 use halfproof_wire::tflite::Builtin;
 
-/// Most operators that are taken in at once to close a gap.
-const LONGEST_GAP: usize = 4;
+/// A CAST is worth this many cheap operators in float32: it reads and writes a whole tensor and computes nothing.
+const CAST: u64 = 5;
 
 /// Who makes and who reads each tensor.
 #[derive(Debug)]
@@ -45,13 +50,6 @@ impl Uses {
     pub(super) fn is_output(&self, id: TensorId) -> bool {
         self.output[id.index()]
     }
-
-    /// How many CASTs a tensor needs.
-    fn casts(&self, id: TensorId, single: &[bool], single_interface: bool) -> usize {
-        let made = self.producer[id.index()].map_or(single_interface, |i| single[i]);
-        let other = self.readers(id).iter().any(|&i| single[i] != made);
-        usize::from(other || (self.is_output(id) && single_interface != made))
-    }
 }
 
 /// True when an operator does little work and holds no weights, so that float32 costs little.
@@ -72,70 +70,43 @@ fn is_cheap(op: &TargetOperator) -> bool {
     )
 }
 
-/// Takes operators into the islands as long as that removes casts; gives the indices of those taken in, ascending.
+/// Takes operators into the islands where that is cheaper than casting; gives the indices of those taken in, ascending.
 pub(super) fn join(target: &Target, uses: &Uses, single: &mut [bool], single_interface: bool) -> Vec<usize> {
-    let mut joined = Vec::new();
-    let mut changed = true;
-    while changed {
-        changed = false;
-        for start in 0..target.operators.len() {
-            if let Some(gap) = gap(target, uses, single, single_interface, start) {
-                for i in gap {
-                    single[i] = true;
-                    joined.push(i);
-                }
-                changed = true;
-            }
+    let n = single.len();
+    // The interface is one more node, tied to its side.
+    let interface = n;
+    let mut cut = Cut::new(n + 1);
+    if single_interface {
+        cut.tie_first(interface);
+    } else {
+        cut.tie_second(interface);
+    }
+    for (i, op) in target.operators.iter().enumerate() {
+        if single[i] {
+            cut.tie_first(i);
+        } else if is_cheap(op) {
+            cut.price_first(i, 1);
+        } else {
+            cut.tie_second(i);
         }
     }
-    joined.sort_unstable();
+    let mut pins = Vec::new();
+    for (id, tensor) in (0..).map(TensorId).zip(&target.tensors) {
+        if !is_narrowable(tensor) || tensor.constant.is_some() {
+            continue;
+        }
+        pins.clear();
+        pins.push(uses.producer[id.index()].unwrap_or(interface));
+        pins.extend(uses.readers(id));
+        pins.extend(uses.is_output(id).then_some(interface));
+        pins.sort_unstable();
+        pins.dedup();
+        if pins.len() > 1 {
+            cut.net(&pins, CAST);
+        }
+    }
+    let first = cut.solve(n + 1);
+    let joined: Vec<usize> = (0..n).filter(|&i| first[i] && !single[i]).collect();
+    joined.iter().for_each(|&i| single[i] = true);
     joined
-}
-
-/// A chain of float16 operators from `start` on whose change to float32 saves casts.
-fn gap(
-    target: &Target,
-    uses: &Uses,
-    single: &mut [bool],
-    single_interface: bool,
-    start: usize,
-) -> Option<Vec<usize>> {
-    // Only next to an island can there be anything to save.
-    let op = &target.operators[start];
-    let next_to_island =
-        op.inputs.iter().flatten().any(|id| uses.producer[id.index()].is_some_and(|i| single[i]));
-    let feeds_island = op.outputs.iter().any(|&id| uses.readers(id).iter().any(|&i| single[i]));
-    if !(next_to_island || feeds_island) {
-        return None;
-    }
-    let mut chain = Vec::new();
-    let mut at = start;
-    while chain.len() < LONGEST_GAP && !single[at] && is_cheap(&target.operators[at]) && !chain.contains(&at)
-    {
-        chain.push(at);
-        if saves(target, uses, single, single_interface, &chain) {
-            return Some(chain);
-        }
-        let readers = target.operators[at].outputs.iter().flat_map(|&id| uses.readers(id));
-        at = *readers.copied().collect::<Vec<_>>().iter().find(|&&i| !single[i])?;
-    }
-    None
-}
-
-fn saves(target: &Target, uses: &Uses, single: &mut [bool], single_interface: bool, chain: &[usize]) -> bool {
-    let mut tensors: Vec<TensorId> = chain
-        .iter()
-        .flat_map(|&i| target.operators[i].inputs.iter().flatten().chain(&target.operators[i].outputs))
-        .copied()
-        .filter(|&id| is_narrowable(target.tensor(id)) && target.tensor(id).constant.is_none())
-        .collect();
-    tensors.sort_unstable();
-    tensors.dedup();
-    let casts =
-        |single: &[bool]| tensors.iter().map(|&id| uses.casts(id, single, single_interface)).sum::<usize>();
-    let before = casts(single);
-    chain.iter().for_each(|&i| single[i] = true);
-    let after = casts(single);
-    chain.iter().for_each(|&i| single[i] = false);
-    after < before
 }

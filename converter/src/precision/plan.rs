@@ -219,10 +219,22 @@ fn kept_operators(target: &Target, request: &Request) -> Result<Vec<bool>, Refus
             op: "keep-fp32".to_string(),
             node: pattern.clone(),
             dtype: None,
-            reason: format!("not a regular expression over node names: {}", one_line(&e.to_string())),
+            reason: format!("not a regular expression over names: {}", one_line(&e.to_string())),
         }],
     })?;
-    Ok(target.operators.iter().map(|op| op.nodes.iter().any(|n| regex.is_match(n))).collect())
+    Ok(target.operators.iter().map(|op| is_named(target, op, &regex)).collect())
+}
+
+/// True when the user named an operator: one of its nodes, a tensor that it makes, or a constant that it reads.
+fn is_named(target: &Target, op: &TargetOperator, regex: &Regex) -> bool {
+    let named = |id: TensorId| {
+        let origin = target.tensor(id).origin.as_ref();
+        is_narrowable(target.tensor(id)) && origin.is_some_and(|o| regex.is_match(&o.source))
+    };
+    let constants = || op.inputs.iter().flatten().filter(|&&id| target.tensor(id).constant.is_some());
+    op.nodes.iter().any(|n| regex.is_match(n))
+        || op.outputs.iter().any(|&id| named(id))
+        || constants().any(|&id| named(id))
 }
 
 fn one_line(text: &str) -> String {

@@ -5,6 +5,7 @@
 //! wrong for some values next to a tie. Folded constants do have such values.
 
 use half::f16;
+use halfproof_ir::Elements;
 use std::sync::Arc;
 
 /// Largest finite binary16 value.
@@ -93,12 +94,20 @@ pub struct Narrowed {
 const BLOCK: usize = 16;
 
 /// Rounds all elements of a constant.
-pub fn narrow(exact: &[f64]) -> Narrowed {
+pub fn narrow(exact: &Elements) -> Narrowed {
+    match exact {
+        Elements::Single(v) => narrow_all(v),
+        Elements::Double(v) => narrow_all(v),
+    }
+}
+
+fn narrow_all<T: Copy + Into<f64>>(exact: &[T]) -> Narrowed {
     let mut survey = Survey { elements: exact.len(), ..Survey::default() };
     let mut bytes = vec![0; exact.len() * 2];
     let (blocks, rest) = exact.as_chunks::<BLOCK>();
     let (out_blocks, out_rest) = bytes.as_chunks_mut::<2>().0.as_chunks_mut::<BLOCK>();
     for (block, out) in blocks.iter().zip(out_blocks) {
+        let block = &block.map(Into::into);
         if all_normal(block) {
             for (x, out) in block.iter().zip(out) {
                 let bits = x.to_bits();
@@ -114,6 +123,7 @@ pub fn narrow(exact: &[f64]) -> Narrowed {
         }
     }
     for (&x, out) in rest.iter().zip(out_rest) {
+        let x = x.into();
         let half = round_bits(x);
         survey.count(x, half);
         *out = half.to_le_bytes();
@@ -129,24 +139,32 @@ fn all_normal(block: &[f64; BLOCK]) -> bool {
 }
 
 /// Counts what rounding would do, without keeping the result.
-pub fn survey(exact: &[f64]) -> Survey {
+pub fn survey(exact: &Elements) -> Survey {
+    match exact {
+        Elements::Single(v) => survey_all(v),
+        Elements::Double(v) => survey_all(v),
+    }
+}
+
+fn survey_all<T: Copy + Into<f64>>(exact: &[T]) -> Survey {
     let mut survey = Survey { elements: exact.len(), ..Survey::default() };
     let (blocks, rest) = exact.as_chunks::<BLOCK>();
     for block in blocks {
+        let block = &block.map(Into::into);
         if all_normal(block) {
             survey.nonzero += BLOCK;
         } else {
             block.iter().for_each(|&x| survey.count(x, round_bits(x)));
         }
     }
-    rest.iter().for_each(|&x| survey.count(x, round_bits(x)));
+    rest.iter().map(|&x| x.into()).for_each(|x| survey.count(x, round_bits(x)));
     survey
 }
 
 /// Rounds all elements to binary32 (ties to even), as little-endian bytes.
-pub fn single(exact: &[f64]) -> Vec<u8> {
+pub fn single(exact: &Elements) -> Vec<u8> {
     let mut bytes = vec![0; exact.len() * 4];
-    for (&x, out) in exact.iter().zip(bytes.as_chunks_mut::<4>().0) {
+    for (x, out) in exact.iter().zip(bytes.as_chunks_mut::<4>().0) {
         *out = (x as f32).to_le_bytes();
     }
     bytes
@@ -239,33 +257,35 @@ mod tests {
         fn whole_constants_round_element_by_element(
             elements in proptest::collection::vec(prop_oneof![8 => -70000.0f64..70000.0, 1 => any::<f64>()], 0..70)
         ) {
-            let narrowed = narrow(&elements);
+            let exact = Elements::from(elements.clone());
+            let narrowed = narrow(&exact);
             let expected: Vec<u8> = elements.iter().flat_map(|&x| round_bits(x).to_le_bytes()).collect();
             prop_assert_eq!(&narrowed.bytes[..], &expected[..]);
             let mut counted = Survey { elements: elements.len(), ..Survey::default() };
             elements.iter().for_each(|&x| counted.count(x, round_bits(x)));
             prop_assert_eq!(narrowed.survey, counted);
-            prop_assert_eq!(survey(&elements), counted);
+            prop_assert_eq!(survey(&exact), counted);
         }
     }
 
     #[test]
     fn a_survey_tells_overflow_flush_and_subnormal_apart() {
-        let n = narrow(&[1.0, 0.0, -0.0, 1e30, f64::INFINITY, f64::NAN, 1e-12, 1e-5, -1e-6, 65519.9]);
+        let n =
+            narrow(&vec![1.0, 0.0, -0.0, 1e30, f64::INFINITY, f64::NAN, 1e-12, 1e-5, -1e-6, 65519.9].into());
         assert_eq!(n.survey, Survey { elements: 10, nonzero: 8, overflowed: 1, flushed: 1, subnormal: 2 });
         assert!(n.survey.is_ruined());
-        assert!(survey(&[1e-12, 0.0]).is_ruined());
-        assert!(!survey(&[1e-12, 1.0]).is_ruined());
-        assert!(!survey(&[f64::NEG_INFINITY, 0.0]).is_ruined());
+        assert!(survey(&vec![1e-12, 0.0].into()).is_ruined());
+        assert!(!survey(&vec![1e-12, 1.0].into()).is_ruined());
+        assert!(!survey(&vec![f64::NEG_INFINITY, 0.0].into()).is_ruined());
         assert_eq!(n.bytes.len(), 20);
         assert_eq!(
             n.survey,
-            survey(&[1.0, 0.0, -0.0, 1e30, f64::INFINITY, f64::NAN, 1e-12, 1e-5, -1e-6, 65519.9])
+            survey(&vec![1.0, 0.0, -0.0, 1e30, f64::INFINITY, f64::NAN, 1e-12, 1e-5, -1e-6, 65519.9].into())
         );
     }
 
     #[test]
     fn binary32_is_rounded_once_too() {
-        assert_eq!(single(&[0.1]), 0.1f32.to_le_bytes());
+        assert_eq!(single(&vec![0.1].into()), 0.1f32.to_le_bytes());
     }
 }

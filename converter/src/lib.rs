@@ -15,6 +15,7 @@ pub mod target;
 
 pub use infer::bind_dims;
 pub use lower::{Lowered, lower};
+pub use precision::{Budget, Measure};
 
 use halfproof_ir::{Conversion, Graph, Refusal, Request};
 
@@ -28,6 +29,35 @@ use halfproof_ir::{Conversion, Graph, Refusal, Request};
 pub fn convert(graph: &Graph, request: &Request) -> Result<Conversion, Refusal> {
     let lowered = lower(&fold::fold(graph), request)?;
     let mut conversion = precision::apply(&lowered.target, request)?;
+    conversion.provenance.rewrites.extend(lowered.rewrites);
+    Ok(conversion)
+}
+
+/// As [`convert`], for a graph that nobody needs afterwards: its weights leave memory as soon as they are lowered.
+///
+/// # Errors
+/// As [`convert`].
+pub fn convert_owned(graph: Graph, request: &Request) -> Result<Conversion, Refusal> {
+    let folded = fold::fold(&graph);
+    drop(graph);
+    let lowered = lower(&folded, request)?;
+    drop(folded);
+    let mut conversion = precision::apply(&lowered.target, request)?;
+    conversion.provenance.rewrites.extend(lowered.rewrites);
+    Ok(conversion)
+}
+
+/// As [`convert`], with as little float32 more as an error budget needs. The loss is measured by the caller.
+///
+/// # Errors
+/// As [`convert`], and when the budget is not kept with every operator in float32.
+pub fn convert_within(
+    graph: &Graph,
+    request: &Request,
+    budget: &mut Budget<'_>,
+) -> Result<Conversion, Refusal> {
+    let lowered = lower(&fold::fold(graph), request)?;
+    let mut conversion = precision::apply_within(&lowered.target, request, budget)?;
     conversion.provenance.rewrites.extend(lowered.rewrites);
     Ok(conversion)
 }

@@ -5,7 +5,7 @@
 
 use crate::constants::{self, MAX_FINITE, MIN_NORMAL, Survey};
 use crate::target::{Constant, Target, TargetTensor, TensorId};
-use halfproof_ir::{DType, Level, Note, Role};
+use halfproof_ir::{DType, Elements, Level, Note, Role};
 
 /// Lints every float constant of a program as if all of it became float16, in tensor order.
 pub fn lint(target: &Target) -> Vec<Note> {
@@ -42,7 +42,7 @@ pub(crate) fn place(target: &Target, id: TensorId) -> &str {
 }
 
 /// What to warn about in one constant that becomes float16, if anything.
-pub(crate) fn constant(t: &TargetTensor, exact: &[f64], survey: Survey) -> Option<String> {
+pub(crate) fn constant(t: &TargetTensor, exact: &Elements, survey: Survey) -> Option<String> {
     Some(if survey.overflowed > 0 && t.role != Role::Bound {
         overflow(t.role, exact, survey)
     } else if survey.flushed > 0 {
@@ -54,7 +54,7 @@ pub(crate) fn constant(t: &TargetTensor, exact: &[f64], survey: Survey) -> Optio
     })
 }
 
-fn overflow(role: Role, exact: &[f64], survey: Survey) -> String {
+fn overflow(role: Role, exact: &Elements, survey: Survey) -> String {
     let worst = decimal(extreme(exact, |x| x.is_finite() && constants::round(x).is_infinite(), f64::max));
     let advice = match role {
         Role::Mask => {
@@ -66,7 +66,7 @@ fn overflow(role: Role, exact: &[f64], survey: Survey) -> String {
     format!("{worst} is beyond {MAX_FINITE} and becomes infinite in float16{share}; {advice}")
 }
 
-fn flush(role: Role, exact: &[f64], survey: Survey) -> Option<String> {
+fn flush(role: Role, exact: &Elements, survey: Survey) -> Option<String> {
     let guard = role == Role::Epsilon;
     // Trained weights are full of tiny values, and losing a few of them is harmless next to rounding the others.
     if !guard && survey.flushed < survey.nonzero && matches!(role, Role::Weight | Role::Bias) {
@@ -82,7 +82,7 @@ fn flush(role: Role, exact: &[f64], survey: Survey) -> Option<String> {
     Some(format!("{worst} becomes 0 in float16{share}; {advice}"))
 }
 
-fn subnormal(role: Role, exact: &[f64], survey: Survey) -> Option<String> {
+fn subnormal(role: Role, exact: &Elements, survey: Survey) -> Option<String> {
     if role != Role::Epsilon && survey.subnormal < survey.nonzero {
         return None;
     }
@@ -107,10 +107,9 @@ fn share(some: usize, all: usize) -> String {
 }
 
 /// The matching element whose magnitude wins under `pick`, with its sign.
-fn extreme(exact: &[f64], matches: impl Fn(f64) -> bool, pick: fn(f64, f64) -> f64) -> f64 {
+fn extreme(exact: &Elements, matches: impl Fn(f64) -> bool, pick: fn(f64, f64) -> f64) -> f64 {
     exact
         .iter()
-        .copied()
         .filter(|&x| matches(x))
         .reduce(|a, b| if pick(a.abs(), b.abs()) == b.abs() && a.abs() != b.abs() { b } else { a })
         .unwrap_or(0.0)

@@ -12,9 +12,9 @@ mod import;
 mod restore;
 
 use crate::emit::{self, Buffers};
-use crate::precision::{self, Pin};
+use crate::precision::{self, Budget, Pin};
 use crate::target::TargetOperator;
-use halfproof_ir::{Conversion, Io, Precision, Provenance, Refusal, RefusedNode, Request};
+use halfproof_ir::{Conversion, Io, Note, Precision, Provenance, Refusal, RefusedNode, Request};
 use halfproof_wire::tflite::{Model, Options, Signature, SubGraph, write};
 use import::Imported;
 
@@ -23,6 +23,33 @@ use import::Imported;
 /// # Errors
 /// Every operator that `full` could not make float16, or what `precision::apply` refuses.
 pub fn convert_tflite(model: &Model, request: &Request) -> Result<Conversion, Refusal> {
+    retype(model, &parts(model, request)?, &[])
+}
+
+/// As [`convert_tflite`], with as little float32 more in the first subgraph as an error budget needs.
+///
+/// # Errors
+/// As [`convert_tflite`], and when the budget is not kept with every operator in float32.
+pub fn convert_tflite_within(
+    model: &Model,
+    request: &Request,
+    budget: &mut Budget<'_>,
+) -> Result<Conversion, Refusal> {
+    let parts = parts(model, request)?;
+    let free = parts.first().map_or_else(Vec::new, |p| precision::free(&p.imported.target));
+    precision::fit(&free, budget, &mut |marked| retype(model, &parts, marked))
+}
+
+/// A subgraph that is ready to be retyped.
+struct Part {
+    imported: Imported,
+    request: Request,
+    pins: Vec<Pin>,
+    notes: Vec<Note>,
+}
+
+/// Imports all subgraphs and rewrites what `mixed` computes otherwise.
+fn parts(model: &Model, request: &Request) -> Result<Vec<Part>, Refusal> {
     let called = called(model);
     let imported: Vec<Imported> = model.subgraphs.iter().map(|g| import::subgraph(model, g)).collect();
     if request.precision == Precision::Full {
@@ -31,13 +58,31 @@ pub fn convert_tflite(model: &Model, request: &Request) -> Result<Conversion, Re
             return Err(Refusal { nodes });
         }
     }
+    let part = |(mut imported, called): (Imported, bool)| {
+        let request = if called { inner(request) } else { request.clone() };
+        let mut pins = pins(&imported, &request);
+        let mut notes = Vec::new();
+        if let Some(rewritten) = precision::rewrite(&imported.target, &request, &pins)? {
+            imported = imported.rewritten(rewritten, &mut pins, &mut notes);
+        }
+        Ok(Part { imported, request, pins, notes })
+    };
+    imported.into_iter().zip(called).map(part).collect()
+}
+
+/// Gives every subgraph its types; the marked operators of the first one are float32.
+fn retype(model: &Model, parts: &[Part], marked: &[bool]) -> Result<Conversion, Refusal> {
     let mut buffers = Buffers::default();
-    let mut subgraphs = Vec::with_capacity(imported.len());
+    let mut subgraphs = Vec::with_capacity(parts.len());
     let mut provenance = Provenance::default();
     let mut notes = Vec::new();
-    for (i, part) in imported.iter().enumerate() {
-        let request = if called[i] { inner(request) } else { request.clone() };
-        let plan = precision::decide(&part.target, &request, &pins(part, &request))?;
+    for (i, Part { imported: part, request, pins, notes: rewritten }) in parts.iter().enumerate() {
+        notes.extend(rewritten.iter().cloned());
+        let mut pins = pins.clone();
+        for (pin, _) in pins.iter_mut().zip(marked).filter(|(pin, m)| i == 0 && **m && **pin == Pin::No) {
+            *pin = precision::BUDGETED;
+        }
+        let plan = precision::decide(&part.target, request, &pins)?;
         let mut program = emit::program(&part.target, &plan, &mut buffers)?;
         restore::subgraph(model, &model.subgraphs[i], part, &mut program, &mut buffers);
         notes.extend(plan.notes);

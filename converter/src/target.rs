@@ -3,7 +3,7 @@
 //! Lowering makes it (from ONNX) and `retype` makes it (from an fp32 .tflite); `precision` decides which of its float
 //! tensors become FLOAT16, rounds constants once, and emits the file. Float tensors are FLOAT32 here.
 
-use halfproof_ir::{DType, Data, Role};
+use halfproof_ir::{DType, Data, Elements, Role};
 use halfproof_wire::tflite::{Builtin, Options};
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ impl TensorId {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Constant {
     /// Float elements, exact or folded in f64, not yet rounded to any storage type.
-    Exact(Arc<Vec<f64>>),
+    Exact(Elements),
     /// Integer or boolean elements.
     Stored(Arc<Data>),
 }

@@ -57,11 +57,8 @@ fn model(weights: &[f64], bias: &[f64], beta: f32) -> Model {
 
 fn conversion(model: &Model) -> Conversion {
     let origin = |source: &str, tensor| TensorOrigin { source: source.into(), tensor, permutation: None };
-    let constant = |tensor, values: &[f64]| ConstantOrigin {
-        tensor,
-        role: Role::Weight,
-        exact: Arc::new(exact(values)),
-    };
+    let constant =
+        |tensor, values: &[f64]| ConstantOrigin { tensor, role: Role::Weight, exact: exact(values).into() };
     let provenance = Provenance {
         tensors: vec![origin("x", 0), origin("y", 3), origin("z", 4)],
         constants: vec![constant(1, &WEIGHTS), constant(2, &BIAS)],
@@ -286,16 +283,42 @@ fn one_truncated_element_is_a_wrong_constant() {
 
 #[test]
 fn a_recorded_rewrite_excuses_its_element_and_no_other() {
-    let mut bias = exact(&BIAS);
-    bias[1] = -0.25;
-    let mut conversion = conversion(&model(&exact(&WEIGHTS), &bias, 1.0));
-    let wrong = answer(&judged(&conversion, &[]), Question::Constants).class;
-    assert_eq!(wrong, Class::Constant);
-    let from = exact(&BIAS)[1];
-    conversion.provenance.rewrites.push(Rewrite { at: "t2".into(), rule: "test".into(), from, to: -0.25 });
-    assert_eq!(answer(&judged(&conversion, &[]), Question::Constants).class, Class::Pass);
-    conversion.provenance.rewrites[0].from = 0.5;
-    assert_eq!(answer(&judged(&conversion, &[]), Question::Constants).class, Class::Constant);
+    let smallest = 2f64.powi(-14);
+    for (rule, from, to) in [("raise-epsilon", 1e-6, smallest), ("clamp-constant", -1e30, -16384.0)] {
+        let mut bias = exact(&BIAS);
+        bias[1] = to;
+        let mut conversion = conversion(&model(&exact(&WEIGHTS), &bias, 1.0));
+        bias[1] = from;
+        conversion.provenance.constants[1].exact = bias.into();
+        let class = |c: &Conversion| answer(&judged(c, &[]), Question::Constants).class;
+        assert_eq!(class(&conversion), Class::Constant);
+        conversion.provenance.rewrites.push(Rewrite { at: "t2".into(), rule: rule.into(), from, to });
+        assert_eq!(class(&conversion), Class::Pass);
+        conversion.provenance.rewrites[0].from = from * 2.0;
+        assert_eq!(class(&conversion), Class::Constant);
+    }
+}
+
+#[test]
+fn a_recorded_rewrite_excuses_nothing_that_its_rule_is_not_for() {
+    let smallest = 2f64.powi(-14);
+    let wrong = [
+        ("raise-epsilon", 1e-6, 2.0 * smallest),
+        ("raise-epsilon", -0.5, smallest),
+        ("clamp-constant", -0.5, -16384.0),
+        ("clamp-constant", -1e30, 16384.0),
+        ("clamp-constant", -1e30, -1.0),
+        ("anything", -0.5, -0.25),
+    ];
+    for (rule, from, to) in wrong {
+        let mut bias = exact(&BIAS);
+        bias[1] = to;
+        let mut conversion = conversion(&model(&exact(&WEIGHTS), &bias, 1.0));
+        bias[1] = from;
+        conversion.provenance.constants[1].exact = bias.into();
+        conversion.provenance.rewrites.push(Rewrite { at: "t2".into(), rule: rule.into(), from, to });
+        assert_eq!(answer(&judged(&conversion, &[]), Question::Constants).class, Class::Constant, "{rule}");
+    }
 }
 
 #[test]
@@ -314,7 +337,7 @@ fn a_fault_that_the_outputs_hide_is_still_found_inside() {
     let mut bias = exact(&BIAS);
     bias.iter_mut().for_each(|b| *b += 1.0);
     let mut conversion = conversion(&model(&exact(&WEIGHTS), &bias, 1.0));
-    conversion.provenance.constants[1].exact = Arc::new(bias);
+    conversion.provenance.constants[1].exact = bias.into();
     let verdict = answer(&judged(&conversion, &[]), Question::Semantics).clone();
     assert_eq!(verdict.class, Class::Semantics);
     assert_eq!(verdict.place.operator.as_deref(), Some("FULLY_CONNECTED"));

@@ -11,6 +11,7 @@ pub(crate) mod power;
 pub(crate) mod regress;
 pub(crate) mod report;
 pub(crate) mod setup;
+pub(crate) mod strategies;
 mod systems;
 pub(crate) mod triage;
 pub(crate) mod zoo;

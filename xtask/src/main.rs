@@ -3,6 +3,7 @@
 mod cmd;
 mod exit;
 mod progress;
+mod strategies;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -37,6 +38,8 @@ enum Command {
     Power(cmd::power::Args),
     /// Microseconds per stage and tests per second.
     Bench(cmd::bench::Args),
+    /// Compare the strategies, and other people's rules, on models.
+    Strategies(cmd::strategies::Args),
     /// Install an outside system under target/.
     Setup(cmd::setup::Args),
     /// Everything that must hold before a change lands.
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         Command::Report(args) => cmd::report::run(args),
         Command::Power(args) => cmd::power::run(args),
         Command::Bench(args) => cmd::bench::run(args),
+        Command::Strategies(args) => cmd::strategies::run(args),
         Command::Setup(args) => cmd::setup::run(args),
         Command::Ci(args) => cmd::ci::run(args),
         Command::Worker { args } => {

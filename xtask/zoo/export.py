@@ -14,6 +14,7 @@ import sys
 import time
 import warnings
 
+import numpy
 import torch
 
 SEED = 20261125
@@ -151,6 +152,23 @@ def clip():
     return First(CLIPVisionModel(config).eval()), (torch.randn(1, 3, 32, 32),)
 
 
+def swin():
+    import torchvision
+
+    model = torchvision.models.SwinTransformer(
+        patch_size=[4, 4], embed_dim=32, depths=[2, 2, 2, 2], num_heads=[1, 2, 4, 8], window_size=[4, 4], num_classes=10
+    )
+    return model.eval(), (torch.randn(1, 3, 64, 64),)
+
+
+def convnext():
+    from torchvision.models.convnext import CNBlockConfig, ConvNeXt
+
+    blocks = [CNBlockConfig(32, 64, 1), CNBlockConfig(64, 96, 1), CNBlockConfig(96, 128, 2), CNBlockConfig(128, None, 1)]
+    model = ConvNeXt(blocks, num_classes=10, layer_scale=0.1)
+    return model.eval(), (torch.randn(1, 3, 64, 64),)
+
+
 def vit():
     import torchvision
 
@@ -171,8 +189,8 @@ ZOO = {
     "squeezenet": lambda: vision("squeezenet1_1", 64, num_classes=10),
     "densenet121": lambda: vision("densenet121", 64, num_classes=10),
     "vit_b_16": vit,
-    "swin_t": lambda: vision("swin_t", 32, num_classes=10),
-    "convnext_tiny": lambda: vision("convnext_tiny", 32, num_classes=10),
+    "swin_t": swin,
+    "convnext_tiny": convnext,
     "lraspp": lambda: segmentation(64),
     "ssdlite": lambda: ssdlite(64),
     "bert": bert,
@@ -185,7 +203,7 @@ ZOO = {
 
 
 def calibrate(model, inputs):
-    """Gives every batch normalization the statistics of what it sees, in one pass per layer order."""
+    """Gives every batch normalization the statistics of what it sees on random images."""
     norms = [m for m in model.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
     if not norms:
         return
@@ -194,7 +212,8 @@ def calibrate(model, inputs):
         m.train()
     with torch.no_grad():
         for _ in range(2):
-            model(*[torch.randn_like(i) if i.is_floating_point() else i for i in inputs])
+            # Several samples, because a map of one element has no variance of its own.
+            model(*[torch.randn(4, *i.shape[1:]) for i in inputs])
     for m in norms:
         m.eval()
 
@@ -210,7 +229,17 @@ def export(name, folder):
         model, inputs, str(scratch), input_names=names, opset_version=OPSET, dynamo=DYNAMO, **MORE,
     )
     scratch.rename(path)
+    samples(folder / f"{name}.npz", names, inputs)
     return path.stat().st_size
+
+
+def samples(path, names, inputs):
+    """Two samples of every input, one after the other: the one that was traced, and another one."""
+    arrays = {}
+    for name, first in zip(names, inputs):
+        second = torch.randn_like(first) if first.is_floating_point() else first.flip(-1)
+        arrays[name] = torch.stack([first, second]).numpy()
+    numpy.savez(path, **arrays)
 
 
 # The newer exporter is the default one; the older one traces, and is what most existing files come from.

@@ -4,6 +4,7 @@
 
 mod conversion;
 mod dtype;
+mod elements;
 mod graph;
 pub mod ops;
 mod provenance;
@@ -16,6 +17,7 @@ pub use conversion::{
     Conversion, Io, IoLayout, Level, Note, Observation, Precision, Refusal, RefusedNode, Request, Rewrite,
 };
 pub use dtype::DType;
+pub use elements::Elements;
 pub use graph::{Dim, Graph, Node, Value, ValueId};
 pub use ops::Op;
 pub use provenance::{ConstantOrigin, OperatorOrigin, Provenance, Role, TensorOrigin};

@@ -1,8 +1,7 @@
 //! Where each tensor, constant and operator of a converted model comes from. Data only; written by our converter,
 //! read by the judge, empty for converters that do not say.
 
-use crate::Rewrite;
-use std::sync::Arc;
+use crate::{Elements, Rewrite};
 
 /// What a constant is for; decides how a value that float16 cannot hold is reported and treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,7 +43,7 @@ pub struct ConstantOrigin {
     /// What it is for.
     pub role: Role,
     /// The exact elements in the target's own order; same number as the tensor has.
-    pub exact: Arc<Vec<f64>>,
+    pub exact: Elements,
 }
 
 /// The source nodes that one target operator implements (several after fusion, the same one for a decomposition).

@@ -241,7 +241,7 @@ impl Layout<'_> {
         self.out.constants.push(ConstantOrigin {
             tensor: index.unsigned_abs(),
             role: tensor.role,
-            exact: Arc::clone(&constant.rounded.exact),
+            exact: constant.rounded.exact.clone(),
         });
         Ok(index)
     }

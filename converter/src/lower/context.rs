@@ -411,7 +411,7 @@ impl<'g> Context<'g> {
             return Ok(c.tensor);
         }
         let constant = match tensor.floats() {
-            Some(v) => Constant::Exact(Arc::new(perm::transpose(&v, &tensor.shape, order))),
+            Some(v) => Constant::Exact(perm::transpose(&v, &tensor.shape, order).into()),
             None => Constant::Stored(Arc::new(permuted(&tensor.data, &tensor.shape, order))),
         };
         let id = self.target.add(TargetTensor {
@@ -428,7 +428,7 @@ impl<'g> Context<'g> {
 
     /// A float constant that lowering brings in, exact in f64.
     pub(crate) fn floats(&mut self, shape: impl Into<Vec<usize>>, values: Vec<f64>, role: Role) -> TensorId {
-        self.literal(shape.into(), DType::F32, Constant::Exact(Arc::new(values)), role)
+        self.literal(shape.into(), DType::F32, Constant::Exact(values.into()), role)
     }
 
     /// A float literal.

@@ -416,7 +416,7 @@ fn split_channels(cx: &mut Context<'_>, tensor: TensorId, parts: usize) -> Vec<T
 /// A part of a vector: of its elements when it is constant.
 fn slice_vector(cx: &mut Context<'_>, vector: TensorId, begin: usize, len: usize) -> TensorId {
     if let Some(crate::target::Constant::Exact(v)) = &cx.target.tensor(vector).constant {
-        let part = v[begin..begin + len].to_vec();
+        let part = v.to_vec()[begin..begin + len].to_vec();
         return cx.floats([len], part, Role::Bias);
     }
     let (begin, size) = (cx.ints(&[short(begin)]), cx.ints(&[short(len)]));

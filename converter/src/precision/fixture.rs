@@ -24,7 +24,7 @@ impl Target {
 
     pub(crate) fn exact(&mut self, name: &str, shape: &[usize], role: Role, data: Vec<f64>) -> TensorId {
         let id = self.activation(name, shape);
-        self.tensors[id.index()].constant = Some(Constant::Exact(Arc::new(data)));
+        self.tensors[id.index()].constant = Some(Constant::Exact(data.into()));
         self.tensors[id.index()].role = role;
         id
     }

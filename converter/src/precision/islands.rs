@@ -46,6 +46,11 @@ impl Uses {
         &self.readers[id.index()]
     }
 
+    /// The operator that makes a tensor.
+    pub(super) fn producer(&self, id: TensorId) -> Option<usize> {
+        self.producer[id.index()]
+    }
+
     /// True when the model gives this tensor to its caller.
     pub(super) fn is_output(&self, id: TensorId) -> bool {
         self.output[id.index()]

@@ -8,7 +8,7 @@ use super::plan::Rounded;
 use super::ranges::{Bounds, Ranges};
 use crate::constants;
 use crate::target::{Target, TensorId};
-use halfproof_ir::Rewrite;
+use halfproof_ir::{Elements, Rewrite};
 use halfproof_wire::tflite::Builtin;
 
 /// What a mask becomes: four of them add up without overflow.
@@ -43,9 +43,9 @@ pub(super) fn candidates(target: &Target, constants: &[Option<Rounded>]) -> Vec<
 }
 
 /// The elements of a constant with those that overflow cut to ±`to`.
-pub(super) fn cut(exact: &[f64], to: f64) -> Vec<f64> {
+pub(super) fn cut(exact: &Elements, to: f64) -> Vec<f64> {
     let overflows = |x: f64| x.is_finite() && x.abs() >= constants::OVERFLOW;
-    exact.iter().map(|&x| if overflows(x) { to.copysign(x) } else { x }).collect()
+    exact.iter().map(|x| if overflows(x) { to.copysign(x) } else { x }).collect()
 }
 
 /// The magnitude to which a candidate can be cut without changing what the softmax makes of it; `None` when there is
@@ -100,9 +100,9 @@ fn is_mask(range: &Bounds) -> bool {
 }
 
 /// What was changed, one entry per distinct value.
-pub(super) fn rewrites(at: &str, exact: &[f64], to: f64) -> Vec<Rewrite> {
+pub(super) fn rewrites(at: &str, exact: &Elements, to: f64) -> Vec<Rewrite> {
     let mut values: Vec<f64> =
-        exact.iter().copied().filter(|x| x.is_finite() && x.abs() >= constants::OVERFLOW).collect();
+        exact.iter().filter(|x| x.is_finite() && x.abs() >= constants::OVERFLOW).collect();
     values.sort_unstable_by(f64::total_cmp);
     values.dedup();
     let rewrite = |from: f64| Rewrite {

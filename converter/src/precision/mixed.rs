@@ -2,11 +2,12 @@
 
 use super::islands::{self, Uses};
 use super::plan::{Readers, Rounded, is_narrowable, loses};
-use super::ranges::{self, Ranges};
-use super::{kernels, masks};
+use super::ranges::{self, Observed, Ranges};
+use super::{epsilons, kernels, masks};
+use crate::constants::MIN_NORMAL;
 use crate::lint::{decimal, source};
 use crate::target::{Target, TargetOperator, TensorId};
-use halfproof_ir::{Level, Note, Rewrite};
+use halfproof_ir::{Elements, Level, Note, Rewrite};
 
 /// What the strategy decided.
 #[derive(Debug, Default)]
@@ -15,8 +16,8 @@ pub(super) struct Islands {
     pub(super) single: Vec<bool>,
     /// Why, in source order.
     pub(super) notes: Vec<Note>,
-    /// Constants that were cut.
-    pub(super) rewrites: Vec<Rewrite>,
+    /// Constants that were cut or raised.
+    pub(super) rewrites: Vec<(TensorId, Rewrite)>,
 }
 
 /// Decides which operators stay float32, and cuts masks (in `constants`) so that fewer have to.
@@ -26,10 +27,15 @@ pub(super) fn decide(
     constants: &mut [Option<Rounded>],
     readers: &[Readers],
     single_interface: bool,
+    observed: &Observed<'_>,
 ) -> Islands {
     let mut out = Islands { single: kept.to_vec(), ..Islands::default() };
-    cut_masks(target, constants, &mut out);
-    let ranges = analyze(target, constants);
+    let uses = Uses::new(target);
+    cut_masks(target, &uses, observed, constants, &mut out);
+    let mut ranges = analyze(target, observed, constants);
+    if raise_epsilons(target, &uses, &ranges, constants, &mut out) {
+        ranges = analyze(target, observed, constants);
+    }
     for (i, op) in target.operators.iter().enumerate() {
         if !floats(target, op) {
             continue;
@@ -52,7 +58,7 @@ pub(super) fn decide(
         }
     }
     if out.single.contains(&true) {
-        let joined = islands::join(target, &Uses::new(target), &mut out.single, single_interface);
+        let joined = islands::join(target, &uses, &mut out.single, single_interface);
         out.notes.extend(joined.into_iter().map(|i| {
             explain(&target.operators[i], "it stands between float32 operators and saves casts".to_string())
         }));
@@ -60,8 +66,8 @@ pub(super) fn decide(
     out
 }
 
-fn analyze(target: &Target, constants: &[Option<Rounded>]) -> Ranges {
-    ranges::analyze(target, |id| constants[id.index()].as_ref().map(Rounded::elements))
+fn analyze(target: &Target, observed: &Observed<'_>, constants: &[Option<Rounded>]) -> Ranges {
+    ranges::analyze(target, observed, |id| constants[id.index()].as_ref().map(Rounded::elements))
 }
 
 /// True when a float whose type is ours to choose goes in or out.
@@ -115,40 +121,83 @@ fn reason(
 }
 
 /// A constant by its elements.
-fn named(elements: &[f64]) -> String {
-    match elements {
-        [x] => decimal(*x),
-        _ => format!("of {} elements", elements.len()),
+fn named(elements: &Elements) -> String {
+    match elements.len() {
+        1 => decimal(elements.get(0)),
+        n => format!("of {n} elements"),
     }
 }
 
-fn cut_masks(target: &Target, constants: &mut [Option<Rounded>], out: &mut Islands) {
+/// Raises the epsilons that float16 would lose; false when there is none.
+fn raise_epsilons(
+    target: &Target,
+    uses: &Uses,
+    ranges: &Ranges,
+    constants: &mut [Option<Rounded>],
+    out: &mut Islands,
+) -> bool {
+    let raised = epsilons::candidates(target, uses, ranges, constants, &out.single);
+    for &id in &raised {
+        let Some(rounded) = &mut constants[id.index()] else { continue };
+        let mut values = rounded.exact.to_vec();
+        rounded.replace(vec![MIN_NORMAL; values.len()]);
+        values.sort_unstable_by(f64::total_cmp);
+        values.dedup();
+        let at = source(target.tensor(id));
+        for from in values {
+            let text = format!(
+                "epsilon {} became {}, the smallest number that float16 never flushes; what it is added to is \
+                 expected to be far larger",
+                decimal(from),
+                decimal(MIN_NORMAL)
+            );
+            let rule = "raise-epsilon".to_string();
+            out.changed(id, Rewrite { at: at.to_string(), rule, from, to: MIN_NORMAL }, text);
+        }
+    }
+    !raised.is_empty()
+}
+
+impl Islands {
+    fn changed(&mut self, id: TensorId, rewrite: Rewrite, text: String) {
+        self.notes.push(Note { level: Level::Rewrite, at: rewrite.at.clone(), text });
+        self.rewrites.push((id, rewrite));
+    }
+}
+
+fn cut_masks(
+    target: &Target,
+    uses: &Uses,
+    observed: &Observed<'_>,
+    constants: &mut [Option<Rounded>],
+    out: &mut Islands,
+) {
     let candidates = masks::candidates(target, constants);
     if candidates.is_empty() {
         return;
     }
-    let uses = Uses::new(target);
     let cut = |rounded: &mut Rounded, to: f64| rounded.replace(masks::cut(&rounded.exact, to));
     for id in &candidates {
         if let Some(rounded) = &mut constants[id.index()] {
             cut(rounded, masks::FIRST);
         }
     }
-    let ranges = analyze(target, constants);
+    let ranges = analyze(target, observed, constants);
     for id in candidates {
         let Some(rounded) = &mut constants[id.index()] else { continue };
-        let Some(to) = masks::magnitude(target, &uses, &ranges, id) else {
+        let Some(to) = masks::magnitude(target, uses, &ranges, id) else {
             rounded.restore();
             continue;
         };
         cut(rounded, to);
         let at = source(target.tensor(id));
-        let rewrites = masks::rewrites(at, &rounded.exact, to);
-        out.notes.extend(rewrites.iter().map(|r| Note {
-            level: Level::Info,
-            at: r.at.clone(),
-            text: format!("{} became {}: it only excludes scores from a softmax", decimal(r.from), r.to),
-        }));
-        out.rewrites.extend(rewrites);
+        for rewrite in masks::rewrites(at, &rounded.exact, to) {
+            let text = format!(
+                "{} became {}: it only excludes scores from a softmax, and float16 holds nothing beyond 65504",
+                decimal(rewrite.from),
+                rewrite.to
+            );
+            out.changed(id, rewrite, text);
+        }
     }
 }

@@ -1,13 +1,15 @@
 //! What the strategies decide, as data: the type of each operator, of the interface, and the form of each constant.
 
+use super::ranges::Observed;
 use super::{kernels, mixed};
 use crate::constants::{self, Narrowed};
 use crate::lint;
 use crate::target::{Constant, Target, TargetOperator, TargetTensor, TensorId};
-use halfproof_ir::{DType, Data, Io, Level, Note, Precision, Refusal, RefusedNode, Request, Rewrite, Role};
+use halfproof_ir::{
+    DType, Data, Elements, Io, Level, Note, Precision, Refusal, RefusedNode, Request, Rewrite, Role,
+};
 use halfproof_wire::tflite::Builtin;
 use regex::Regex;
-use std::sync::Arc;
 
 /// Constants with at most this many elements are not worth a DEQUANTIZE inside a float32 island.
 const SMALL_CONSTANT: usize = 256;
@@ -25,26 +27,27 @@ pub(crate) enum SingleForm {
 #[derive(Clone, Debug)]
 pub(crate) struct Rounded {
     /// Elements as the source has them, before any rounding or rewriting.
-    pub(crate) exact: Arc<Vec<f64>>,
+    pub(crate) exact: Elements,
     /// Elements after a rewrite, where there was one.
-    replaced: Option<Vec<f64>>,
+    replaced: Option<Elements>,
     /// The elements (after a rewrite) in binary16.
     pub(crate) narrowed: Narrowed,
 }
 
 impl Rounded {
-    fn new(exact: Arc<Vec<f64>>) -> Rounded {
+    fn new(exact: Elements) -> Rounded {
         let narrowed = constants::narrow(&exact);
         Rounded { exact, replaced: None, narrowed }
     }
 
     /// The elements that the model computes with, before rounding.
-    pub(super) fn elements(&self) -> &[f64] {
-        self.replaced.as_deref().unwrap_or(&self.exact)
+    pub(super) fn elements(&self) -> &Elements {
+        self.replaced.as_ref().unwrap_or(&self.exact)
     }
 
     /// Rewrites the elements.
     pub(super) fn replace(&mut self, elements: Vec<f64>) {
+        let elements = Elements::from(elements);
         self.narrowed = constants::narrow(&elements);
         self.replaced = Some(elements);
     }
@@ -131,6 +134,7 @@ pub(crate) fn decide(target: &Target, request: &Request, pins: &[Pin]) -> Result
         rewrites: Vec::new(),
         notes: Vec::new(),
     };
+    let mut changed = Vec::new();
     match request.precision {
         Precision::Weights => plan.single = vec![true; target.operators.len()],
         Precision::Full => {
@@ -138,14 +142,20 @@ pub(crate) fn decide(target: &Target, request: &Request, pins: &[Pin]) -> Result
             plan.single.clone_from(&forced);
         }
         Precision::Mixed => {
-            let islands = mixed::decide(target, &forced, &mut rounded, &readers, single_interface);
-            (plan.single, plan.notes, plan.rewrites) = (islands.single, islands.notes, islands.rewrites);
+            let observed = observed(request);
+            let islands = mixed::decide(target, &forced, &mut rounded, &readers, single_interface, &observed);
+            (plan.single, plan.notes) = (islands.single, islands.notes);
+            changed = islands.rewrites;
         }
     }
     if request.precision != Precision::Weights {
         plan.notes.extend(pinned(target, pins));
     }
     find_readers(target, &plan, &kept, &mut readers);
+    // Float32 readers get a constant as the source has it.
+    let (read, unread): (Vec<_>, Vec<_>) = changed.into_iter().partition(|(id, _)| readers[id.index()].half);
+    plan.notes.retain(|n| n.level != Level::Rewrite || !unread.iter().any(|(_, r)| r.at == n.at));
+    plan.rewrites = read.into_iter().map(|(_, rewrite)| rewrite).collect();
     for ((id, rounded), readers) in (0..).map(TensorId).zip(rounded).zip(readers) {
         let tensor = target.tensor(id);
         plan.constants.push(rounded.map(|rounded| {
@@ -160,6 +170,11 @@ pub(crate) fn decide(target: &Target, request: &Request, pins: &[Pin]) -> Result
         }));
     }
     Ok(plan)
+}
+
+/// What was seen on samples, by source tensor.
+pub(super) fn observed(request: &Request) -> Observed<'_> {
+    request.observed.iter().map(|o| (o.tensor.as_str(), o)).collect()
 }
 
 fn note(
@@ -212,7 +227,7 @@ fn without_kernel(target: &Target, kept: &[bool]) -> Vec<Note> {
     notes
 }
 
-fn kept_operators(target: &Target, request: &Request) -> Result<Vec<bool>, Refusal> {
+pub(super) fn kept_operators(target: &Target, request: &Request) -> Result<Vec<bool>, Refusal> {
     let Some(pattern) = &request.keep_fp32 else { return Ok(vec![false; target.operators.len()]) };
     let regex = Regex::new(pattern).map_err(|e| Refusal {
         nodes: vec![RefusedNode {
@@ -290,8 +305,8 @@ fn rounded(tensor: &TargetTensor) -> Option<Rounded> {
         return None;
     }
     let exact = match tensor.constant.as_ref()? {
-        Constant::Exact(exact) => Arc::clone(exact),
-        Constant::Stored(data) => Arc::new(floats(data)?),
+        Constant::Exact(exact) => exact.clone(),
+        Constant::Stored(data) => floats(data)?.into(),
     };
     Some(Rounded::new(exact))
 }

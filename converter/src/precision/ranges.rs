@@ -16,12 +16,15 @@ mod rules;
 
 use crate::constants::{MAX_FINITE, MIN_NORMAL};
 use crate::target::{Constant, Target, TensorId};
-use halfproof_ir::{DType, Data};
+use halfproof_ir::{DType, Data, Elements, Observation};
+use std::collections::BTreeMap;
 
 /// Graph inputs are assumed to lie within plus and minus this.
 pub const INPUT_BOUND: f64 = 16.0;
 /// Graph inputs are assumed to have this standard deviation.
 pub const INPUT_DEVIATION: f64 = 4.0;
+/// What samples showed may be exceeded by this factor.
+pub const HEADROOM: f64 = 2.0;
 /// Weighted sums are assumed to stay within this many standard deviations of their mean.
 pub const DEVIATIONS: f64 = 8.0;
 
@@ -51,6 +54,14 @@ impl Bounds {
 
     fn exactly(value: f64) -> Bounds {
         Bounds { low: value, high: value, mean: value, deviation: 0.0 }
+    }
+
+    /// What samples showed, with room for what they did not, but not beyond what is estimated without them.
+    fn observed(seen: &Observation, estimate: Bounds) -> Bounds {
+        let room = |x: f64, outwards: bool| if outwards { x * HEADROOM } else { x / HEADROOM };
+        let low = room(seen.low, seen.low < 0.0).max(estimate.low).min(seen.low);
+        let high = room(seen.high, seen.high > 0.0).min(estimate.high).max(seen.high);
+        Bounds { low, high, mean: seen.mean, deviation: seen.deviation }
     }
 
     /// The range of a constant's elements. Infinite ones are legal as masks and bounds and are left out.
@@ -141,8 +152,20 @@ impl Ranges {
     }
 }
 
+/// What was seen of source tensors, by name.
+pub(super) type Observed<'a> = BTreeMap<&'a str, &'a Observation>;
+
 /// Analyzes a program. `constants` gives the elements that a constant will have after any rewrite.
-pub(super) fn analyze<'a>(target: &'a Target, constants: impl Fn(TensorId) -> Option<&'a [f64]>) -> Ranges {
+pub(super) fn analyze<'a>(
+    target: &'a Target,
+    observed: &Observed<'_>,
+    constants: impl Fn(TensorId) -> Option<&'a Elements>,
+) -> Ranges {
+    let seen = |id: TensorId| {
+        let tensor = target.tensor(id);
+        let origin = tensor.origin.as_ref().filter(|_| tensor.dtype == DType::F32)?;
+        observed.get(origin.source.as_str()).copied()
+    };
     let mut ranges = Ranges {
         tensors: vec![Bounds::ASSUMED; target.tensors.len()],
         inside: vec![None; target.operators.len()],
@@ -154,7 +177,10 @@ pub(super) fn analyze<'a>(target: &'a Target, constants: impl Fn(TensorId) -> Op
             if !direct[i] {
                 continue;
             }
-            ranges.tensors[i] = Bounds::of(elements.iter().copied());
+            ranges.tensors[i] = match elements {
+                Elements::Single(v) => Bounds::of(v.iter().map(|&x| f64::from(x))),
+                Elements::Double(v) => Bounds::of(v.iter().copied()),
+            };
         } else if tensor.dtype == DType::Bool {
             ranges.tensors[i] = Bounds::within(0.0, 1.0);
         } else if let Some(Constant::Stored(data)) = &tensor.constant
@@ -166,6 +192,9 @@ pub(super) fn analyze<'a>(target: &'a Target, constants: impl Fn(TensorId) -> Op
     for &(_, id) in &target.inputs {
         if target.tensor(id).dtype.is_integer() {
             ranges.tensors[id.index()] = Bounds::within(0.0, 1.0);
+        } else if let Some(seen) = seen(id) {
+            let anything = Bounds { low: f64::NEG_INFINITY, high: f64::INFINITY, ..Bounds::ASSUMED };
+            ranges.tensors[id.index()] = Bounds::observed(seen, anything);
         }
     }
     let origins = pattern::Producers::new(target);
@@ -174,7 +203,10 @@ pub(super) fn analyze<'a>(target: &'a Target, constants: impl Fn(TensorId) -> Op
         let (results, inside) = rules::apply(&context, op);
         ranges.inside[i] = inside;
         for (&id, range) in op.outputs.iter().zip(results) {
-            ranges.tensors[id.index()] = range;
+            ranges.tensors[id.index()] = match seen(id) {
+                Some(seen) => Bounds::observed(seen, range),
+                None => range,
+            };
         }
     }
     ranges

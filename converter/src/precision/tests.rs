@@ -1,6 +1,7 @@
 //! What the strategies promise, read from the bytes that come out.
 
 mod mixed;
+mod rewrites;
 mod strategies;
 
 use super::apply;

@@ -1,8 +1,8 @@
 //! Reads a subgraph of a file as a target, and decides which of its operators must be left alone.
 
-use crate::precision::Pin;
+use crate::precision::{Pin, Rewritten};
 use crate::target::{Constant, Origin, Target, TargetOperator, TargetTensor, TensorId};
-use halfproof_ir::{DType, Data, Role};
+use halfproof_ir::{DType, Data, Note, Role};
 use halfproof_wire::tflite::{Builtin, Model, OpCode, Operator, SubGraph, Tensor, TensorType};
 use std::sync::Arc;
 
@@ -15,8 +15,23 @@ pub(super) struct Imported {
     pub(super) pins: Vec<Pin>,
     /// By operator of the target: its name.
     pub(super) names: Vec<String>,
-    /// By operator of the target: its number in the file (DEQUANTIZE of a constant is no operator of the target).
-    pub(super) operators: Vec<usize>,
+    /// By operator of the target: its number in the file (DEQUANTIZE of a constant is no operator of the target); `None`
+    /// for those that are not in the file.
+    pub(super) operators: Vec<Option<usize>>,
+}
+
+impl Imported {
+    /// The same after rewriting; `pins` become those of its operators.
+    pub(super) fn rewritten(&self, r: Rewritten, pins: &mut Vec<Pin>, notes: &mut Vec<Note>) -> Imported {
+        notes.extend(r.notes);
+        *pins = r.from.iter().map(|i| i.map_or(Pin::No, |i| pins[i])).collect();
+        Imported {
+            pins: r.from.iter().map(|i| i.map_or(Pin::No, |i| self.pins[i])).collect(),
+            names: r.target.operators.iter().map(|op| op.builtin.name().to_string()).collect(),
+            operators: r.from.iter().map(|i| self.operators[(*i)?]).collect(),
+            target: r.target,
+        }
+    }
 }
 
 /// Imports one subgraph.
@@ -31,7 +46,7 @@ pub(super) fn subgraph(model: &Model, g: &SubGraph) -> Imported {
         let name = op.outputs.first().and_then(|&i| at(g, i)).map_or(String::new(), |t| t.name.clone());
         out.pins.push(pin(model, g, op));
         out.names.push(op.name().to_string());
-        out.operators.push(i);
+        out.operators.push(Some(i));
         target.operators.push(TargetOperator {
             builtin: if let OpCode::Builtin(b) = op.code { b } else { Builtin::Custom },
             version: op.version,
@@ -78,7 +93,7 @@ fn tensor(model: &Model, t: &Tensor) -> TargetTensor {
     let constant = match (t.dtype.dtype(), model.data(t)) {
         (Some(own), Some(bytes)) if own == dtype => {
             Data::from_le_bytes(dtype, bytes).map(|data| match data {
-                Data::F32(v) => Constant::Exact(Arc::new(v.into_iter().map(f64::from).collect())),
+                Data::F32(v) => Constant::Exact(v.into()),
                 data => Constant::Stored(Arc::new(data)),
             })
         }
@@ -109,9 +124,9 @@ fn unpack(model: &Model, g: &SubGraph, op: &Operator, target: &mut Target) -> bo
         return false;
     };
     let Some(to) = id(*to) else { return false };
-    let exact = elements.iter().map(|x| x.to_f64()).collect();
+    let exact: Vec<f32> = elements.iter().map(|x| x.to_f32()).collect();
     let result = &mut target.tensors[to.index()];
-    result.constant = Some(Constant::Exact(Arc::new(exact)));
+    result.constant = Some(Constant::Exact(exact.into()));
     result.name.clone_from(&source.name);
     result.origin = Some(Origin { source: source.name.clone(), permutation: None });
     true
@@ -199,7 +214,7 @@ fn roles(target: &mut Target) {
             let Some(id) = id else { continue };
             let t = target.tensor(*id);
             let Some(Constant::Exact(elements)) = &t.constant else { continue };
-            let tiny = elements.len() == 1 && elements[0] > 0.0 && elements[0] < 1e-2;
+            let tiny = elements.len() == 1 && elements.get(0) > 0.0 && elements.get(0) < 1e-2;
             let huge = elements.iter().any(|x| x.abs() >= 1e4);
             roles.push((
                 *id,

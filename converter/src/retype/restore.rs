@@ -15,7 +15,8 @@ pub(super) fn subgraph(
     let g = &mut program.subgraph;
     g.name.clone_from(&old.name);
     for (tensor, id) in g.tensors.iter_mut().zip(&program.held) {
-        let original = &old.tensors[id.index()];
+        // What rewriting brought in is in no file.
+        let Some(original) = old.tensors.get(id.index()) else { continue };
         tensor.shape_signature.clone_from(&original.shape_signature);
         tensor.has_rank = original.has_rank;
         tensor.is_variable = original.is_variable;
@@ -33,7 +34,7 @@ pub(super) fn subgraph(
         }
     }
     for (&new, &number) in program.operators.iter().zip(&part.operators) {
-        let original = &old.operators[number];
+        let Some(original) = number.map(|number| &old.operators[number]) else { continue };
         let mut intermediates = Vec::with_capacity(original.intermediates.len());
         for &i in &original.intermediates {
             intermediates.push(intermediate(old, i, &program.tensors, g));

@@ -1,13 +1,14 @@
 //! Constants: every stored element is the round-to-nearest-even of its exact value, bit for bit.
 //!
-//! A recorded rewrite (a mask clamped, an epsilon raised) excuses the elements that it names and no others. Only
+//! A recorded rewrite (a mask clamped, an epsilon raised) excuses the elements that it names and no others, and only what
+//! its rule allows. Only
 //! constants whose exact elements the converter hands over can be judged; the others are counted as excluded.
 
 use super::compare::Tally;
 use super::subject::Subject;
 use crate::half;
 use crate::verdict::{Blame, Class, Numbers, Place, Strength, Verdict};
-use halfproof_ir::{DType, Data};
+use halfproof_ir::{DType, Data, Rewrite};
 
 impl Subject<'_> {
     /// Is every stored constant the nearest number of its type to the exact one?
@@ -86,7 +87,7 @@ impl Subject<'_> {
     fn is_rewritten(&self, name: &str, index: u32, exact: f64, stored: f64, dtype: DType) -> bool {
         self.provenance.rewrites.iter().any(|r| {
             let here = r.at == name || self.source_name(index).is_some_and(|s| s == r.at);
-            here && r.from == exact && nearest(r.to, dtype) == stored
+            here && r.from == exact && nearest(r.to, dtype) == stored && is_allowed(r)
         })
     }
 
@@ -96,6 +97,25 @@ impl Subject<'_> {
         let Some((tensor, (dtype, _))) = tensor.zip(self.program.form(index)) else { return vec![] };
         let data = self.model.data(tensor).and_then(|bytes| Data::from_le_bytes(dtype, bytes));
         data.map_or_else(Vec::new, |data| elements(&data).into_iter().map(|(x, _)| x).collect())
+    }
+}
+
+/// True when a rewrite does what its rule is for, so that recording a wrong constant excuses nothing.
+///
+/// - `clamp-constant`: what float16 does not hold becomes something of the same sign that it does and that still excludes
+///   a score from a softmax;
+/// - `raise-epsilon`: what is below the smallest normal number becomes that number at most.
+fn is_allowed(rewrite: &Rewrite) -> bool {
+    let (from, to) = (rewrite.from, rewrite.to);
+    match rewrite.rule.as_str() {
+        "clamp-constant" => {
+            from.abs() >= half::OVERFLOW
+                && to.is_finite()
+                && (1024.0..half::OVERFLOW).contains(&to.abs())
+                && from.is_sign_negative() == to.is_sign_negative()
+        }
+        "raise-epsilon" => from > 0.0 && from < to && to <= half::power_of_two(-14),
+        _ => false,
     }
 }
 

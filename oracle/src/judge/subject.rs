@@ -110,7 +110,7 @@ impl<'a> Subject<'a> {
             .filter(|c| {
                 program.form(c.tensor).is_some_and(|(_, s)| s.iter().product::<usize>() == c.exact.len())
             })
-            .map(|c| (c.tensor, Arc::clone(&c.exact)))
+            .map(|c| (c.tensor, c.exact.to_double()))
             .collect();
         let names: BTreeMap<&str, ValueId> =
             (0u32..).zip(&graph.values).map(|(i, v)| (v.name.as_str(), ValueId(i))).collect();

@@ -1,5 +1,7 @@
 //! `bench`: microseconds per stage and tests per second per core, by size of the graph.
 
+mod conversion;
+
 use super::systems;
 use crate::exit::{Exit, Outcome};
 use halfproof_fuzz::campaign::Tally;
@@ -17,10 +19,19 @@ pub(crate) struct Args {
     /// The seed.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Measures conversions of a large generated model instead, ours and those of other tools that are installed.
+    #[arg(long)]
+    convert: bool,
+    /// Size of that model.
+    #[arg(long, default_value_t = 100)]
+    megabytes: usize,
 }
 
 /// Measures on one thread; every figure is of this machine and this run.
 pub(crate) fn run(args: &Args) -> Outcome {
+    if args.convert {
+        return conversion::run(args.megabytes);
+    }
     let ours = ["interp-f16".to_string()];
     let all = systems::DEFAULT_RUNTIMES.map(String::from);
     for nodes in [5, 10] {

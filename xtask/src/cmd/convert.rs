@@ -1,10 +1,12 @@
 //! `convert MODEL -o OUT`: our converter, with a table of what came out.
 
+use super::strategies;
 use crate::exit::{Exit, Failure, Outcome};
-use halfproof_converter::retype::convert_tflite;
+use crate::strategies::{measure, samples};
+use halfproof_converter::retype::{convert_tflite, convert_tflite_within};
 use halfproof_converter::summary::Summary;
-use halfproof_converter::{bind_dims, convert};
-use halfproof_ir::{Conversion, Io, IoLayout, Level, Precision, Refusal, Request};
+use halfproof_converter::{Budget, bind_dims, convert, convert_owned, convert_within};
+use halfproof_ir::{Conversion, Io, IoLayout, Level, Precision, Refusal, Request, Tensor};
 use halfproof_wire::{file, onnx, tflite};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -27,9 +29,18 @@ pub(crate) struct Args {
     /// nhwc drops the TRANSPOSEs at the edges of an NCHW model.
     #[arg(long, value_parser = ["source", "nhwc"], default_value = "source")]
     io_layout: String,
-    /// Regular expression over node names; what matches stays float32.
+    /// Regular expression over names of nodes and tensors; what matches stays float32.
     #[arg(long)]
     keep_fp32: Option<String>,
+    /// Samples of the inputs, .npz: `mixed` goes by what they show instead of by assumptions.
+    #[arg(long, value_name = "DATA.npz")]
+    calibrate: Option<PathBuf>,
+    /// Most bits of float16 that any output may lose on the samples; `mixed` keeps as little float32 as that needs.
+    #[arg(long, value_name = "N")]
+    max_bits_lost: Option<f64>,
+    /// Also compares all strategies on this model.
+    #[arg(long)]
+    compare: bool,
     /// A value for a symbolic dimension: batch=1.
     #[arg(long = "dim", value_name = "NAME=VALUE")]
     dims: Vec<String>,
@@ -98,17 +109,71 @@ pub(crate) fn run(args: &Args) -> Outcome {
         keep_fp32: args.keep_fp32.clone(),
         ..Request::new(precision)
     };
-    let (source, before) = read(&args.model)?;
-    let conversion = match &source {
-        Source::Onnx(graph) => convert(&bind_dims(graph, &dims(&args.dims)?), &request),
-        Source::Tflite(model) => convert_tflite(model, &request),
+    if precision != Precision::Mixed && (args.calibrate.is_some() || args.max_bits_lost.is_some()) {
+        return Err(Failure::bad_input("--calibrate and --max-bits-lost are for --precision mixed"));
+    }
+    if args.max_bits_lost.is_some_and(|bits| bits.is_nan() || bits < 0.0) {
+        return Err(Failure::bad_input("--max-bits-lost is a number of bits, 0 or more"));
+    }
+    let (mut source, before) = read(&args.model)?;
+    if let Source::Onnx(graph) = &mut source {
+        **graph = bind_dims(graph, &dims(&args.dims)?);
+    }
+    let mut request = request;
+    let sets = match &args.calibrate {
+        Some(path) => {
+            let sets = samples::read(path, &source)?;
+            request.observed = samples::observe(&source, &sets).map_err(|e| {
+                Failure::bad_input(format!(
+                    "{}: cannot be evaluated on the samples: {e}",
+                    args.model.display()
+                ))
+            })?;
+            sets
+        }
+        None if args.compare || args.max_bits_lost.is_some() => samples::random(&source, 4),
+        None => vec![],
+    };
+    let (conversion, source) = match source {
+        // Nobody needs the source any more, and it may be large.
+        Source::Onnx(graph) if !args.compare && args.max_bits_lost.is_none() => {
+            (convert_owned(*graph, &request), None)
+        }
+        source => (converted(&source, &request, args.max_bits_lost, &sets), Some(source)),
     };
     let conversion = conversion.map_err(|refusal| refused(&args.model, &refusal))?;
     let model = tflite::read(&conversion.model)
         .map_err(|e| Failure::harness(format!("the converted model does not read back: {e}")))?;
     file::write_atomically(&args.output, &conversion.model).map_err(Failure::bad_input)?;
     print(&args.output, precision, &Summary::new(&model, before, conversion.model.len() as u64), &conversion);
+    if let Some(source) = source.filter(|_| args.compare) {
+        anstream::println!();
+        strategies::heading();
+        strategies::compare(&args.model, &source, before, &sets)?;
+    }
     Ok(Exit::Clean)
+}
+
+/// Converts, within an error budget where there is one.
+fn converted(
+    source: &Source,
+    request: &Request,
+    bits: Option<f64>,
+    sets: &[Vec<Tensor>],
+) -> Result<Conversion, Refusal> {
+    let Some(bits) = bits else {
+        return match source {
+            Source::Onnx(graph) => convert(graph, request),
+            Source::Tflite(model) => convert_tflite(model, request),
+        };
+    };
+    // What cannot be measured keeps no budget.
+    let mut lost = |c: &Conversion| measure::loss(&c.model, sets).map_or(f64::NAN, |loss| loss.charged());
+    let mut budget = Budget { bits, measure: &mut lost };
+    match source {
+        Source::Onnx(graph) => convert_within(graph, request, &mut budget),
+        Source::Tflite(model) => convert_tflite_within(model, request, &mut budget),
+    }
 }
 
 fn print(output: &Path, precision: Precision, summary: &Summary, conversion: &Conversion) {
@@ -128,10 +193,18 @@ fn print(output: &Path, precision: Precision, summary: &Summary, conversion: &Co
         anstream::println!("  {:<28} {:>5}", row.name, row.count);
     }
     anstream::println!("\n  size  {} -> {} bytes ({:.2})", summary.before, summary.after, summary.ratio());
+    let rewrites: Vec<_> = conversion.notes.iter().filter(|n| n.level == Level::Rewrite).collect();
+    if !rewrites.is_empty() {
+        anstream::println!("\n  computed otherwise, so that float16 holds it");
+        for note in rewrites {
+            anstream::println!("  {:<28} {}", note.at, note.text);
+        }
+    }
     for note in &conversion.notes {
         let level = match note.level {
             Level::Warning => "warning",
             Level::Info => "note",
+            Level::Rewrite => continue,
         };
         anstream::println!("  {level}: {}: {}", note.at, note.text);
     }

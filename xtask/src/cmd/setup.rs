@@ -18,6 +18,8 @@ enum Name {
     Onnx,
     /// tract, the fp32 voter: built from source (several minutes).
     Tract,
+    /// Real architectures with random weights, exported from PyTorch (1.7 GB, some minutes).
+    Zoo,
 }
 
 /// Installs it; does nothing when it is there.
@@ -27,6 +29,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         Name::Litert => setup::litert(&mut say),
         Name::Onnx => setup::onnx(&mut say),
         Name::Tract => setup::tract(&mut say),
+        Name::Zoo => setup::zoo::install(&mut say),
     };
     let path = path.map_err(Failure::harness)?;
     anstream::println!("{}", path.display());

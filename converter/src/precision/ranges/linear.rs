@@ -1,6 +1,7 @@
 //! Ranges of weighted sums with constant weights: per output channel, then over all of them.
 
 use super::{Bounds, DEVIATIONS};
+use halfproof_ir::Elements;
 
 /// Sums over the weights of one output channel.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,22 +18,27 @@ pub(super) enum Channels {
     Rows(usize),
     /// Channel `c` is every n-th element from `c` on (last axis).
     Columns(usize),
+    /// So many matrices, one after the other, each with that many columns.
+    Matrices(usize, usize),
 }
 
 /// The range of `sum(w * x) + bias` over all output channels. `padded` windows also see zeros.
 pub(super) fn weighted(
     x: Bounds,
-    weights: &[f64],
+    weights: &Elements,
     channels: Channels,
-    bias: Option<&[f64]>,
+    bias: Option<&Elements>,
     padded: bool,
 ) -> Bounds {
     let x = if padded { Bounds { low: x.low.min(0.0), high: x.high.max(0.0), ..x } } else { x };
-    let sums = sums(weights, channels);
+    let sums = match weights {
+        Elements::Single(v) => sums(v, channels),
+        Elements::Double(v) => sums(v, channels),
+    };
     let mut all = Bounds { low: f64::INFINITY, high: f64::NEG_INFINITY, mean: 0.0, deviation: 0.0 };
     let (mut means, mut variances) = (0.0, 0.0);
     for (c, s) in sums.iter().enumerate() {
-        let b = bias.map_or(0.0, |b| b.get(c).copied().unwrap_or(0.0));
+        let b = bias.filter(|b| c < b.len()).map_or(0.0, |b| b.get(c));
         let mean = (s.positive + s.negative) * x.mean + b;
         let deviation = s.squares.sqrt() * x.deviation;
         let high = s.positive * x.high + s.negative * x.low + b;
@@ -52,26 +58,30 @@ pub(super) fn weighted(
 /// Sums side by side, so that one addition need not wait for the one before.
 const LANES: usize = 4;
 
-fn sums(weights: &[f64], channels: Channels) -> Vec<Channel> {
+fn sums<T: Copy + Into<f64>>(weights: &[T], channels: Channels) -> Vec<Channel> {
     match channels {
+        Channels::Matrices(n, columns) => {
+            let matrices = weights.chunks((weights.len() / n.max(1)).max(1));
+            matrices.flat_map(|m| sums(m, Channels::Columns(columns))).collect()
+        }
         Channels::Rows(n) => weights.chunks((weights.len() / n.max(1)).max(1)).map(row).collect(),
         Channels::Columns(n) => {
             let mut sums = vec![Channel::default(); n];
             for row in weights.chunks(n.max(1)) {
-                sums.iter_mut().zip(row).for_each(|(s, &w)| s.add(w));
+                sums.iter_mut().zip(row).for_each(|(s, &w)| s.add(w.into()));
             }
             sums
         }
     }
 }
 
-fn row(weights: &[f64]) -> Channel {
+fn row<T: Copy + Into<f64>>(weights: &[T]) -> Channel {
     let mut lanes = [Channel::default(); LANES];
     let (whole, rest) = weights.as_chunks::<LANES>();
     for chunk in whole {
-        lanes.iter_mut().zip(chunk).for_each(|(s, &w)| s.add(w));
+        lanes.iter_mut().zip(chunk).for_each(|(s, &w)| s.add(w.into()));
     }
-    lanes.iter_mut().zip(rest).for_each(|(s, &w)| s.add(w));
+    lanes.iter_mut().zip(rest).for_each(|(s, &w)| s.add(w.into()));
     lanes.iter().fold(Channel::default(), |a, b| Channel {
         positive: a.positive + b.positive,
         negative: a.negative + b.negative,
@@ -105,17 +115,17 @@ mod tests {
     #[test]
     fn few_weights_give_the_interval_and_many_the_deviations() {
         let x = Bounds::ASSUMED;
-        let y = weighted(x, &[1.0, -2.0], Channels::Rows(1), Some(&[0.5]), false);
+        let y = weighted(x, &vec![1.0, -2.0].into(), Channels::Rows(1), Some(&vec![0.5].into()), false);
         assert_eq!((y.low, y.high), (-47.5, 48.5));
-        let y = weighted(x, &vec![1.0; 4096], Channels::Rows(1), None, false);
+        let y = weighted(x, &vec![1.0; 4096].into(), Channels::Rows(1), None, false);
         assert_eq!((y.high, y.deviation), (8.0 * 4.0 * 64.0, 4.0 * 64.0));
     }
 
     #[test]
     fn the_widest_channel_counts_whichever_way_weights_are_laid_out() {
         let x = Bounds::within(0.0, 1.0);
-        let rows = weighted(x, &[1.0, 1.0, 5.0, 5.0], Channels::Rows(2), None, false);
-        let columns = weighted(x, &[1.0, 5.0, 1.0, 5.0], Channels::Columns(2), None, false);
+        let rows = weighted(x, &vec![1.0, 1.0, 5.0, 5.0].into(), Channels::Rows(2), None, false);
+        let columns = weighted(x, &vec![1.0, 5.0, 1.0, 5.0].into(), Channels::Columns(2), None, false);
         assert_eq!(rows, columns);
         assert_eq!(rows.high, 10.0);
     }

@@ -92,11 +92,25 @@ impl<'a> Producers<'a> {
         self.of(shift)
             .is_some_and(|op| op.builtin == Builtin::ReduceMax && op.inputs.first() == Some(&Some(a)))
     }
+
+    /// True for `a / sum(a)` where `a` is exp(b - max(b)), so that the sum is at least 1.
+    pub(super) fn is_share_of_exponentials(&self, a: TensorId, sum: TensorId) -> bool {
+        let makes = |id: TensorId, builtin: Builtin| {
+            self.of(self.behind_reshapes(id)).filter(|op| op.builtin == builtin)
+        };
+        let exponentials = makes(sum, Builtin::Sum).is_some_and(|op| op.inputs.first() == Some(&Some(a)));
+        let Some(exp) = makes(a, Builtin::Exp).filter(|_| exponentials) else { return false };
+        let Some(&Some(exponent)) = exp.inputs.first() else { return false };
+        makes(exponent, Builtin::Sub).is_some_and(|sub| match sub.inputs[..] {
+            [Some(b), Some(most)] => self.is_shift_by_maximum(b, most),
+            _ => false,
+        })
+    }
 }
 
 /// True for a constant of zeros.
 fn is_zero(target: &Target, id: TensorId) -> bool {
-    matches!(&target.tensor(id).constant, Some(Constant::Exact(v)) if v.iter().all(|&x| x == 0.0))
+    matches!(&target.tensor(id).constant, Some(Constant::Exact(v)) if v.iter().all(|x| x == 0.0))
 }
 
 /// How many elements one result of a reduction has seen.

@@ -6,7 +6,7 @@ use super::{Bounds, Ranges};
 use crate::constants::MAX_FINITE;
 use crate::precision::kernels::fused;
 use crate::target::{Target, TargetOperator, TensorId};
-use halfproof_ir::DType;
+use halfproof_ir::{DType, Elements};
 use halfproof_wire::tflite::{Activation, Builtin, Options, Padding};
 
 /// What a rule may look at.
@@ -14,7 +14,7 @@ pub(super) struct Context<'a, 'b> {
     pub(super) target: &'a Target,
     pub(super) ranges: &'b Ranges,
     pub(super) origins: &'b Producers<'a>,
-    pub(super) constants: &'b dyn Fn(TensorId) -> Option<&'a [f64]>,
+    pub(super) constants: &'b dyn Fn(TensorId) -> Option<&'a Elements>,
 }
 
 /// The logarithm of a value that float32 holds is not below this.
@@ -25,8 +25,13 @@ impl Context<'_, '_> {
         op.inputs.get(i).copied().flatten().map_or(Bounds::exactly(0.0), |id| self.ranges.of(id))
     }
 
-    fn elements(&self, op: &TargetOperator, i: usize) -> Option<&[f64]> {
+    fn elements(&self, op: &TargetOperator, i: usize) -> Option<&Elements> {
         (self.constants)(op.inputs.get(i).copied().flatten()?)
+    }
+
+    /// The one element of a constant operand.
+    fn scalar(&self, op: &TargetOperator, i: usize) -> Option<f64> {
+        self.elements(op, i).filter(|e| e.len() == 1).map(|e| e.get(0))
     }
 
     fn extent(&self, op: &TargetOperator, i: usize, from_end: usize) -> usize {
@@ -80,13 +85,16 @@ fn one(c: &Context<'_, '_>, op: &TargetOperator) -> (Bounds, Option<String>) {
         Mul => plain(normalized(c, op, Rsqrt).unwrap_or_else(|| times(x, y()))),
         Square => plain(square(x)),
         SquaredDifference => plain(square(sum(x, negated(y())))),
-        Div => match normalized(c, op, Sqrt) {
-            Some(range) => plain(range),
-            None => quotient(x, y()),
+        Div => match (normalized(c, op, Sqrt), op.inputs.first(), op.inputs.get(1)) {
+            (Some(range), _, _) => plain(range),
+            (None, Some(&Some(a)), Some(&Some(b))) if c.origins.is_share_of_exponentials(a, b) => {
+                plain(Bounds::within(0.0, 1.0))
+            }
+            _ => quotient(x, y()),
         },
-        Pow => plain(match c.elements(op, 1) {
-            Some([2.0]) => square(x),
-            Some([e]) if x.low >= 0.0 && *e >= 0.0 => monotone(x, |v| libm::pow(v, *e)),
+        Pow => plain(match c.scalar(op, 1) {
+            Some(2.0) => square(x),
+            Some(e) if x.low >= 0.0 && e >= 0.0 => monotone(x, |v| libm::pow(v, e)),
             _ => Bounds::ASSUMED,
         }),
         Maximum => plain(Bounds { low: x.low.max(y().low), high: x.high.max(y().high), ..x.or(y()) }),
@@ -253,12 +261,9 @@ fn product(c: &Context<'_, '_>, op: &TargetOperator) -> Bounds {
 }
 
 /// A constant right-hand side, one matrix of `rows` × `columns` after the other.
-fn batched(x: Bounds, weights: &[f64], rows: usize, columns: usize) -> Bounds {
-    weights
-        .chunks((rows * columns).max(1))
-        .map(|matrix| weighted(x, matrix, Channels::Columns(columns), None, false))
-        .reduce(Bounds::or)
-        .unwrap_or(Bounds::ASSUMED)
+fn batched(x: Bounds, weights: &Elements, rows: usize, columns: usize) -> Bounds {
+    let matrices = weights.len() / (rows * columns).max(1);
+    weighted(x, weights, Channels::Matrices(matrices, columns), None, false)
 }
 
 fn sum(a: Bounds, b: Bounds) -> Bounds {

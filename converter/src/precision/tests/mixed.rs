@@ -8,12 +8,12 @@ use halfproof_wire::tflite::options::{Conv2D, FullyConnected, Pool2D, Reducer, S
 use halfproof_wire::tflite::{Activation, Builtin, Model, OpCode, Options, Padding, TensorType};
 use proptest::prelude::*;
 
-fn mixed() -> Request {
+pub(super) fn mixed() -> Request {
     Request::new(Precision::Mixed)
 }
 
 /// Names of the builtins that compute in float32, without casts.
-fn islands(model: &Model) -> Vec<&str> {
+pub(super) fn islands(model: &Model) -> Vec<&str> {
     let g = model.main();
     let single = |&t: &i32| usize::try_from(t).is_ok_and(|t| g.tensors[t].dtype == TensorType::Float32);
     let casts = [OpCode::Builtin(Builtin::Cast), OpCode::Builtin(Builtin::Dequantize)];
@@ -25,7 +25,7 @@ fn islands(model: &Model) -> Vec<&str> {
 }
 
 /// Every operator sees one float type only, and reads nothing that is not there yet.
-fn check(model: &Model) {
+pub(super) fn check(model: &Model) {
     let g = model.main();
     let mut there: Vec<bool> = g.tensors.iter().map(|t| model.data(t).is_some()).collect();
     for &i in &g.inputs {
@@ -53,13 +53,13 @@ fn check(model: &Model) {
     assert!(g.outputs.iter().all(|&i| there[i.unsigned_abs() as usize]));
 }
 
-fn reduce(t: &mut Target, builtin: Builtin, x: TensorId, name: &str, shape: &[usize]) -> TensorId {
+pub(super) fn reduce(t: &mut Target, builtin: Builtin, x: TensorId, name: &str, shape: &[usize]) -> TensorId {
     let axes = t.ints(&format!("{name}.axes"), vec![-1]);
     t.op(builtin, &[x, axes], name, shape, Reducer { keep_dims: true })
 }
 
 /// `x` normalized over its last axis, without scale.
-fn normalize(t: &mut Target, x: TensorId, n: usize, epsilon: f64) -> TensorId {
+pub(super) fn normalize(t: &mut Target, x: TensorId, n: usize, epsilon: f64) -> TensorId {
     let mean = reduce(t, Builtin::Mean, x, "mean", &[4, 1]);
     let centered = t.plain(Builtin::Sub, &[x, mean], "centered", &[4, n]);
     let squared = t.plain(Builtin::Mul, &[centered, centered], "squared", &[4, n]);
@@ -120,10 +120,13 @@ fn a_long_sum_and_the_scale_that_follows_are_float32() {
 }
 
 #[test]
-fn a_tiny_epsilon_keeps_the_root_it_guards_in_float32_but_not_the_result() {
+fn a_tiny_epsilon_that_matters_keeps_the_root_it_guards_in_float32_but_not_the_result() {
     for epsilon in [1e-12, 1e-5] {
         let mut t = Target::default();
         let x = t.input("x", &[4, 8]);
+        // So small that raising the epsilon would show.
+        let c = t.scalar("c", Role::Scale, 0.01);
+        let x = t.plain(Builtin::Mul, &[x, c], "small", &[4, 8]);
         let y = normalize(&mut t, x, 8, epsilon);
         let y = t.plain(Builtin::Tanh, &[y], "y", &[4, 8]);
         t.output("y", y);
@@ -187,7 +190,7 @@ fn a_mask_is_cut_to_what_float16_holds_and_nothing_becomes_float32() {
         assert_eq!((rewrite.from, rewrite.to, rewrite.rule.as_str()), (huge, -16384.0, "clamp-constant"));
         assert!(notes.iter().any(|n| n.at == "huge"));
         let exact = &provenance.constants.iter().find(|c| c.role == Role::Mask).unwrap().exact;
-        assert_eq!(exact[0], huge, "the exact element stays the source's");
+        assert_eq!(exact.get(0), huge, "the exact element stays the source's");
     }
 }
 

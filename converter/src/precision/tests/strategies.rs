@@ -143,7 +143,7 @@ fn stored_elements_are_the_exact_ones_rounded_once_and_provenance_says_which() {
             let tensor = &model.main().tensors[c.tensor as usize];
             assert_eq!(tensor.dtype, TensorType::Float16);
             let stored = model.data(tensor).unwrap();
-            let expected: Vec<u8> = c.exact.iter().flat_map(|&x| constants::round(x).to_le_bytes()).collect();
+            let expected: Vec<u8> = c.exact.iter().flat_map(|x| constants::round(x).to_le_bytes()).collect();
             assert_eq!(stored, expected);
         }
         for o in &provenance.tensors {

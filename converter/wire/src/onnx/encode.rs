@@ -101,7 +101,7 @@ mod tests {
             });
             e.message(8, |e| e.int(2, 300));
             let node = NodeProto { input: vec![String::new()], name: name.clone(), ..NodeProto::default() };
-            let tensor = TensorProto { raw_data: name.into_bytes(), ..TensorProto::default() };
+            let tensor = TensorProto { raw_data: name.into_bytes().into(), ..TensorProto::default() };
             let model = Model {
                 ir_version: -1,
                 graph: Some(GraphProto {

@@ -114,8 +114,9 @@ pub(super) struct TensorProto {
     pub(super) int64_data: Vec<i64>,
     #[prost(string, tag = "8")]
     pub(super) name: String,
-    #[prost(bytes = "vec", tag = "9")]
-    pub(super) raw_data: Vec<u8>,
+    /// A part of the file's bytes, not a copy: weights are large.
+    #[prost(bytes = "bytes", tag = "9")]
+    pub(super) raw_data: prost::bytes::Bytes,
     #[prost(double, repeated, tag = "10")]
     pub(super) double_data: Vec<f64>,
     #[prost(uint64, repeated, tag = "11")]

@@ -6,6 +6,7 @@ use super::proto::{GraphProto, Model, NodeProto, ValueInfo};
 use super::{sort, tensor, upgrade};
 use halfproof_ir::{Dim, Graph, Node, Op, Tensor, Value, ValueId};
 use prost::Message;
+use prost::bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 /// When the bytes are no ONNX model, its opset is not known, its graph is malformed, or a constant has a type that
 /// halfproof does not hold or its data in another file (see [`read_file`]).
 pub fn read(bytes: &[u8]) -> Result<Graph, ReadError> {
-    model(bytes, None)
+    model(Bytes::copy_from_slice(bytes), None)
 }
 
 /// Reads a model from a file, with the external data beside it.
@@ -27,10 +28,10 @@ pub fn read_file(path: &Path) -> Result<Graph, ReadError> {
     let bytes = std::fs::read(path)
         .map_err(|e| ReadError::new(ReadErrorKind::Io, path.display().to_string(), e.to_string()))?;
     let folder = path.parent().unwrap_or(Path::new(""));
-    model(&bytes, Some(folder))
+    model(bytes.into(), Some(folder))
 }
 
-fn model(bytes: &[u8], folder: Option<&Path>) -> Result<Graph, ReadError> {
+fn model(bytes: Bytes, folder: Option<&Path>) -> Result<Graph, ReadError> {
     let whole = |kind, reason: String| ReadError::new(kind, "model", reason);
     if bytes.is_empty() {
         return Err(whole(ReadErrorKind::Bytes, "the file is empty".to_string()));

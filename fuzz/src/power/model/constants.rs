@@ -22,7 +22,7 @@ fn elements(
             continue;
         }
         let stored = d.data(tensor).and_then(|data| floats(&data))?;
-        let exact = d.claim.constants[origin].exact.clone();
+        let exact = d.claim.constants[origin].exact.to_vec();
         let Some((new, words)) = change(d, &exact, &stored) else { continue };
         let before = d.data(tensor)?;
         let buffer = d.tensors()[tensor].buffer;
@@ -150,7 +150,7 @@ pub(in crate::power) fn flushed(d: &mut Draft<'_>) -> Option<String> {
 pub(in crate::power) fn epsilon(d: &mut Draft<'_>) -> Option<String> {
     let small = |d: &Draft<'_>, _: usize, origin: usize| {
         let c = &d.claim.constants[origin];
-        c.role == Role::Epsilon || c.exact.iter().all(|x| *x > 0.0 && *x < 2e-3)
+        c.role == Role::Epsilon || c.exact.iter().all(|x| x > 0.0 && x < 2e-3)
     };
     elements(d, small, |d, exact, _| {
         let factor = d.pick(&[10.0, 0.1, 0.0, 1.5])?;
@@ -310,7 +310,7 @@ fn left(
     let start = d.below(n);
     for i in 0..n {
         let (tensor, origin) = claimed[(start + i) % n];
-        let exact = d.claim.constants[origin].exact.clone();
+        let exact = d.claim.constants[origin].exact.to_vec();
         if d.tensors()[tensor].dtype == TensorType::Float16 && replace(d, tensor, &exact).is_some() {
             return Some(format!("constant {tensor} {:?}: {words}", d.tensors()[tensor].name));
         }

@@ -1,0 +1,110 @@
+//! The elements of a float constant before any rounding to float16.
+
+use std::sync::Arc;
+
+/// Exact elements: as float32 where all of them are float32 numbers, which weights are, at half of the memory.
+#[derive(Clone, Debug)]
+pub enum Elements {
+    /// Float32 numbers.
+    Single(Arc<Vec<f32>>),
+    /// Any numbers.
+    Double(Arc<Vec<f64>>),
+}
+
+/// Shorter constants are not worth looking at.
+const SHORT: usize = 1024;
+
+impl Elements {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        match self {
+            Elements::Single(v) => v.len(),
+            Elements::Double(v) => v.len(),
+        }
+    }
+
+    /// True when there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// One of them.
+    ///
+    /// # Panics
+    /// When there are not so many.
+    pub fn get(&self, i: usize) -> f64 {
+        match self {
+            Elements::Single(v) => f64::from(v[i]),
+            Elements::Double(v) => v[i],
+        }
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = f64> + ExactSizeIterator + Clone + '_ {
+        (0..self.len()).map(|i| self.get(i))
+    }
+
+    /// A copy.
+    pub fn to_vec(&self) -> Vec<f64> {
+        match self {
+            Elements::Single(v) => v.iter().map(|&x| f64::from(x)).collect(),
+            Elements::Double(v) => v.to_vec(),
+        }
+    }
+
+    /// Shared where they are held so already.
+    pub fn to_double(&self) -> Arc<Vec<f64>> {
+        match self {
+            Elements::Single(_) => Arc::new(self.to_vec()),
+            Elements::Double(v) => Arc::clone(v),
+        }
+    }
+}
+
+impl From<Vec<f64>> for Elements {
+    fn from(v: Vec<f64>) -> Elements {
+        let single = |x: &f64| f64::from(*x as f32).to_bits() == x.to_bits();
+        if v.len() > SHORT && v.iter().all(single) {
+            return Elements::Single(Arc::new(v.into_iter().map(|x| x as f32).collect()));
+        }
+        Elements::Double(Arc::new(v))
+    }
+}
+
+impl From<Vec<f32>> for Elements {
+    fn from(v: Vec<f32>) -> Elements {
+        Elements::Single(Arc::new(v))
+    }
+}
+
+/// Equal elements, however they are held.
+impl PartialEq for Elements {
+    fn eq(&self, other: &Elements) -> bool {
+        self.len() == other.len() && self.iter().zip(other.iter()).all(|(a, b)| a == b)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn float32_numbers_are_held_as_such_and_give_back_what_they_were() {
+        let mut values: Vec<f64> = (0..2000).map(|i| f64::from(i as f32 * 0.1)).collect();
+        values[7] = f64::NEG_INFINITY;
+        let held = Elements::from(values.clone());
+        assert!(matches!(held, Elements::Single(_)));
+        assert_eq!(held.to_vec(), values);
+        assert_eq!((held.get(1), held.len()), (values[1], 2000));
+        values[3] = 0.1;
+        let held = Elements::from(values.clone());
+        assert!(matches!(held, Elements::Double(_)));
+        assert_eq!(*held.to_double(), values);
+    }
+
+    #[test]
+    fn how_elements_are_held_makes_no_difference() {
+        assert_eq!(Elements::from(vec![0.5f32, 1.0]), Elements::from(vec![0.5f64, 1.0]));
+        assert_ne!(Elements::from(vec![0.1f32]), Elements::from(vec![0.1f64]));
+    }
+}

@@ -1,0 +1,169 @@
+//! What `mixed` computes otherwise, and what it says about it.
+
+use super::super::assemble;
+use super::count;
+use super::mixed::{check, islands, mixed, normalize, reduce};
+use crate::target::Target;
+use halfproof_ir::{Level, Note, Observation, Request, Role};
+use halfproof_wire::tflite::options::Reducer;
+use halfproof_wire::tflite::{Builtin, Model};
+
+fn rewrites(notes: &[Note]) -> Vec<&str> {
+    notes.iter().filter(|n| n.level == Level::Rewrite).map(|n| n.text.as_str()).collect()
+}
+
+/// exp(x) over its sum, or the logarithm of that sum.
+fn exponentials(shares: bool, keep_dims: bool) -> Target {
+    let mut t = Target::default();
+    let x = t.input("x", &[4, 8]);
+    let e = t.plain(Builtin::Exp, &[x], "e", &[4, 8]);
+    let axes = t.ints("axes", vec![-1]);
+    let shape: &[usize] = if keep_dims { &[4, 1] } else { &[4] };
+    let sum = t.op(Builtin::Sum, &[e, axes], "sum", shape, Reducer { keep_dims });
+    let y = if shares {
+        t.plain(Builtin::Div, &[e, sum], "y", &[4, 8])
+    } else {
+        t.plain(Builtin::Log, &[sum], "y", shape)
+    };
+    t.output("y", y);
+    t
+}
+
+#[test]
+fn exponentials_over_their_sum_are_shifted_by_the_maximum() {
+    let (model, provenance, notes) = assemble(&exponentials(true, true), &mixed()).unwrap();
+    check(&model);
+    assert!(islands(&model).is_empty(), "{:?}", islands(&model));
+    assert_eq!((count(&model, Builtin::ReduceMax), count(&model, Builtin::Sub)), (1, 1));
+    let [text] = rewrites(&notes)[..] else { panic!("{notes:?}") };
+    assert!(text.starts_with("EXP computes exp(x - max(x)): exp(x) may reach 8.89e6"), "{text}");
+    assert!(provenance.rewrites.is_empty(), "the function is the same");
+    let carried: Vec<_> = provenance.tensors.iter().map(|o| o.source.as_str()).collect();
+    assert!(carried.contains(&"y") && !carried.contains(&"e") && !carried.contains(&"sum"));
+}
+
+#[test]
+fn a_logarithm_of_a_sum_of_exponentials_gets_its_maximum_back() {
+    for keep_dims in [true, false] {
+        let (model, _, notes) = assemble(&exponentials(false, keep_dims), &mixed()).unwrap();
+        check(&model);
+        assert!(islands(&model).is_empty(), "{:?}", islands(&model));
+        assert_eq!(rewrites(&notes).len(), 1);
+        assert_eq!(count(&model, Builtin::Add), 1);
+        assert_eq!(count(&model, Builtin::Reshape), usize::from(!keep_dims));
+    }
+}
+
+#[test]
+fn exponentials_that_somebody_else_sees_are_not_shifted() {
+    let mut t = exponentials(true, true);
+    let e = t.operators[0].outputs[0];
+    t.output("e", e);
+    let (model, _, notes) = assemble(&t, &mixed()).unwrap();
+    assert!(rewrites(&notes).is_empty());
+    assert!(islands(&model).contains(&"EXP"));
+}
+
+#[test]
+fn nothing_is_rewritten_where_the_user_keeps_float32_or_where_nothing_overflows() {
+    let keep = Request { keep_fp32: Some("^e$".into()), ..mixed() };
+    let (_, _, notes) = assemble(&exponentials(true, true), &keep).unwrap();
+    assert!(rewrites(&notes).is_empty());
+
+    let seen = Observation { tensor: "x".into(), low: -2.0, high: 3.0, mean: 0.0, deviation: 1.0 };
+    let calm = Request { observed: vec![seen], ..mixed() };
+    let (model, _, notes) = assemble(&exponentials(true, true), &calm).unwrap();
+    assert!(rewrites(&notes).is_empty());
+    assert_eq!(count(&model, Builtin::ReduceMax), 0);
+}
+
+#[test]
+fn a_long_mean_is_taken_of_scaled_elements() {
+    let mut t = Target::default();
+    let x = t.input("x", &[4, 12544]);
+    let mean = reduce(&mut t, Builtin::Mean, x, "mean", &[4, 1]);
+    t.output("mean", mean);
+    let (model, provenance, notes) = assemble(&t, &mixed()).unwrap();
+    check(&model);
+    assert!(islands(&model).is_empty());
+    assert_eq!(count(&model, Builtin::Mul), 2);
+    // 12544 * 16 = 200,704, which 2^-3 brings below 32768.
+    let [text] = rewrites(&notes)[..] else { panic!("{notes:?}") };
+    assert!(text.starts_with("MEAN sums 1.25e-1 x and is multiplied by 8e0"), "{text}");
+    let scales: Vec<f64> =
+        provenance.constants.iter().filter(|c| c.role == Role::Scale).map(|c| c.exact.get(0)).collect();
+    assert_eq!(scales, [0.125, 8.0]);
+}
+
+/// A normalization of 768 elements whose squares overflow.
+fn wide_norm(epsilon: f64, factor: f64) -> Target {
+    let mut t = Target::default();
+    let x = t.input("x", &[4, 768]);
+    let factor = t.scalar("factor", Role::Scale, factor);
+    let wide = t.plain(Builtin::Mul, &[x, factor], "wide", &[4, 768]);
+    let y = normalize(&mut t, wide, 768, epsilon);
+    t.output("y", y);
+    t
+}
+
+#[test]
+fn a_variance_that_overflows_is_taken_of_scaled_elements_and_the_scale_cancels() {
+    let (model, provenance, notes) = assemble(&wide_norm(1e-5, 16.0), &mixed()).unwrap();
+    check(&model);
+    assert!(islands(&model).is_empty(), "{:?}", islands(&model));
+    // The mean, the variance, and what its epsilon has become.
+    assert_eq!(rewrites(&notes).len(), 3, "{notes:?}");
+    // The scaled epsilon is exact; what is stored is raised, and recorded.
+    let [rewrite] = &provenance.rewrites[..] else { panic!("{:?}", provenance.rewrites) };
+    assert_eq!((rewrite.rule.as_str(), rewrite.to), ("raise-epsilon", 2f64.powi(-14)));
+    let epsilon = provenance.constants.iter().find(|c| c.role == Role::Epsilon).unwrap();
+    assert_eq!(epsilon.exact.get(0), rewrite.from);
+    let scale = provenance.constants.iter().filter(|c| c.role == Role::Scale).map(|c| c.exact.get(0));
+    let scale = scale.fold(1.0, f64::min);
+    assert_eq!(rewrite.from, 1e-5 * scale * scale);
+}
+
+#[test]
+fn an_epsilon_that_matters_is_not_raised() {
+    // Elements of about 0.04 have a variance of about 0.0016.
+    let (model, provenance, _) = assemble(&wide_norm(1e-5, 0.01), &mixed()).unwrap();
+    check(&model);
+    assert!(provenance.rewrites.is_empty());
+    assert!(islands(&model).contains(&"RSQRT"));
+}
+
+#[test]
+fn a_constant_that_only_float32_operators_read_is_not_said_to_be_raised() {
+    let keep = Request { keep_fp32: Some("^guarded$".into()), ..mixed() };
+    let (model, provenance, notes) = assemble(&wide_norm(1e-5, 1.0), &keep).unwrap();
+    check(&model);
+    assert!(provenance.rewrites.is_empty());
+    assert!(!notes.iter().any(|n| n.text.contains("epsilon")), "{notes:?}");
+}
+
+#[test]
+fn samples_replace_what_is_assumed_of_inputs() {
+    let seen = |reach: f64| Request {
+        observed: vec![Observation {
+            tensor: "x".into(),
+            low: -reach,
+            high: reach,
+            mean: 0.0,
+            deviation: reach / 4.0,
+        }],
+        ..mixed()
+    };
+    let mut t = Target::default();
+    let x = t.input("x", &[8]);
+    let y = t.plain(Builtin::Square, &[x], "square", &[8]);
+    let y = t.plain(Builtin::Tanh, &[y], "y", &[8]);
+    t.output("y", y);
+    let single = |request: &Request| -> Vec<String> {
+        let (model, _, _): (Model, _, _) = assemble(&t, request).unwrap();
+        islands(&model).into_iter().map(str::to_string).collect()
+    };
+    assert!(single(&mixed()).is_empty());
+    assert!(single(&seen(100.0)).is_empty());
+    // 200 squared, with headroom for twice that.
+    assert_eq!(single(&seen(200.0)), ["SQUARE", "TANH"]);
+}

@@ -1,6 +1,7 @@
 //! Float32 .tflite files from other people's converters become float16: judged by evaluating source and result.
 //!
 //! The files and the script that made them are in `data/tflite`.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use halfproof_converter::retype::convert_tflite;
 use halfproof_ir::{Conversion, DType, Data, Level, Precision, Request, Tensor};

@@ -186,7 +186,7 @@ fn constant(op: &Op, operands: &[Option<Operand<'_>>], types: &[Type]) -> Option
 }
 
 /// Integer elements in the type that the graph declares; `None` when one does not fit.
-fn integers(dtype: DType, elements: Vec<i64>) -> Option<Data> {
+pub(crate) fn integers(dtype: DType, elements: Vec<i64>) -> Option<Data> {
     fn fit<T: TryFrom<i64>>(elements: &[i64]) -> Option<Vec<T>> {
         elements.iter().map(|&x| T::try_from(x).ok()).collect()
     }

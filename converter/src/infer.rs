@@ -133,6 +133,17 @@ fn unguarded(op: &Op, operands: &[Option<Operand<'_>>], results: usize) -> Resul
         | Op::Reciprocal
         | Op::Sin
         | Op::Cos
+        | Op::Tan
+        | Op::Asin
+        | Op::Acos
+        | Op::Atan
+        | Op::Sinh
+        | Op::Cosh
+        | Op::Asinh
+        | Op::Acosh
+        | Op::Atanh
+        | Op::Shrink(_)
+        | Op::Swish(_)
         | Op::Floor
         | Op::Ceil
         | Op::Round
@@ -165,7 +176,8 @@ fn unguarded(op: &Op, operands: &[Option<Operand<'_>>], results: usize) -> Resul
         }
 
         Op::Softmax(halfproof_ir::ops::Softmax { axis: a, coerce_2d })
-        | Op::LogSoftmax(halfproof_ir::ops::LogSoftmax { axis: a, coerce_2d }) => {
+        | Op::LogSoftmax(halfproof_ir::ops::LogSoftmax { axis: a, coerce_2d })
+        | Op::Hardmax(halfproof_ir::ops::Hardmax { axis: a, coerce_2d }) => {
             let rank = need(0)?.ty.rank();
             // Cut behind the last axis, a matrix view has columns of extent 1; rank 0 is one row of one element.
             if !(*coerce_2d && *a == rank.cast_signed() as i64) && rank > 0 {
@@ -174,7 +186,16 @@ fn unguarded(op: &Op, operands: &[Option<Operand<'_>>], results: usize) -> Resul
             same()
         }
 
-        Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Pow | Op::Min | Op::Max | Op::Sum | Op::Mean => {
+        Op::Add
+        | Op::Sub
+        | Op::Mul
+        | Op::Div
+        | Op::Mod(_)
+        | Op::Pow
+        | Op::Min
+        | Op::Max
+        | Op::Sum
+        | Op::Mean => {
             need(0)?;
             let shapes: Vec<&[usize]> = operands.iter().flatten().map(Operand::shape).collect();
             with(broadcast(&shapes)?)
@@ -187,6 +208,13 @@ fn unguarded(op: &Op, operands: &[Option<Operand<'_>>], results: usize) -> Resul
         | Op::And
         | Op::Or
         | Op::Xor => Ok(vec![Type::new(DType::Bool, broadcast(&[need(0)?.shape(), need(1)?.shape()])?)]),
+        Op::IsNaN | Op::IsInf(_) => Ok(vec![Type::new(DType::Bool, need(0)?.shape())]),
+        Op::Trilu(_) => {
+            if need(0)?.ty.rank() < 2 {
+                return Err("there is no matrix".into());
+            }
+            same()
+        }
         Op::Where => {
             let (c, x, y) = (need(0)?, need(1)?, need(2)?);
             Ok(vec![Type::new(x.ty.dtype, broadcast(&[c.shape(), x.shape(), y.shape()])?)])
@@ -266,7 +294,12 @@ fn unguarded(op: &Op, operands: &[Option<Operand<'_>>], results: usize) -> Resul
             let axes = window::axes(spatial, &kernel_shape(&p.kernel_shape)?, &average_pool_attributes(p))?;
             with([batch, channels].into_iter().chain(axes.iter().map(|a| a.output)).collect())
         }
-        Op::GlobalAveragePool | Op::GlobalMaxPool => {
+        Op::LpPool(p) => {
+            let (batch, channels, spatial) = image(need(0)?.shape())?;
+            let axes = window::axes(spatial, &kernel_shape(&p.kernel_shape)?, &lp_pool_attributes(p))?;
+            with([batch, channels].into_iter().chain(axes.iter().map(|a| a.output)).collect())
+        }
+        Op::GlobalAveragePool | Op::GlobalMaxPool | Op::GlobalLpPool(_) => {
             let (batch, channels, spatial) = image(need(0)?.shape())?;
             with([batch, channels].into_iter().chain(spatial.iter().map(|_| 1)).collect())
         }
@@ -299,6 +332,28 @@ fn unguarded(op: &Op, operands: &[Option<Operand<'_>>], results: usize) -> Resul
                 x.shape().iter().enumerate().map(|(i, &d)| if i < first { d } else { 1 }).collect();
             let statistics = Type::new(DType::F32, reduced);
             Ok([x.ty.clone(), statistics.clone(), statistics].into_iter().take(results.max(1)).collect())
+        }
+
+        Op::MeanVarianceNormalization(n) => {
+            let rank = need(0)?.ty.rank();
+            n.axes.iter().try_for_each(|&a| axis(a, rank).map(|_| ()))?;
+            same()
+        }
+        Op::CumSum(_) => {
+            let &[a] = &need(1)?.integers("axis")?[..] else { return Err("axis is not one number".into()) };
+            axis(a, need(0)?.ty.rank())?;
+            same()
+        }
+        Op::TopK(t) => {
+            let x = need(0)?;
+            let a = axis(t.axis, x.ty.rank())?;
+            let &[k] = &need(1)?.integers("k")?[..] else { return Err("k is not one number".into()) };
+            let mut shape = x.shape().to_vec();
+            shape[a] = usize::try_from(k)
+                .ok()
+                .filter(|&k| k <= shape[a])
+                .ok_or_else(|| format!("k is {k} for an axis of extent {}", shape[a]))?;
+            Ok(vec![Type::new(x.ty.dtype, shape.clone()), Type::new(DType::I64, shape)])
         }
 
         Op::ReduceSum(_)
@@ -369,6 +424,171 @@ fn unguarded(op: &Op, operands: &[Option<Operand<'_>>], results: usize) -> Resul
             with([&x.shape()[..a], indices.shape(), &x.shape()[a + 1..]].concat())
         }
 
+        Op::NonZero => {
+            let x = need(0)?;
+            let tensor =
+                x.constant.ok_or("the number of its results depends on elements that are not constant")?;
+            Ok(vec![Type::new(DType::I64, [x.ty.rank(), places_of_non_zeros(tensor).len()])])
+        }
+        Op::GatherElements(_) => with(need(1)?.shape().to_vec()),
+        Op::GatherND(g) => {
+            let (x, indices) = (need(0)?, need(1)?);
+            let batch = usize::try_from(g.batch_dims).map_err(|_| "batch_dims is negative")?;
+            let (&width, outer) = indices.shape().split_last().ok_or("indices are a scalar")?;
+            let inner = x.shape().get(batch + width..).ok_or("indices are longer than the operand's rank")?;
+            if width == 0 || outer.len() < batch || outer[..batch] != x.shape()[..batch] {
+                return Err(format!("indices {:?} do not fit {:?}", indices.shape(), x.shape()));
+            }
+            with([outer, inner].concat())
+        }
+        Op::ScatterElements(_) | Op::ScatterND(_) => {
+            need(2)?;
+            same()
+        }
+        Op::TensorScatter(t) => {
+            let (x, updates) = (need(0)?, need(1)?);
+            let a = axis(t.axis, x.ty.rank())?;
+            let fits = a > 0
+                && updates.ty.rank() == x.ty.rank()
+                && (0..x.ty.rank()).all(|i| i == a || updates.shape()[i] == x.shape()[i]);
+            if !fits || updates.shape()[a] > x.shape()[a] {
+                return Err(format!("updates {:?} do not fit {:?}", updates.shape(), x.shape()));
+            }
+            same()
+        }
+        Op::Compress(c) => {
+            let x = need(0)?;
+            let n = need(1)?.integers("condition")?.iter().filter(|&&v| v != 0).count();
+            let Some(a) = c.axis else { return with(vec![n]) };
+            let mut shape = x.shape().to_vec();
+            shape[axis(a, x.ty.rank())?] = n;
+            with(shape)
+        }
+        Op::ReverseSequence(_) => {
+            if need(0)?.ty.rank() < 2 || need(1)?.ty.rank() != 1 {
+                return Err("it has no two axes, or its lengths are no vector".into());
+            }
+            same()
+        }
+        Op::Einsum(e) => {
+            need(0)?;
+            let shapes: Vec<Vec<usize>> = operands.iter().flatten().map(|x| x.shape().to_vec()).collect();
+            let plan = crate::expand::einsum::plan(&e.equation, &shapes)?;
+            with(plan.output.iter().map(|a| plan.extents[a]).collect())
+        }
+        Op::CenterCropPad(c) => {
+            let x = need(0)?;
+            let rank = x.ty.rank();
+            let axes = match c.axes.is_empty() {
+                true => (0..rank).collect(),
+                false => c.axes.iter().map(|&a| axis(a, rank)).collect::<Result<Vec<_>, _>>()?,
+            };
+            let extents = shape::extents(&need(1)?.integers("shape")?)?;
+            if extents.len() != axes.len() {
+                return Err("shape and axes have different lengths".into());
+            }
+            let mut shape = x.shape().to_vec();
+            axes.iter().zip(extents).for_each(|(&a, d)| shape[a] = d);
+            with(shape)
+        }
+        Op::Col2Im(_) => {
+            let &[n, rows, _] = need(0)?.shape() else { return Err("its operand has no three axes".into()) };
+            let image = shape::extents(&need(1)?.integers("image_shape")?)?;
+            let cells: usize = shape::extents(&need(2)?.integers("block_shape")?)?.iter().product();
+            if cells == 0 || rows % cells != 0 {
+                return Err(format!("{rows} rows are no multiple of {cells}"));
+            }
+            with([n, rows / cells].into_iter().chain(image).collect())
+        }
+        Op::Attention(a) => attention(a, &need(0)?, &need(1)?, &need(2)?, at(4), at(5), results),
+        Op::RotaryEmbedding(_) => same(),
+        Op::GridSample(_) => {
+            let (x, grid) = (need(0)?, need(1)?);
+            let (n, c, spatial) = image(x.shape())?;
+            let fits = grid.ty.rank() == x.ty.rank()
+                && grid.shape()[0] == n
+                && grid.shape()[x.ty.rank() - 1] == spatial.len();
+            if !fits {
+                return Err(format!("a grid {:?} does not fit {:?}", grid.shape(), x.shape()));
+            }
+            let places = &grid.shape()[1..grid.ty.rank() - 1];
+            with([n, c].iter().chain(places).copied().collect())
+        }
+        Op::AffineGrid(_) => {
+            let &[n, axes, columns] = need(0)?.shape() else { return Err("theta holds no matrices".into()) };
+            let size = shape::extents(&need(1)?.integers("size")?)?;
+            if columns != axes + 1 || size.len() != axes + 2 || size[0] != n {
+                return Err(format!("theta does not fit the size {size:?}"));
+            }
+            with(std::iter::once(n).chain(size[2..].iter().copied()).chain([axes]).collect())
+        }
+        Op::DFT(d) => {
+            let x = need(0)?;
+            let rank = x.ty.rank();
+            let one = |i: usize, what: &str| {
+                at(i).map(|v| v.integers(what)).transpose().map(|v| v.and_then(|v| v.first().copied()))
+            };
+            let a = axis(one(2, "axis")?.unwrap_or(-2), rank)?;
+            let parts = x.shape().last().copied().unwrap_or(0);
+            if a + 1 == rank || !matches!(parts, 1 | 2) {
+                return Err(format!("{:?} is no signal along axis {a}", x.shape()));
+            }
+            if d.onesided && (d.inverse || parts == 2) {
+                return Err("one-sided transforms are supported for real signals, not inverse ones".into());
+            }
+            let length = match one(1, "dft_length")? {
+                Some(n) => usize::try_from(n).map_err(|_| "dft_length is negative")?,
+                None => x.shape()[a],
+            };
+            let mut shape = x.shape().to_vec();
+            shape[a] = if d.onesided { length / 2 + 1 } else { length };
+            shape[rank - 1] = 2;
+            with(shape)
+        }
+        Op::HannWindow(halfproof_ir::ops::HannWindow { output_datatype, .. })
+        | Op::HammingWindow(halfproof_ir::ops::HammingWindow { output_datatype, .. })
+        | Op::BlackmanWindow(halfproof_ir::ops::BlackmanWindow { output_datatype, .. }) => {
+            let &[n] = &need(0)?.integers("size")?[..] else { return Err("size is not one number".into()) };
+            Ok(vec![Type::new(*output_datatype, [usize::try_from(n).map_err(|_| "size is negative")?])])
+        }
+        Op::NegativeLogLikelihoodLoss(halfproof_ir::ops::NegativeLogLikelihoodLoss { reduction, .. })
+        | Op::SoftmaxCrossEntropyLoss(halfproof_ir::ops::SoftmaxCrossEntropyLoss { reduction, .. }) => {
+            let (x, target) = (need(0)?, need(1)?);
+            if x.ty.rank() < 2 {
+                return Err("it has no classes".into());
+            }
+            let labels: Vec<usize> = [&x.shape()[..1], &x.shape()[2..]].concat();
+            if target.shape() != labels {
+                return Err(format!("targets {:?} do not fit {:?}", target.shape(), x.shape()));
+            }
+            let first = if reduction == "none" { labels } else { vec![] };
+            Ok([Type::new(x.ty.dtype, first), x.ty.clone()].into_iter().take(results.max(1)).collect())
+        }
+        Op::OneHot(o) => {
+            let (indices, values) = (need(0)?, need(2)?);
+            let depth = need(1)?.constant.ok_or("depth is not constant")?;
+            let depth = crate::lower::context::scalar(depth).ok_or("depth is not one number")?;
+            if !(0.0..2f64.powi(31)).contains(&depth) || values.shape() != [2] {
+                return Err("depth or values do not fit".into());
+            }
+            let a = axis(o.axis, indices.ty.rank() + 1)?;
+            let mut shape = indices.shape().to_vec();
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "in the range checked above"
+            )]
+            shape.insert(a, depth as usize);
+            Ok(vec![Type::new(values.ty.dtype, shape)])
+        }
+        Op::EyeLike(e) => {
+            let x = need(0)?;
+            if x.ty.rank() != 2 {
+                return Err(format!("a tensor of rank {} is no matrix", x.ty.rank()));
+            }
+            Ok(vec![Type::new(e.dtype.unwrap_or(x.ty.dtype), x.shape())])
+        }
+
         Op::Shape(s) => {
             let rank = need(0)?.ty.rank().cast_signed() as i64;
             let clamp = |i: i64| (if i < 0 { i + rank } else { i }).clamp(0, rank);
@@ -437,6 +657,7 @@ fn unguarded(op: &Op, operands: &[Option<Operand<'_>>], results: usize) -> Resul
             with(vec![n, c * b * b, h / b, w / b])
         }
         Op::Resize(r) => with(shape::resize(r, need(0)?.shape(), at(2), at(3))?),
+        Op::CastLike(_) => Ok(vec![Type::new(need(1)?.ty.dtype, need(0)?.shape())]),
         Op::Cast(c) => Ok(vec![Type::new(c.to, need(0)?.shape().to_vec())]),
 
         Op::LSTM(r) => recurrent(&need(0)?, &need(1)?, 4, r.hidden_size, r.direction, r.layout, 3, results),
@@ -559,6 +780,17 @@ pub fn conv_attributes(c: &halfproof_ir::ops::Conv) -> Attributes<'_> {
 
 /// The window attributes of a MaxPool.
 pub fn max_pool_attributes(p: &halfproof_ir::ops::MaxPool) -> Attributes<'_> {
+    Attributes {
+        auto_pad: p.auto_pad,
+        pads: &p.pads,
+        strides: &p.strides,
+        dilations: &p.dilations,
+        ceil: p.ceil_mode,
+    }
+}
+
+/// The window attributes of an LpPool.
+pub fn lp_pool_attributes(p: &halfproof_ir::ops::LpPool) -> Attributes<'_> {
     Attributes {
         auto_pad: p.auto_pad,
         pads: &p.pads,
@@ -729,6 +961,59 @@ pub fn permutation(perm: &[i64], rank: usize) -> Result<Vec<usize>, String> {
     } else {
         Err(format!("perm is no permutation of {rank} axes"))
     }
+}
+
+/// The flat places of the elements that are not 0.
+pub(crate) fn places_of_non_zeros(tensor: &Tensor) -> Vec<usize> {
+    match tensor.floats() {
+        Some(v) => (0..v.len()).filter(|&i| v[i] != 0.0).collect(),
+        None => {
+            let v = tensor.integers().unwrap_or_default();
+            (0..v.len()).filter(|&i| v[i] != 0).collect()
+        }
+    }
+}
+
+fn attention(
+    op: &halfproof_ir::ops::Attention,
+    q: &Operand<'_>,
+    k: &Operand<'_>,
+    v: &Operand<'_>,
+    past_key: Option<Operand<'_>>,
+    past_value: Option<Operand<'_>>,
+    results: usize,
+) -> Result<Vec<Type>, String> {
+    let by_head = |x: &Operand<'_>, heads: i64| match *x.shape() {
+        [n, h, l, s] => Ok([n, h, l, s]),
+        [n, l, hidden] => {
+            let heads = usize::try_from(heads).ok().filter(|&h| h > 0 && hidden % h == 0);
+            let heads = heads.ok_or_else(|| format!("{hidden} elements do not fit the number of heads"))?;
+            Ok([n, heads, l, hidden / heads])
+        }
+        _ => Err("its operands have neither 3 nor 4 axes".to_string()),
+    };
+    let ([n, heads, queries, size], mut keys, mut values) =
+        (by_head(q, op.q_num_heads)?, by_head(k, op.kv_num_heads)?, by_head(v, op.kv_num_heads)?);
+    if past_key.is_some() != past_value.is_some() {
+        return Err("one half of the cache is missing".into());
+    }
+    for (held, past) in [(&mut keys, past_key), (&mut values, past_value)] {
+        if let Some(past) = past {
+            let &[_, _, p, _] = past.shape() else { return Err("the cache does not fit".into()) };
+            held[2] += p;
+        }
+    }
+    let fits = keys[0] == n && values[0] == n && keys[3] == size && keys[..3] == values[..3];
+    if !fits || keys[1] == 0 || heads % keys[1] != 0 {
+        return Err(format!("queries {:?}, keys {keys:?} and values {values:?} do not fit", q.shape()));
+    }
+    let y = match q.ty.rank() {
+        3 => vec![n, queries, heads * values[3]],
+        _ => vec![n, heads, queries, values[3]],
+    };
+    let shown = vec![n, heads, queries, keys[2]];
+    let all = [y, keys.to_vec(), values.to_vec(), shown];
+    Ok(all.into_iter().map(|shape| Type::new(q.ty.dtype, shape)).take(results.max(1)).collect())
 }
 
 fn recurrent(

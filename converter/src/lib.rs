@@ -2,6 +2,7 @@
 
 pub mod constants;
 mod emit;
+mod expand;
 pub mod fold;
 pub mod infer;
 mod layout;
@@ -27,7 +28,11 @@ use halfproof_ir::{Conversion, Graph, Refusal, Request};
 /// # Errors
 /// Everything that stands in the way, at once: nodes that TFLite cannot express, shapes that are not static.
 pub fn convert(graph: &Graph, request: &Request) -> Result<Conversion, Refusal> {
-    let lowered = lower(&fold::fold(graph), request)?;
+    let folded = fold::fold(graph);
+    let lowered = match expand::expand(&folded)? {
+        Some(expanded) => lower(&fold::fold(&expanded), request)?,
+        None => lower(&folded, request)?,
+    };
     let mut conversion = precision::apply(&lowered.target, request)?;
     conversion.provenance.rewrites.extend(lowered.rewrites);
     Ok(conversion)

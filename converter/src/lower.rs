@@ -144,6 +144,13 @@ fn dispatch(cx: &mut Context<'_>, index: usize) -> Result<(), String> {
         Family::Resize => resize::lower(cx, index),
         Family::Cast => cast::lower(cx, index),
         Family::Recurrent => recurrent::lower(cx, index),
+        // `expand` writes these in other operators, or refuses them, before lowering.
+        Family::Scatter
+        | Family::Einsum
+        | Family::Attention
+        | Family::Sample
+        | Family::Signal
+        | Family::Loss => Err("it has no rewriting for these operands".into()),
     }
 }
 

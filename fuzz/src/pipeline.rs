@@ -43,7 +43,8 @@ pub struct Report {
     /// Why the test was not judged, if it was not.
     pub discarded: Option<String>,
     times: Vec<(String, Duration)>,
-    executions: Vec<Execution>,
+    /// How the executions ended, ours and those of the runtimes in workers.
+    pub executions: Vec<Execution>,
     refusals: Vec<(String, String)>,
 }
 

@@ -1,6 +1,8 @@
 //! The generator against the reference: every graph evaluates, to the shapes that the generator computed, and stays alive.
 
 use halfproof_fuzz::generate::{Dna, InputKind, Options, generate, inputs};
+use halfproof_ir::ops::OPS;
+use halfproof_ir::{Precision, Request};
 use halfproof_oracle::onnx::ideal;
 use halfproof_oracle::value::Value;
 
@@ -40,4 +42,24 @@ fn nearly_all_outputs_are_finite_for_ordinary_inputs() {
         }
     }
     assert!(finite * 1000 >= all * 998, "{finite} of {all} elements are finite");
+}
+
+#[test]
+fn every_operator_of_the_table_is_converted_and_has_a_value() {
+    let request = Request::new(Precision::Weights);
+    let mut missing = Vec::new();
+    for row in OPS {
+        let options = Options { max_nodes: 4, ops: vec![row.name.to_string()], ..Options::default() };
+        let alone = (0..300).map(|seed| generate(Dna::from_seed(seed), &options));
+        let among = (0..20_000).map(|seed| generate(Dna::from_seed(seed), &Options::default()));
+        let done = alone.chain(among).any(|graph| {
+            graph.nodes.iter().any(|n| n.op.name() == row.name)
+                && ideal(&graph, &inputs(&graph, InputKind::Gaussian, 1)).is_ok()
+                && halfproof_converter::convert(&graph, &request).is_ok()
+        });
+        if !done {
+            missing.push(row.name);
+        }
+    }
+    assert!(missing.is_empty(), "never converted: {missing:?}");
 }

@@ -32,7 +32,16 @@ pub enum Function {
     Reciprocal,
     Sin,
     Cos,
+    Tan,
+    Asin,
+    Acos,
+    Atan,
+    Sinh,
+    Cosh,
     Tanh,
+    Asinh,
+    Acosh,
+    Atanh,
     /// 1 / (1 + exp(-x)).
     Logistic,
     Erf,
@@ -115,6 +124,8 @@ pub trait Arith: Clone + Sync {
     fn div(&self, a: Self::E, b: Self::E) -> Self::E;
     /// a to the power b (the real power; NaN for a negative a and a b that is not an integer).
     fn pow(&self, a: Self::E, b: Self::E) -> Self::E;
+    /// The angle of the point (x, y), from -pi to pi.
+    fn angle(&self, y: Self::E, x: Self::E) -> Self::E;
     /// The larger; NaN if either is NaN.
     fn max(&self, a: Self::E, b: Self::E) -> Self::E;
     /// The smaller; NaN if either is NaN.

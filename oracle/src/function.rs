@@ -21,7 +21,16 @@ pub fn value(f: Function, x: f64) -> f64 {
         Function::Reciprocal => 1.0 / x,
         Function::Sin => libm::sin(x),
         Function::Cos => libm::cos(x),
+        Function::Tan => libm::tan(x),
+        Function::Asin => libm::asin(x),
+        Function::Acos => libm::acos(x),
+        Function::Atan => libm::atan(x),
+        Function::Sinh => libm::sinh(x),
+        Function::Cosh => libm::cosh(x),
         Function::Tanh => libm::tanh(x),
+        Function::Asinh => libm::asinh(x),
+        Function::Acosh => acosh(x),
+        Function::Atanh => atanh(x),
         Function::Logistic => logistic(x),
         Function::Erf => libm::erf(x),
         Function::Floor => x.floor(),
@@ -40,6 +49,25 @@ pub fn value(f: Function, x: f64) -> f64 {
         Function::Softplus => softplus(x),
         Function::Mish => mish(x),
     }
+}
+
+/// log(x + sqrt(x^2 - 1)), as log1p of what exceeds 1, which keeps its relative accuracy next to 1.
+fn acosh(x: f64) -> f64 {
+    if x < 1.0 {
+        f64::NAN
+    } else if x > 2.0 {
+        libm::acosh(x)
+    } else {
+        let t = x - 1.0;
+        libm::log1p(t + (2.0 * t + t * t).sqrt())
+    }
+}
+
+/// log((1 + x) / (1 - x)) / 2, as log1p(2 x / (1 - x)) / 2 of |x|.
+fn atanh(x: f64) -> f64 {
+    let a = x.abs();
+    let y = 0.5 * libm::log1p(2.0 * a / (1.0 - a));
+    if x < 0.0 { -y } else { y }
 }
 
 fn relu(x: f64) -> f64 {
@@ -135,7 +163,11 @@ pub fn is_basic(f: Function) -> bool {
 /// Where f turns: the points that can hold an extremum inside an interval.
 fn turning_points(f: Function) -> &'static [f64] {
     match f {
-        Function::Abs | Function::Square | Function::LeakyRelu { .. } | Function::Elu { .. } => &[0.0],
+        Function::Abs
+        | Function::Square
+        | Function::Cosh
+        | Function::LeakyRelu { .. }
+        | Function::Elu { .. } => &[0.0],
         Function::Gelu => &[-0.751_791_524_693_564_4],
         Function::GeluTanh => &[-0.752_461_422_071_016_3],
         Function::HardSwish => &[-3.0, -1.5],
@@ -153,7 +185,8 @@ pub fn is_gated(f: Function) -> bool {
 pub fn codomain(f: Function) -> (f64, f64) {
     use Function::*;
     match f {
-        Exp | Sqrt | Abs | Square | Relu | Softplus => (0.0, f64::INFINITY),
+        Exp | Sqrt | Abs | Square | Relu | Softplus | Acosh => (0.0, f64::INFINITY),
+        Cosh => (1.0, f64::INFINITY),
         Sin | Cos | Tanh | Erf | Sign => (-1.0, 1.0),
         Logistic => (0.0, 1.0),
         _ => (f64::NEG_INFINITY, f64::INFINITY),
@@ -173,6 +206,17 @@ fn relative_slack(f: Function, x: f64) -> f64 {
     }
 }
 
+/// Where f is defined.
+fn domain(f: Function) -> (f64, f64) {
+    use Function::*;
+    match f {
+        Log | Sqrt | Rsqrt => (0.0, f64::INFINITY),
+        Asin | Acos | Atanh => (-1.0, 1.0),
+        Acosh => (1.0, f64::INFINITY),
+        _ => (f64::NEG_INFINITY, f64::INFINITY),
+    }
+}
+
 /// An enclosure of f over [lo, hi], `lo <= hi`, either end possibly infinite.
 pub fn range(f: Function, lo: f64, hi: f64) -> Range {
     range_with(f, lo, hi, (f64::NAN, f64::NAN))
@@ -180,18 +224,28 @@ pub fn range(f: Function, lo: f64, hi: f64) -> Range {
 
 /// [`range`] where the value at one argument is known already, as (argument, value): it is not worked out again.
 pub fn range_with(f: Function, lo: f64, hi: f64, known: (f64, f64)) -> Range {
+    let (first, last) = domain(f);
+    if hi < first || lo > last {
+        return Range { lo: f64::NAN, hi: f64::NAN, leaves_domain: true };
+    }
+    if lo < first || hi > last {
+        return Range { leaves_domain: true, ..range_with(f, lo.max(first), hi.min(last), known) };
+    }
     match f {
-        Function::Log | Function::Sqrt | Function::Rsqrt if hi < 0.0 => {
-            return Range { lo: f64::NAN, hi: f64::NAN, leaves_domain: true };
-        }
-        Function::Log | Function::Sqrt | Function::Rsqrt if lo < 0.0 => {
-            return Range { leaves_domain: true, ..range_with(f, 0.0, hi, known) };
-        }
         // 1 / x of a zero is an infinity of either sign.
         Function::Reciprocal if lo <= 0.0 && hi >= 0.0 => {
             return Range { lo: f64::NEG_INFINITY, hi: f64::INFINITY, leaves_domain: false };
         }
         Function::Sin | Function::Cos if lo < hi => return oscillation(f, lo, hi),
+        // Between two poles the tangent rises; next to one, or with one inside, it may be anything.
+        Function::Tan if lo < hi => {
+            let within = |x: f64| libm::cos(x) * libm::cos(lo) > 0.0 && libm::cos(x).abs() > 1e-9;
+            let one_branch = hi - lo < std::f64::consts::PI && within(lo) && within(hi);
+            if !one_branch {
+                let leaves_domain = !(lo.is_finite() && hi.is_finite());
+                return Range { lo: f64::NEG_INFINITY, hi: f64::INFINITY, leaves_domain };
+            }
+        }
         _ => {}
     }
     let mut found = Range { lo: f64::INFINITY, hi: f64::NEG_INFINITY, leaves_domain: false };
@@ -253,6 +307,12 @@ mod tests {
         close(value(Function::Softplus, -40.0), 4.248_354_255_291_589e-18);
         close(value(Function::Mish, -20.0), -4.122_307_240_628_761e-8);
         close(value(Function::Elu { alpha: 1.0 }, -1e-9), -9.999_999_995_000_001e-10);
+        // acosh(1 + t) = sqrt(2 t) (1 - t / 12 + ...), atanh(x) = x + x^3 / 3 + ...; t is exact here.
+        let t = 2f64.powi(-40);
+        close(value(Function::Acosh, 1.0 + t), (2.0 * t).sqrt() * (1.0 - t / 12.0));
+        close(value(Function::Atanh, -1e-9), -1e-9);
+        close(value(Function::Asinh, -1e-9), -1e-9);
+        close(value(Function::Sinh, 1e-9), 1e-9);
     }
 
     #[test]
@@ -278,6 +338,15 @@ mod tests {
             Function::Reciprocal,
             Function::Sin,
             Function::Cos,
+            Function::Tan,
+            Function::Asin,
+            Function::Acos,
+            Function::Atan,
+            Function::Sinh,
+            Function::Cosh,
+            Function::Asinh,
+            Function::Acosh,
+            Function::Atanh,
             Function::Tanh,
             Function::Logistic,
             Function::Erf,

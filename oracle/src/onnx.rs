@@ -12,24 +12,31 @@
 //! of release 1.19 and later); the canonical form of [`Graph`] decides which version of an operator is meant.
 
 mod activation;
+mod attention;
 mod binary;
 mod cast;
 mod compare;
 mod concat;
 mod conv;
+mod einsum;
 mod error;
 mod gather;
 mod layout;
+mod loss;
 mod matmul;
 mod norm;
 mod operands;
+mod order;
 mod pad;
 mod pool;
 mod recurrent;
 mod reduce;
 mod resize;
+mod sample;
+mod scatter;
 mod select;
 mod shape;
+mod signal;
 mod slice;
 mod softmax;
 mod strided;
@@ -218,6 +225,15 @@ pub fn operator<A: Arith>(
         Op::Reciprocal => unary::evaluate(Function::Reciprocal, x, arith),
         Op::Sin => unary::evaluate(Function::Sin, x, arith),
         Op::Cos => unary::evaluate(Function::Cos, x, arith),
+        Op::Tan => unary::evaluate(Function::Tan, x, arith),
+        Op::Asin => unary::evaluate(Function::Asin, x, arith),
+        Op::Acos => unary::evaluate(Function::Acos, x, arith),
+        Op::Atan => unary::evaluate(Function::Atan, x, arith),
+        Op::Sinh => unary::evaluate(Function::Sinh, x, arith),
+        Op::Cosh => unary::evaluate(Function::Cosh, x, arith),
+        Op::Asinh => unary::evaluate(Function::Asinh, x, arith),
+        Op::Acosh => unary::evaluate(Function::Acosh, x, arith),
+        Op::Atanh => unary::evaluate(Function::Atanh, x, arith),
         Op::Floor => unary::evaluate(Function::Floor, x, arith),
         Op::Ceil => unary::evaluate(Function::Ceil, x, arith),
         Op::Round => unary::evaluate(Function::Round, x, arith),
@@ -244,6 +260,8 @@ pub fn operator<A: Arith>(
         Op::Or => compare::logic(Logic::Or, x),
         Op::Xor => compare::logic(Logic::Xor, x),
         Op::Not => compare::not(x),
+        Op::IsNaN => compare::is_nan(x, arith),
+        Op::IsInf(op) => compare::is_inf(op, x, arith),
         Op::Where => select::evaluate(x, arith),
         Op::Relu => unary::evaluate(Function::Relu, x, arith),
         Op::PRelu => activation::prelu(x, arith),
@@ -266,6 +284,9 @@ pub fn operator<A: Arith>(
         Op::ConvTranspose(op) => conv::conv_transpose(op, x, arith),
         Op::MaxPool(op) => return pool::max(op, x, arith),
         Op::AveragePool(op) => pool::average(op, x, arith),
+        Op::LpPool(op) => pool::lp(op, x, arith),
+        Op::GlobalLpPool(op) => pool::global_lp(op, x, arith),
+        Op::Mod(op) => binary::modulo(op, x, arith),
         Op::Gemm(op) => matmul::gemm(op, x, arith),
         Op::LeakyRelu(op) => unary::evaluate(Function::LeakyRelu { alpha: op.alpha.into() }, x, arith),
         Op::ThresholdedRelu(op) => activation::thresholded_relu(op, x, arith),
@@ -274,6 +295,9 @@ pub fn operator<A: Arith>(
         Op::Selu(op) => activation::selu(op, x, arith),
         Op::HardSigmoid(op) => activation::hard_sigmoid(op, x, arith),
         Op::Gelu(op) => activation::gelu(op, x, arith),
+        Op::Shrink(op) => activation::shrink(op, x, arith),
+        Op::Swish(op) => activation::swish(op, x, arith),
+        Op::Hardmax(op) => softmax::hard(op, x, arith),
         Op::Softmax(op) => softmax::evaluate(op.axis, op.coerce_2d, false, x, arith),
         Op::LogSoftmax(op) => softmax::evaluate(op.axis, op.coerce_2d, true, x, arith),
         Op::BatchNormalization(op) => norm::batch(op, x, arith),
@@ -283,6 +307,7 @@ pub fn operator<A: Arith>(
         Op::GroupNormalization(op) => norm::group(op, x, arith),
         Op::LRN(op) => norm::lrn(op, x, arith),
         Op::LpNormalization(op) => norm::lp(op, x, arith),
+        Op::MeanVarianceNormalization(op) => norm::mean_variance(op, x, arith),
         Op::ReduceSum(op) => reduce::evaluate(Reduction::Sum, op.keepdims, op.noop_with_empty_axes, x, arith),
         Op::ReduceMean(op) => {
             reduce::evaluate(Reduction::Mean, op.keepdims, op.noop_with_empty_axes, x, arith)
@@ -305,10 +330,41 @@ pub fn operator<A: Arith>(
         }
         Op::ArgMax(op) => reduce::arg_max(op, x, arith),
         Op::ArgMin(op) => reduce::arg_min(op, x, arith),
+        Op::CumSum(op) => reduce::cum_sum(op, x, arith),
+        Op::TopK(op) => return order::top_k(op, x, arith),
         Op::Concat(op) => concat::concat(op, x),
         Op::Split(op) => return concat::split(op, outputs, x),
         Op::Pad(op) => pad::evaluate(op, x, arith),
         Op::Gather(op) => gather::evaluate(op, x, arith),
+        Op::NonZero => scatter::non_zero(x, arith),
+        Op::GatherElements(op) => scatter::gather_elements(op, x, arith),
+        Op::GatherND(op) => scatter::gather_nd(op, x, arith),
+        Op::ScatterElements(op) => scatter::scatter_elements(op, x, arith),
+        Op::ScatterND(op) => scatter::scatter_nd(op, x, arith),
+        Op::TensorScatter(op) => scatter::tensor_scatter(op, x, arith),
+        Op::Compress(op) => scatter::compress(op, x),
+        Op::ReverseSequence(op) => scatter::reverse_sequence(op, x),
+        Op::Einsum(op) => einsum::evaluate(op, x, arith),
+        Op::CenterCropPad(op) => pad::center_crop(op, x, arith),
+        Op::Col2Im(op) => layout::col2im(op, x, arith),
+        Op::Attention(op) => return attention::attention(op, x, arith),
+        Op::RotaryEmbedding(op) => attention::rotary(op, x, arith),
+        Op::GridSample(op) => sample::grid_sample(op, x, arith),
+        Op::AffineGrid(op) => sample::affine_grid(op, x, arith),
+        Op::DFT(op) => signal::dft(op, x, arith),
+        Op::HannWindow(op) => signal::window([0.5, -0.5, 0.0], op.periodic, op.output_datatype, x, arith),
+        Op::HammingWindow(op) => {
+            let terms = [25.0 / 46.0, -21.0 / 46.0, 0.0];
+            signal::window(terms, op.periodic, op.output_datatype, x, arith)
+        }
+        Op::BlackmanWindow(op) => {
+            signal::window([0.42, -0.5, 0.08], op.periodic, op.output_datatype, x, arith)
+        }
+        Op::NegativeLogLikelihoodLoss(op) => loss::negative_log_likelihood(op, x, arith),
+        Op::SoftmaxCrossEntropyLoss(op) => return loss::cross_entropy(op, x, arith),
+        Op::OneHot(op) => gather::one_hot(op, x, arith),
+        Op::Trilu(op) => select::trilu(op, x, arith),
+        Op::EyeLike(op) => shape::eye_like(op, x, arith),
         Op::Shape(op) => shape::shape_of(op, x),
         Op::Reshape(op) => shape::reshape(op, x),
         Op::Flatten(op) => shape::flatten(op, x),
@@ -318,6 +374,7 @@ pub fn operator<A: Arith>(
         Op::SpaceToDepth(op) => layout::space_to_depth(op, x),
         Op::Resize(op) => resize::evaluate(op, x, arith),
         Op::Cast(op) => cast::evaluate(op, x, arith),
+        Op::CastLike(op) => cast::like(op, x, arith),
         Op::LSTM(op) => return recurrent::lstm(op, x, arith),
         Op::GRU(op) => return recurrent::gru(op, x, arith),
         Op::RNN(op) => return recurrent::rnn(op, x, arith),

@@ -21,6 +21,7 @@ const SKIPPED: &[(&str, &str)] = &[
     ("test_PReLU_3d_multiparam", "as test_PReLU_1d_multiparam"),
     ("test_batchnorm_epsilon_training_mode", "training is not in the table"),
     ("test_batchnorm_example_training_mode", "training is not in the table"),
+    ("test_dft_irfft*", "an inverse one-sided transform is not in the reference"),
     ("test_dropout_default_mask*", "the mask of Dropout is not in the table"),
     ("test_training_dropout*", "training is not in the table"),
     (
@@ -32,7 +33,8 @@ const SKIPPED: &[(&str, &str)] = &[
 ];
 
 /// Cases whose expected outputs have fewer digits than their type, with the relative error of the digits given.
-const ROUGH: &[(&str, f64)] = &[("test_averagepool_2d_ceil_last_window_starts_on_pad", 5e-4)];
+const ROUGH: &[(&str, f64)] =
+    &[("test_averagepool_2d_ceil_last_window_starts_on_pad", 5e-4), ("test_gridsample_bicubic", 1e-4)];
 
 struct Case {
     name: String,

@@ -11,7 +11,7 @@ mod junit;
 mod markdown;
 mod paint;
 pub mod schema;
-mod table;
+pub mod table;
 mod tally;
 mod terminal;
 

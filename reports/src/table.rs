@@ -2,7 +2,7 @@
 
 /// A table of plain text.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Table {
+pub struct Table {
     head: Vec<String>,
     rows: Vec<Vec<String>>,
     /// The first columns hold words and stand left, the rest hold numbers and stand right.
@@ -11,26 +11,27 @@ pub(crate) struct Table {
 
 impl Table {
     /// A table whose first `words` columns are words.
-    pub(crate) fn new<const N: usize>(words: usize, head: [&str; N]) -> Table {
+    pub fn new<const N: usize>(words: usize, head: [&str; N]) -> Table {
         Table { head: head.map(String::from).into(), rows: vec![], words }
     }
 
     /// One more column.
-    pub(crate) fn column(&mut self, name: &str) {
+    pub fn column(&mut self, name: &str) {
         self.head.push(name.into());
     }
 
     /// One more row.
-    pub(crate) fn row(&mut self, cells: Vec<String>) {
+    pub fn row(&mut self, cells: Vec<String>) {
         self.rows.push(cells);
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// True when there is no row.
+    pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
     /// Aligned lines, each behind an indent.
-    pub(crate) fn text(&self, indent: &str) -> String {
+    pub fn text(&self, indent: &str) -> String {
         let all = || std::iter::once(&self.head).chain(&self.rows);
         let widths: Vec<usize> = (0..self.head.len())
             .map(|c| all().filter_map(|row| row.get(c)).map(|cell| cell.chars().count()).max().unwrap_or(0))
@@ -47,7 +48,7 @@ impl Table {
     }
 
     /// A Markdown table; cells are escaped.
-    pub(crate) fn markdown(&self) -> String {
+    pub fn markdown(&self) -> String {
         let line = |cells: &[String]| {
             let cells: Vec<String> = cells.iter().map(|c| crate::markdown::escape(c)).collect();
             format!("| {} |\n", cells.join(" | "))
@@ -60,7 +61,7 @@ impl Table {
 }
 
 /// `1,234,567`.
-pub(crate) fn thousands(n: u64) -> String {
+pub fn thousands(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::new();
     for (i, digit) in digits.chars().enumerate() {
@@ -73,7 +74,7 @@ pub(crate) fn thousands(n: u64) -> String {
 }
 
 /// `0.81 %`.
-pub(crate) fn percent(share: f64) -> String {
+pub fn percent(share: f64) -> String {
     format!("{:.2} %", share * 100.0)
 }
 

@@ -3,10 +3,12 @@
 pub(crate) mod bench;
 pub(crate) mod ci;
 pub(crate) mod compare;
+pub(crate) mod conformance;
 pub(crate) mod convert;
 pub(crate) mod corpus;
 pub(crate) mod fuzz;
 mod libfuzzer;
+pub(crate) mod matrix;
 pub(crate) mod power;
 pub(crate) mod regress;
 pub(crate) mod report;

@@ -32,6 +32,10 @@ enum Command {
     Corpus(cmd::corpus::Args),
     /// Tell new, fixed and less precise from one run to another.
     Compare(cmd::compare::Args),
+    /// What converts, runs and is right: operator by strategy by runtime, from executed cases.
+    Matrix(cmd::matrix::Args),
+    /// The test cases of the onnx package through our converter.
+    Conformance(cmd::conformance::Args),
     /// Render a run as HTML, Markdown and JUnit XML.
     Report(cmd::report::Args),
     /// The oracle's own score: injected faults that it sees, false alarms, cost.
@@ -63,6 +67,8 @@ fn main() -> ExitCode {
         Command::Zoo(args) => cmd::zoo::run(args),
         Command::Corpus(args) => cmd::corpus::run(args),
         Command::Compare(args) => cmd::compare::run(args),
+        Command::Matrix(args) => cmd::matrix::run(args),
+        Command::Conformance(args) => cmd::conformance::run(args),
         Command::Report(args) => cmd::report::run(args),
         Command::Power(args) => cmd::power::run(args),
         Command::Bench(args) => cmd::bench::run(args),

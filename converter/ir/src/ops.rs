@@ -40,6 +40,12 @@ pub enum Family {
     Resize,
     Cast,
     Recurrent,
+    Scatter,
+    Einsum,
+    Attention,
+    Sample,
+    Signal,
+    Loss,
 }
 
 /// One row of the table.
@@ -172,6 +178,15 @@ operators! {
         Reciprocal 13 Unary (1, 1) -> (1, 1);
         Sin 7 Unary (1, 1) -> (1, 1);
         Cos 7 Unary (1, 1) -> (1, 1);
+        Tan 7 Unary (1, 1) -> (1, 1);
+        Asin 7 Unary (1, 1) -> (1, 1);
+        Acos 7 Unary (1, 1) -> (1, 1);
+        Atan 7 Unary (1, 1) -> (1, 1);
+        Sinh 9 Unary (1, 1) -> (1, 1);
+        Cosh 9 Unary (1, 1) -> (1, 1);
+        Asinh 9 Unary (1, 1) -> (1, 1);
+        Acosh 9 Unary (1, 1) -> (1, 1);
+        Atanh 9 Unary (1, 1) -> (1, 1);
         Floor 13 Unary (1, 1) -> (1, 1);
         Ceil 13 Unary (1, 1) -> (1, 1);
         Round 11 Unary (1, 1) -> (1, 1);
@@ -198,6 +213,7 @@ operators! {
         Or 7 Compare (2, 2) -> (1, 1);
         Xor 7 Compare (2, 2) -> (1, 1);
         Not 1 Compare (1, 1) -> (1, 1);
+        IsNaN 13 Compare (1, 1) -> (1, 1);
         Where 16 Select (3, 3) -> (1, 1);
         Relu 14 Activation (1, 1) -> (1, 1);
         PRelu 16 Activation (2, 2) -> (1, 1);
@@ -216,6 +232,7 @@ operators! {
         Tile 13 Shape (2, 2) -> (1, 1);
         Range 11 Shape (3, 3) -> (1, 1);
         Size 13 Shape (1, 1) -> (1, 1);
+        NonZero 13 Scatter (1, 1) -> (1, 1);
     }
     with {
         Conv 11 Conv (2, 3) -> (1, 1) {
@@ -254,12 +271,24 @@ operators! {
             pads: Vec<i64> = vec![],
             strides: Vec<i64> = vec![],
         }
+        LpPool 18 Pool (1, 1) -> (1, 1) {
+            auto_pad: AutoPad = AutoPad::NotSet,
+            ceil_mode: bool = false,
+            dilations: Vec<i64> = vec![],
+            kernel_shape: Vec<i64> = vec![],
+            p: i64 = 2,
+            pads: Vec<i64> = vec![],
+            strides: Vec<i64> = vec![],
+        }
+        GlobalLpPool 2 Pool (1, 1) -> (1, 1) { p: i64 = 2, }
         Gemm 13 Matmul (2, 3) -> (1, 1) {
             alpha: f32 = 1.0,
             beta: f32 = 1.0,
             transA: bool = false,
             transB: bool = false,
         }
+        Mod 13 Binary (2, 2) -> (1, 1) { fmod: bool = false, }
+        IsInf 10 Compare (1, 1) -> (1, 1) { detect_negative: bool = true, detect_positive: bool = true, }
         LeakyRelu 16 Activation (1, 1) -> (1, 1) { alpha: f32 = 0.01, }
         ThresholdedRelu 10 Activation (1, 1) -> (1, 1) { alpha: f32 = 1.0, }
         Elu 6 Activation (1, 1) -> (1, 1) { alpha: f32 = 1.0, }
@@ -267,6 +296,8 @@ operators! {
         Selu 6 Activation (1, 1) -> (1, 1) { alpha: f32 = 1.673_263_2, gamma: f32 = 1.050_701, }
         HardSigmoid 6 Activation (1, 1) -> (1, 1) { alpha: f32 = 0.2, beta: f32 = 0.5, }
         Gelu 20 Activation (1, 1) -> (1, 1) { approximate: GeluMode = GeluMode::None, }
+        Shrink 9 Activation (1, 1) -> (1, 1) { bias: f32 = 0.0, lambd: f32 = 0.5, }
+        Swish 24 Activation (1, 1) -> (1, 1) { alpha: f32 = 1.0, }
         Softmax 13 Softmax (1, 1) -> (1, 1) {
             axis: i64 = -1,
             /// The meaning before opset 13: the input is viewed as a matrix, cut at `axis`, and each row normalised.
@@ -274,6 +305,11 @@ operators! {
             coerce_2d: bool = false,
         }
         LogSoftmax 13 Softmax (1, 1) -> (1, 1) {
+            axis: i64 = -1,
+            /// As in [`Softmax`].
+            coerce_2d: bool = false,
+        }
+        Hardmax 13 Softmax (1, 1) -> (1, 1) {
             axis: i64 = -1,
             /// As in [`Softmax`].
             coerce_2d: bool = false,
@@ -291,6 +327,7 @@ operators! {
         }
         LRN 13 Norm (1, 1) -> (1, 1) { alpha: f32 = 1e-4, beta: f32 = 0.75, bias: f32 = 1.0, size: i64 = 0, }
         LpNormalization 1 Norm (1, 1) -> (1, 1) { axis: i64 = -1, p: i64 = 2, }
+        MeanVarianceNormalization 13 Norm (1, 1) -> (1, 1) { axes: Vec<i64> = vec![0, 2, 3], }
         ReduceSum 13 Reduce (1, 2) -> (1, 1) { keepdims: bool = true, noop_with_empty_axes: bool = false, }
         ReduceMean 18 Reduce (1, 2) -> (1, 1) { keepdims: bool = true, noop_with_empty_axes: bool = false, }
         ReduceMax 18 Reduce (1, 2) -> (1, 1) { keepdims: bool = true, noop_with_empty_axes: bool = false, }
@@ -303,10 +340,63 @@ operators! {
         ReduceLogSumExp 18 Reduce (1, 2) -> (1, 1) { keepdims: bool = true, noop_with_empty_axes: bool = false, }
         ArgMax 13 Reduce (1, 1) -> (1, 1) { axis: i64 = 0, keepdims: bool = true, select_last_index: bool = false, }
         ArgMin 13 Reduce (1, 1) -> (1, 1) { axis: i64 = 0, keepdims: bool = true, select_last_index: bool = false, }
+        CumSum 14 Reduce (2, 2) -> (1, 1) { exclusive: bool = false, reverse: bool = false, }
+        TopK 11 Reduce (2, 2) -> (1, 2) { axis: i64 = -1, largest: bool = true, sorted: bool = true, }
         Concat 13 Concat (1, MANY) -> (1, 1) { axis: i64 = 0, }
         Split 18 Concat (1, 2) -> (1, MANY) { axis: i64 = 0, num_outputs: Option<i64> = None, }
         Pad 19 Pad (2, 4) -> (1, 1) { mode: PadMode = PadMode::Constant, }
         Gather 13 Gather (2, 2) -> (1, 1) { axis: i64 = 0, }
+        GatherElements 13 Scatter (2, 2) -> (1, 1) { axis: i64 = 0, }
+        GatherND 13 Scatter (2, 2) -> (1, 1) { batch_dims: i64 = 0, }
+        ScatterElements 18 Scatter (3, 3) -> (1, 1) { axis: i64 = 0, reduction: String = "none".to_string(), }
+        ScatterND 18 Scatter (3, 3) -> (1, 1) { reduction: String = "none".to_string(), }
+        TensorScatter 24 Scatter (2, 3) -> (1, 1) { axis: i64 = -2, mode: String = "linear".to_string(), }
+        Compress 11 Scatter (2, 2) -> (1, 1) { axis: Option<i64> = None, }
+        ReverseSequence 10 Scatter (2, 2) -> (1, 1) { batch_axis: i64 = 1, time_axis: i64 = 0, }
+        Einsum 12 Einsum (1, MANY) -> (1, 1) { equation: String = String::new(), }
+        CenterCropPad 18 Pad (2, 2) -> (1, 1) { axes: Vec<i64> = vec![], }
+        Col2Im 18 Layout (3, 3) -> (1, 1) {
+            dilations: Vec<i64> = vec![],
+            pads: Vec<i64> = vec![],
+            strides: Vec<i64> = vec![],
+        }
+        Attention 23 Attention (3, 7) -> (1, 4) {
+            is_causal: bool = false,
+            kv_num_heads: i64 = 0,
+            left_window_size: i64 = -1,
+            q_num_heads: i64 = 0,
+            qk_matmul_output_mode: i64 = 0,
+            right_window_size: i64 = -1,
+            scale: Option<f32> = None,
+            softcap: f32 = 0.0,
+            softmax_precision: Option<i64> = None,
+        }
+        RotaryEmbedding 23 Attention (3, 4) -> (1, 1) {
+            interleaved: bool = false,
+            num_heads: i64 = 0,
+            rotary_embedding_dim: i64 = 0,
+        }
+        GridSample 20 Sample (2, 2) -> (1, 1) {
+            align_corners: bool = false,
+            mode: String = "linear".to_string(),
+            padding_mode: String = "zeros".to_string(),
+        }
+        AffineGrid 20 Sample (2, 2) -> (1, 1) { align_corners: bool = false, }
+        DFT 20 Signal (1, 3) -> (1, 1) { inverse: bool = false, onesided: bool = false, }
+        HannWindow 17 Signal (1, 1) -> (1, 1) { output_datatype: DType = DType::F32, periodic: bool = true, }
+        HammingWindow 17 Signal (1, 1) -> (1, 1) { output_datatype: DType = DType::F32, periodic: bool = true, }
+        BlackmanWindow 17 Signal (1, 1) -> (1, 1) { output_datatype: DType = DType::F32, periodic: bool = true, }
+        NegativeLogLikelihoodLoss 13 Loss (2, 3) -> (1, 1) {
+            ignore_index: Option<i64> = None,
+            reduction: String = "mean".to_string(),
+        }
+        SoftmaxCrossEntropyLoss 13 Loss (2, 3) -> (1, 2) {
+            ignore_index: Option<i64> = None,
+            reduction: String = "mean".to_string(),
+        }
+        OneHot 11 Gather (3, 3) -> (1, 1) { axis: i64 = -1, }
+        Trilu 14 Select (1, 2) -> (1, 1) { upper: bool = true, }
+        EyeLike 9 Shape (1, 1) -> (1, 1) { dtype: Option<DType> = None, k: i64 = 0, }
         Shape 15 Shape (1, 1) -> (1, 1) { start: i64 = 0, end: Option<i64> = None, }
         Reshape 14 Shape (2, 2) -> (1, 1) { allowzero: bool = false, }
         Flatten 13 Shape (1, 1) -> (1, 1) { axis: i64 = 1, }
@@ -329,6 +419,7 @@ operators! {
             nearest_mode: NearestMode = NearestMode::RoundPreferFloor,
         }
         Cast 13 Cast (1, 1) -> (1, 1) { to: DType = DType::F32, saturate: bool = true, }
+        CastLike 15 Cast (2, 2) -> (1, 1) { saturate: bool = true, }
         LSTM 14 Recurrent (3, 8) -> (0, 3) {
             activation_alpha: Vec<f32> = vec![],
             activation_beta: Vec<f32> = vec![],

@@ -92,6 +92,13 @@ fn unary(op: &Op) -> Option<Box<dyn Fn(f64) -> f64>> {
         Op::Reciprocal => plain(|x| 1.0 / x),
         Op::Sin => plain(libm::sin),
         Op::Cos => plain(libm::cos),
+        Op::Tan => plain(libm::tan),
+        Op::Asin => plain(libm::asin),
+        Op::Acos => plain(libm::acos),
+        Op::Atan => plain(libm::atan),
+        Op::Sinh => plain(libm::sinh),
+        Op::Cosh => plain(libm::cosh),
+        Op::Asinh => plain(libm::asinh),
         Op::Floor => plain(f64::floor),
         Op::Ceil => plain(f64::ceil),
         Op::Round => plain(f64::round_ties_even),
@@ -149,6 +156,11 @@ fn integer_binary(op: &Op) -> Option<fn(i64, i64) -> Option<i64>> {
         Op::Mul => i64::checked_mul,
         // Toward zero, as integer division in the languages that runtimes are written in.
         Op::Div => i64::checked_div,
+        Op::Mod(m) if m.fmod => i64::checked_rem,
+        Op::Mod(_) => |a, b| {
+            let rest = a.checked_rem(b)?;
+            Some(if rest != 0 && (rest < 0) != (b < 0) { rest + b } else { rest })
+        },
         Op::Pow => |a, b| a.checked_pow(u32::try_from(b).ok()?),
         Op::Min => |a, b| Some(a.min(b)),
         Op::Max => |a, b| Some(a.max(b)),

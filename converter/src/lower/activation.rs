@@ -14,48 +14,54 @@ use halfproof_wire::tflite::{Activation, Builtin, Options, options};
 const NONE: Activation = Activation::None;
 
 /// The operators that the formulas are written in, on tensors of one shape and literals.
-struct Formula<'a, 'g> {
-    cx: &'a mut Context<'g>,
-    shape: Vec<usize>,
+pub(super) struct Formula<'a, 'g> {
+    pub(super) cx: &'a mut Context<'g>,
+    pub(super) shape: Vec<usize>,
 }
 
 impl Formula<'_, '_> {
-    fn two(&mut self, builtin: Builtin, a: TensorId, b: TensorId, options: impl Into<Options>) -> TensorId {
+    pub(super) fn two(
+        &mut self,
+        builtin: Builtin,
+        a: TensorId,
+        b: TensorId,
+        options: impl Into<Options>,
+    ) -> TensorId {
         self.cx.emit_as(builtin, &[a, b], options, self.shape.clone(), DType::F32)
     }
-    fn add(&mut self, a: TensorId, b: TensorId) -> TensorId {
+    pub(super) fn add(&mut self, a: TensorId, b: TensorId) -> TensorId {
         self.two(Builtin::Add, a, b, add(NONE))
     }
-    fn sub(&mut self, a: TensorId, b: TensorId) -> TensorId {
+    pub(super) fn sub(&mut self, a: TensorId, b: TensorId) -> TensorId {
         self.two(Builtin::Sub, a, b, sub(NONE))
     }
-    fn mul(&mut self, a: TensorId, b: TensorId) -> TensorId {
+    pub(super) fn mul(&mut self, a: TensorId, b: TensorId) -> TensorId {
         self.two(Builtin::Mul, a, b, mul(NONE))
     }
-    fn div(&mut self, a: TensorId, b: TensorId) -> TensorId {
+    pub(super) fn div(&mut self, a: TensorId, b: TensorId) -> TensorId {
         self.two(Builtin::Div, a, b, div(NONE))
     }
-    fn max(&mut self, a: TensorId, b: TensorId) -> TensorId {
+    pub(super) fn max(&mut self, a: TensorId, b: TensorId) -> TensorId {
         self.two(Builtin::Maximum, a, b, options::MaximumMinimum {})
     }
-    fn min(&mut self, a: TensorId, b: TensorId) -> TensorId {
+    pub(super) fn min(&mut self, a: TensorId, b: TensorId) -> TensorId {
         self.two(Builtin::Minimum, a, b, options::MaximumMinimum {})
     }
-    fn one(&mut self, builtin: Builtin, x: TensorId) -> TensorId {
+    pub(super) fn one(&mut self, builtin: Builtin, x: TensorId) -> TensorId {
         self.cx.map(builtin, x, options_of(builtin))
     }
     /// x times a factor; x itself for 1.
-    fn scaled(&mut self, x: TensorId, factor: f64) -> TensorId {
+    pub(super) fn scaled(&mut self, x: TensorId, factor: f64) -> TensorId {
         if factor == 1.0 {
             return x;
         }
         let factor = self.cx.float(factor, Role::Scale);
         self.mul(x, factor)
     }
-    fn bound(&mut self, value: f64) -> TensorId {
+    pub(super) fn bound(&mut self, value: f64) -> TensorId {
         self.cx.float(value, Role::Bound)
     }
-    fn plain(&mut self, value: f64) -> TensorId {
+    pub(super) fn plain(&mut self, value: f64) -> TensorId {
         self.cx.float(value, Role::Plain)
     }
     /// `max(x, 0) * above + (exp(min(x, 0) / width) - 1) * below`.
@@ -92,6 +98,9 @@ fn options_of(builtin: Builtin) -> Options {
         Builtin::Abs => options::Abs {}.into(),
         Builtin::Neg => options::Neg {}.into(),
         Builtin::Exp => options::Exp {}.into(),
+        Builtin::Cos => options::Cos {}.into(),
+        Builtin::Sign => options::Sign {}.into(),
+        Builtin::Square => options::Square {}.into(),
         Builtin::HardSwish => options::HardSwish {}.into(),
         _ => Options::None,
     }
@@ -198,6 +207,33 @@ fn formula(op: &Op, f: &mut Formula<'_, '_>, x: TensorId) -> TensorId {
                 f.shape.clone(),
                 DType::F32,
             )
+        }
+        Op::Swish(s) => {
+            let gate = f.scaled(x, s.alpha.into());
+            let gate = f.one(Builtin::Logistic, gate);
+            f.mul(x, gate)
+        }
+        Op::Shrink(s) => {
+            let (above, below) = (f.bound(s.lambd.into()), f.bound(-f64::from(s.lambd)));
+            let zero = f.plain(0.0);
+            let bias = f.cx.float(s.bias.into(), Role::Bias);
+            let (raised, lowered) = (f.add(x, bias), f.sub(x, bias));
+            let test = |f: &mut Formula<'_, '_>, builtin, limit, options: Options| {
+                f.cx.emit_as(builtin, &[x, limit], options, f.shape.clone(), DType::Bool)
+            };
+            let high = test(f, Builtin::Greater, above, options::Greater {}.into());
+            let low = test(f, Builtin::Less, below, options::Less {}.into());
+            let mut select = |mask, yes, no| {
+                f.cx.emit_as(
+                    Builtin::SelectV2,
+                    &[mask, yes, no],
+                    options::SelectV2 {},
+                    f.shape.clone(),
+                    DType::F32,
+                )
+            };
+            let outer = select(high, lowered, zero);
+            select(low, raised, outer)
         }
         // Not an activation of the table: leave the tensor; `lower` has refused it.
         _ => x,

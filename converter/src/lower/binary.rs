@@ -26,6 +26,7 @@ pub(super) fn lower(cx: &mut Context<'_>, index: usize) -> Result<(), String> {
         Op::Max => (Builtin::Maximum, options::MaximumMinimum {}.into()),
         Op::Min => (Builtin::Minimum, options::MaximumMinimum {}.into()),
         Op::Pow => return pow(cx, node, y),
+        Op::Mod(m) => return modulo(cx, node, y, m.fmod),
         other => return Err(format!("{} is no binary operator", other.name())),
     };
     let operands: Vec<ValueId> =
@@ -181,6 +182,30 @@ fn fold_axes(shapes: &[&[usize]], out: &[usize]) -> Vec<Vec<usize>> {
         before = Some(spans);
     }
     folded
+}
+
+/// FLOOR_MOD has the sign of the divisor, as Mod has without `fmod`. With it, the rest of the magnitudes gets the sign of the
+/// dividend.
+fn modulo(cx: &mut Context<'_>, node: &Node, y: ValueId, fmod: bool) -> Result<(), String> {
+    let (a, b) = (cx.input(node, 0)?, cx.input(node, 1)?);
+    let dtype = cx.ty(a)?.dtype;
+    let kernels = if fmod { &[DType::I32][..] } else { &[DType::I8, DType::I16, DType::I32, DType::I64] };
+    if !(dtype.is_float() || kernels.contains(&dtype)) {
+        return Err(format!("TFLite has no kernels for this rest of {dtype} elements"));
+    }
+    let order = choose(cx, &[a, b], y, cx.ty(y)?.rank());
+    let tensors = aligned(cx, &[a, b], &order, Role::Plain)?;
+    if !fmod {
+        let out = combine(cx, Builtin::FloorMod, &tensors, options::FloorMod {}, None)?;
+        cx.bind(y, out, order);
+        return Ok(());
+    }
+    let sizes: Vec<TensorId> = tensors.iter().map(|&t| cx.map(Builtin::Abs, t, options::Abs {})).collect();
+    let rest = combine(cx, Builtin::FloorMod, &sizes, options::FloorMod {}, None)?;
+    let sign = cx.map(Builtin::Sign, tensors[0], options::Sign {});
+    let out = combine(cx, Builtin::Mul, &[sign, rest], mul(Activation::None), None)?;
+    cx.bind(y, out, order);
+    Ok(())
 }
 
 fn pow(cx: &mut Context<'_>, node: &Node, y: ValueId) -> Result<(), String> {

@@ -22,6 +22,38 @@ pub(super) fn lower(cx: &mut Context<'_>, index: usize) -> Result<(), String> {
         // Booleans differ exactly when their exclusive or holds.
         Op::Xor => (Builtin::NotEqual, options::NotEqual {}.into()),
         Op::Not => return map(cx, a, y, |cx, t| cx.map(Builtin::LogicalNot, t, options::LogicalNot {})),
+        Op::IsNaN | Op::IsInf(_) if !cx.ty(a)?.dtype.is_float() => {
+            return Err(format!("{} is defined for floats only", node.op.name()));
+        }
+        // A NaN is the only number that differs from itself.
+        Op::IsNaN => {
+            return map(cx, a, y, |cx, t| {
+                let shape = cx.extents(t);
+                cx.emit_as(Builtin::NotEqual, &[t, t], options::NotEqual {}, shape, DType::Bool)
+            });
+        }
+        Op::IsInf(wanted) => {
+            let (negative, positive) = (wanted.detect_negative, wanted.detect_positive);
+            return map(cx, a, y, |cx, t| {
+                let shape = cx.extents(t);
+                let equal = |cx: &mut Context<'_>, t, limit: f64| {
+                    let limit = cx.float(limit, Role::Bound);
+                    cx.emit_as(Builtin::Equal, &[t, limit], options::Equal {}, shape.clone(), DType::Bool)
+                };
+                match (negative, positive) {
+                    (true, true) => {
+                        let size = cx.map(Builtin::Abs, t, options::Abs {});
+                        equal(cx, size, f64::INFINITY)
+                    }
+                    (false, true) => equal(cx, t, f64::INFINITY),
+                    (true, false) => equal(cx, t, f64::NEG_INFINITY),
+                    (false, false) => {
+                        // Nothing is asked for: no number is both below and above itself.
+                        cx.emit_as(Builtin::Less, &[t, t], options::Less {}, shape.clone(), DType::Bool)
+                    }
+                }
+            });
+        }
         other => return Err(format!("{} is no comparison", other.name())),
     };
     let b = cx.input(node, 1)?;

@@ -73,6 +73,7 @@ impl<'g> Context<'g> {
     pub(crate) fn enter(&mut self, index: usize) {
         let names = std::iter::once(index).chain(self.plan.tail(index).absorbed.iter().copied());
         self.nodes = names.map(|i| self.graph.nodes[i].name.clone()).collect();
+        self.nodes.dedup();
     }
 
     /// Names the node that makes an output, for the operators that bring it into its interface order.
@@ -190,9 +191,11 @@ impl<'g> Context<'g> {
     /// Says that a tensor holds a value in that order.
     pub(crate) fn bind(&mut self, value: ValueId, tensor: TensorId, perm: Perm) {
         let source = &self.graph.value(value).name;
+        // A tensor inside a rewriting carries no source tensor.
+        let unnamed = source.is_empty();
         let first = self.carriers[value.index()].is_empty();
         let held = &mut self.target.tensors[tensor.index()];
-        if held.origin.is_none() {
+        if held.origin.is_none() && !unnamed {
             // Axes of extent 1 may stand elsewhere: what has the source's shape and order is not permuted.
             let plain = perm.is_identity()
                 || self.types[value.index()].as_ref().is_some_and(|ty| {

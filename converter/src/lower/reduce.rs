@@ -6,13 +6,15 @@ use super::perm::Perm;
 use crate::infer::{Operand, axis, reduced_axes, reduction};
 use crate::layout::choose;
 use crate::target::TensorId;
-use halfproof_ir::{DType, Op, Role, ValueId};
+use halfproof_ir::{DType, Data, Op, Role, ValueId};
 use halfproof_wire::tflite::{Activation, Builtin, Options, TensorType, options};
 
 pub(super) fn lower(cx: &mut Context<'_>, index: usize) -> Result<(), String> {
     let node = &cx.graph.nodes[index];
     match &node.op {
         Op::ArgMax(a) => return arg(cx, index, Builtin::ArgMax, a.axis, a.select_last_index),
+        Op::CumSum(c) => return cum_sum(cx, index, c.exclusive, c.reverse),
+        Op::TopK(t) => return top_k(cx, index, t.axis, t.largest),
         Op::ArgMin(a) => return arg(cx, index, Builtin::ArgMin, a.axis, a.select_last_index),
         _ => {}
     }
@@ -203,5 +205,75 @@ fn arg(cx: &mut Context<'_>, index: usize, builtin: Builtin, at: i64, last: bool
         Perm::new(order.axes().filter(|&a| a != at).map(|a| if a > at { a - 1 } else { a }))
     };
     cx.bind(y, out, renamed);
+    Ok(())
+}
+
+/// CUMSUM works along any axis.
+fn cum_sum(cx: &mut Context<'_>, index: usize, exclusive: bool, reverse: bool) -> Result<(), String> {
+    let node = &cx.graph.nodes[index];
+    let (x, y) = (cx.input(node, 0)?, cx.output(node)?);
+    let ty = cx.ty(x)?.clone();
+    if !ty.dtype.is_float() && !matches!(ty.dtype, DType::I32 | DType::I64) {
+        return Err(format!("TFLite CUMSUM has no {} kernel", ty.dtype));
+    }
+    let given = cx.constant(cx.input(node, 1)?).and_then(|t| t.integers()).unwrap_or_default();
+    let &[at] = &given[..] else { return Err("axis is not one constant number".into()) };
+    let at = axis(at, ty.rank())?;
+    let order = choose(cx, &[x], y, ty.rank());
+    let tensor = cx.ordered(x, &order)?;
+    let place = cx.int(i32::try_from(order.position(at)).unwrap_or(0));
+    let shape = cx.extents(tensor);
+    let out = cx.emit(Builtin::Cumsum, &[tensor, place], options::Cumsum { exclusive, reverse }, shape);
+    cx.bind(y, out, order);
+    Ok(())
+}
+
+/// TOPK_V2 finds the largest along the last axis. The smallest are the largest of the negated elements; integers are taken
+/// from -1 instead, which turns the order around without overflow.
+fn top_k(cx: &mut Context<'_>, index: usize, at: i64, largest: bool) -> Result<(), String> {
+    let node = &cx.graph.nodes[index];
+    let x = cx.input(node, 0)?;
+    let ty = cx.ty(x)?.clone();
+    let kernels = if largest { &[DType::I8, DType::I32, DType::I64][..] } else { &[DType::I32, DType::I64] };
+    if !ty.dtype.is_float() && !kernels.contains(&ty.dtype) {
+        return Err(format!("TFLite TOPK_V2 has no {} kernel", ty.dtype));
+    }
+    let at = axis(at, ty.rank())?;
+    let results: Vec<Option<ValueId>> = node.outputs.clone();
+    let result = results.iter().flatten().next().copied().ok_or("it has no result")?;
+    let k = cx.ty(result)?.shape[at];
+    let order = Perm::new((0..ty.rank()).filter(|&a| a != at).chain([at]));
+    let mut tensor = cx.ordered(x, &order)?;
+    let turn = |cx: &mut Context<'_>, t: TensorId| {
+        if ty.dtype.is_float() {
+            return cx.map(Builtin::Neg, t, options::Neg {});
+        }
+        let data = if ty.dtype == DType::I32 { Data::I32(vec![-1]) } else { Data::I64(vec![-1]) };
+        let data = crate::target::Constant::Stored(std::sync::Arc::new(data));
+        let minus_one = cx.literal(vec![], ty.dtype, data, Role::Plain);
+        let shape = cx.extents(t);
+        cx.emit(Builtin::Sub, &[minus_one, t], sub(Activation::None), shape)
+    };
+    if !largest {
+        tensor = turn(cx, tensor);
+    }
+    let mut shape = cx.extents(tensor);
+    if let Some(last) = shape.last_mut() {
+        *last = k;
+    }
+    let count = cx.int(i32::try_from(k).unwrap_or(0));
+    let mut values = cx.tensor(shape.clone(), ty.dtype);
+    let indices = cx.tensor(shape, DType::I32);
+    cx.add(Builtin::TopkV2, vec![Some(tensor), Some(count)], vec![values, indices], options::TopKV2 {});
+    if let Some(y) = results.first().copied().flatten() {
+        if !largest {
+            values = turn(cx, values);
+        }
+        cx.bind(y, values, order);
+    }
+    if let Some(i) = results.get(1).copied().flatten() {
+        let indices = super::cast::cast(cx, indices, DType::I64)?;
+        cx.bind(i, indices, order);
+    }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Decides how outside systems are installed: from the package registries, by their ordinary clients, at pinned
 //! versions and hashes, into `target/systems`. Nothing there is needed to build halfproof.
 
+pub mod conformance;
 pub mod zoo;
 
 use sha2::{Digest, Sha256};
@@ -13,7 +14,7 @@ use std::process::{Command, Stdio};
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
     /// No system of that name.
-    #[error("no system called {0}; there are: litert, onnx, tract, zoo")]
+    #[error("no system called {0}; there are: conformance, litert, onnx, tract, zoo")]
     UnknownSystem(String),
     /// There is no build for this machine.
     #[error("{system} {version} is pinned for Linux on x86-64 only; this machine is {machine}")]

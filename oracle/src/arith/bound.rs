@@ -177,6 +177,11 @@ impl Arith for Bound {
         self.register(self.allowed(exact, a, self.contract.library.power()))
     }
 
+    fn angle(&self, y: Enclosure, x: Enclosure) -> Enclosure {
+        let exact = elementwise::angle(y, x);
+        self.register(self.allowed(exact, y, self.contract.library.allowance(Function::Atan)))
+    }
+
     fn max(&self, a: Enclosure, b: Enclosure) -> Enclosure {
         let larger = elementwise::max(a, b);
         // Kernels differ in whether a NaN survives; our interpreter keeps it.

@@ -103,6 +103,11 @@ impl Arith for Half {
         self.transcendental(a, libm::pow(f64::from(a), f64::from(b)), (f64::NEG_INFINITY, f64::INFINITY))
     }
 
+    fn angle(&self, y: f32, x: f32) -> f32 {
+        let widest = std::f64::consts::PI;
+        self.transcendental(y, libm::atan2(f64::from(y), f64::from(x)), (-widest, widest))
+    }
+
     fn max(&self, a: f32, b: f32) -> f32 {
         super::ideal::larger(f64::from(a), f64::from(b)) as f32
     }

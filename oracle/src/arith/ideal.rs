@@ -48,6 +48,10 @@ impl Arith for Ideal {
         libm::pow(a, b)
     }
 
+    fn angle(&self, y: f64, x: f64) -> f64 {
+        libm::atan2(y, x)
+    }
+
     fn max(&self, a: f64, b: f64) -> f64 {
         larger(a, b)
     }

@@ -1,9 +1,11 @@
-//! Activations with a parameter or a formula of their own: PRelu Softsign Clip ThresholdedRelu Celu Selu HardSigmoid Gelu.
+//! Activations with a parameter or a formula of their own: PRelu Softsign Clip ThresholdedRelu Celu Selu HardSigmoid Gelu
+//! Shrink Swish.
 //!
 //! # Definition
-//! Elementwise (ONNX PRelu-16, Softsign-1, Clip-13, ThresholdedRelu-10, Celu-12, Selu-6, HardSigmoid-6, Gelu-20):
+//! Elementwise (ONNX PRelu-16, Softsign-1, Clip-13, ThresholdedRelu-10, Celu-12, Selu-6, HardSigmoid-6, Gelu-20, Shrink-9, Swish-24):
 //! Softsign `x / (1 + |x|)`; ThresholdedRelu `x > alpha ? x : 0`; Celu `max(0, x) + min(0, alpha * (exp(x / alpha) - 1))`;
-//! Selu `gamma * (x > 0 ? x : alpha * (exp(x) - 1))`; HardSigmoid `max(0, min(1, alpha * x + beta))`.
+//! Selu `gamma * (x > 0 ? x : alpha * (exp(x) - 1))`; HardSigmoid `max(0, min(1, alpha * x + beta))`;
+//! Shrink `x < -lambd ? x + bias : x > lambd ? x - bias : 0`; Swish `x * sigmoid(alpha * x)`.
 //! The slope of PRelu broadcasts unidirectionally to X.
 //! # Edge cases
 //! Clip is `Min(max, Max(x, min))`: with `min > max` everything becomes `max`. An absent bound does not bound, so infinities
@@ -21,7 +23,7 @@ use super::whole::combine;
 use crate::arith::{Arith, Comparison, Function};
 use crate::value::{Array, Value, Whole};
 use halfproof_ir::DType;
-use halfproof_ir::ops::{Celu, Gelu, GeluMode, HardSigmoid, Selu, ThresholdedRelu};
+use halfproof_ir::ops::{Celu, Gelu, GeluMode, HardSigmoid, Selu, Shrink, Swish, ThresholdedRelu};
 
 /// PRelu.
 pub(super) fn prelu<A: Arith>(x: &Operands<A::E>, arith: &A) -> Result<Value<A::E>, OpError> {
@@ -174,6 +176,33 @@ pub(super) fn gelu<A: Arith>(op: &Gelu, x: &Operands<A::E>, arith: &A) -> Result
         GeluMode::Tanh => Function::GeluTanh,
     };
     unary::evaluate(f, x, arith)
+}
+
+/// Shrink.
+pub(super) fn shrink<A: Arith>(op: &Shrink, x: &Operands<A::E>, arith: &A) -> Result<Value<A::E>, OpError> {
+    let (lambd, bias, zero) = (f64::from(op.lambd), arith.exact(op.bias.into()), arith.exact(0.0));
+    let (above, below) = (arith.exact(lambd), arith.exact(-lambd));
+    let choose = |(holds, decided): (bool, bool), yes: A::E, no: A::E| match (holds, decided) {
+        (true, true) => yes,
+        (false, true) => no,
+        (true, false) => arith.either(yes, no),
+        (false, false) => arith.either(no, yes),
+    };
+    floats(x, arith, |e| {
+        let (order, decided) = arith.compare(e, above);
+        let outer = choose((order == Comparison::Greater, decided), arith.sub(e, bias), zero);
+        let (order, decided) = arith.compare(e, below);
+        choose((order == Comparison::Less, decided), arith.add(e, bias), outer)
+    })
+}
+
+/// Swish.
+pub(super) fn swish<A: Arith>(op: &Swish, x: &Operands<A::E>, arith: &A) -> Result<Value<A::E>, OpError> {
+    let alpha = arith.exact(op.alpha.into());
+    floats(x, arith, |e| {
+        let scaled = if op.alpha == 1.0 { e } else { arith.intermediate(arith.mul(alpha, e)) };
+        arith.mul(e, arith.intermediate(arith.apply(Function::Logistic, scaled)))
+    })
 }
 
 fn floats<A: Arith>(x: &Operands<A::E>, arith: &A, f: impl Fn(A::E) -> A::E) -> Result<Value<A::E>, OpError> {

@@ -1,9 +1,10 @@
-//! Elementwise arithmetic of two or more operands: Add Sub Mul Div Pow Min Max Sum Mean.
+//! Elementwise arithmetic of two or more operands: Add Sub Mul Div Mod Pow Min Max Sum Mean.
 //!
 //! # Definition
 //! Elementwise under multidirectional broadcasting (ONNX Add-14, Sub-14, Mul-14, Div-14, Pow-15, Min-13, Max-13, Sum-13,
 //! Mean-13). The operands have one type, except in Pow, whose exponent may have another; the result of Pow has the type
-//! of the base.
+//! of the base. Mod-13 leaves the rest of a division: with the sign of the divisor, or with that of the dividend where `fmod` is
+//! set.
 //! # Edge cases
 //! Integer division truncates towards zero; by zero it is undefined, so the element is undecided. Integers wrap. An integer
 //! base with a float exponent is raised in float and truncated. Min and Max with a NaN operand are NaN.
@@ -15,9 +16,10 @@ use super::error::OpError;
 use super::operands::Operands;
 use super::strided::{broadcast, expand, map, zip};
 use super::whole::{change, combine, wrap};
-use crate::arith::Arith;
+use crate::arith::{Arith, Comparison, Function};
 use crate::value::{Array, Value, Whole};
 use halfproof_ir::DType;
+use halfproof_ir::ops::Mod;
 
 /// Add.
 pub(super) fn add<A: Arith>(x: &Operands<A::E>, arith: &A) -> Result<Value<A::E>, OpError> {
@@ -63,6 +65,59 @@ fn elementwise<A: Arith>(
         (Value::Whole(DType::Bool, _), _) => Err(OpError::Type { operand: 0, dtype: DType::Bool }),
         (_, b) => Err(OpError::Type { operand: 1, dtype: b.dtype() }),
     }
+}
+
+/// Mod.
+pub(super) fn modulo<A: Arith>(op: &Mod, x: &Operands<A::E>, arith: &A) -> Result<Value<A::E>, OpError> {
+    elementwise(
+        x,
+        arith,
+        |a, b| if op.fmod { remainder(arith, a, b) } else { floored(arith, a, b) },
+        |a, b| match b.value {
+            0 => Whole { value: 0, decided: false },
+            _ if op.fmod => combine(a, b, i64::wrapping_rem),
+            // The rest in [0, |b|), then on the divisor's side of 0.
+            _ => combine(a, b, |p, q| match p.wrapping_rem_euclid(q) {
+                rest if rest != 0 && q < 0 => rest.wrapping_add(q),
+                rest => rest,
+            }),
+        },
+    )
+}
+
+/// The rest of a division, with the sign of the divisor.
+fn floored<A: Arith>(arith: &A, a: A::E, b: A::E) -> A::E {
+    let zero = arith.exact(0.0);
+    let rest = remainder(arith, a, b);
+    let ((r, first), (d, second)) = (arith.compare(rest, zero), arith.compare(b, zero));
+    let opposite =
+        matches!((r, d), (Comparison::Less, Comparison::Greater) | (Comparison::Greater, Comparison::Less));
+    match (opposite, first && second) {
+        (true, true) => arith.add(rest, b),
+        (true, false) => arith.either(arith.add(rest, b), rest),
+        (false, true) => rest,
+        (false, false) => arith.either(rest, arith.add(rest, b)),
+    }
+}
+
+/// The rest of |a| / |b|, with the sign of a.
+fn remainder<A: Arith>(arith: &A, a: A::E, b: A::E) -> A::E {
+    let (p, q) = (arith.apply(Function::Abs, a), arith.apply(Function::Abs, b));
+    // Any number divided by an infinity leaves itself.
+    let size = |e| arith.compare(e, arith.exact(f64::INFINITY));
+    if size(q) == (Comparison::Equal, true) && size(p) == (Comparison::Less, true) {
+        return a;
+    }
+    let whole = arith.apply(Function::Floor, arith.div(p, q));
+    let rest = arith.sub(p, arith.mul(q, whole));
+    let (order, decided) = arith.compare(rest, arith.exact(0.0));
+    // The quotient was rounded up to the next integer.
+    let rest = match (order == Comparison::Less, decided) {
+        (false, _) => rest,
+        (true, true) => arith.add(rest, q),
+        (true, false) => arith.either(arith.add(rest, q), rest),
+    };
+    arith.mul(arith.apply(Function::Sign, a), rest)
 }
 
 /// Pow.

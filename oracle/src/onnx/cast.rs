@@ -1,7 +1,7 @@
-//! Cast.
+//! Cast and CastLike.
 //!
 //! # Definition
-//! Elementwise conversion to the type `to` (ONNX Cast-13).
+//! Elementwise conversion to the type `to` (ONNX Cast-13), or to that of the second operand (CastLike-15).
 //! # Edge cases
 //! Float to integer is towards zero; a value that the integer type cannot hold is undefined, so the element is undecided. Float to BOOL is
 //! "not zero" (NaN is true). Between integers the high bits are discarded. BOOL gives 0 and 1. Overflow to a float
@@ -16,7 +16,7 @@ use super::whole::{change, range, truth, wrap};
 use crate::arith::{Arith, Comparison};
 use crate::value::Value;
 use halfproof_ir::DType;
-use halfproof_ir::ops::Cast;
+use halfproof_ir::ops::{Cast, CastLike};
 
 /// Cast.
 pub(super) fn evaluate<A: Arith>(op: &Cast, x: &Operands<A::E>, arith: &A) -> Result<Value<A::E>, OpError> {
@@ -49,4 +49,9 @@ pub(super) fn evaluate<A: Arith>(op: &Cast, x: &Operands<A::E>, arith: &A) -> Re
         }
         Value::Whole(_, a) => Value::Whole(to, map(a, |w| change(w, |v| wrap(v, to)))),
     })
+}
+
+/// CastLike.
+pub(super) fn like<A: Arith>(op: &CastLike, x: &Operands<A::E>, arith: &A) -> Result<Value<A::E>, OpError> {
+    evaluate(&Cast { to: x.need(1)?.dtype(), saturate: op.saturate }, x, arith)
 }

@@ -1,8 +1,9 @@
-//! Comparisons and boolean logic: Equal Greater GreaterOrEqual Less LessOrEqual And Or Xor Not.
+//! Comparisons and boolean logic: Equal Greater GreaterOrEqual Less LessOrEqual And Or Xor Not IsNaN IsInf.
 //!
 //! # Definition
 //! Elementwise under multidirectional broadcasting, BOOL result (ONNX Equal-13, Greater-13, GreaterOrEqual-12, Less-13,
-//! LessOrEqual-12, And-7, Or-7, Xor-7, Not-1).
+//! LessOrEqual-12, And-7, Or-7, Xor-7, Not-1). IsNaN-13 and IsInf-10 to 20: is the element a NaN, an infinity of a sign that
+//! is asked for.
 //! # Edge cases
 //! Every comparison with a NaN is false. Equal is also defined for booleans. -0 equals +0.
 //! # Numerics
@@ -16,6 +17,7 @@ use super::whole::truth;
 use crate::arith::{Arith, Comparison};
 use crate::value::{Array, Value, Whole};
 use halfproof_ir::DType;
+use halfproof_ir::ops::IsInf;
 use std::cmp::Ordering;
 
 /// Which comparison.
@@ -96,6 +98,33 @@ pub(super) fn logic<E: Copy>(which: Logic, x: &Operands<E>) -> Result<Value<E>, 
 /// Not.
 pub(super) fn not<E: Copy>(x: &Operands<E>) -> Result<Value<E>, OpError> {
     Ok(Value::Whole(DType::Bool, map(booleans(x, 0)?, |p| truth(p.value == 0, p.decided))))
+}
+
+/// IsNaN.
+pub(super) fn is_nan<A: Arith>(x: &Operands<A::E>, arith: &A) -> Result<Value<A::E>, OpError> {
+    let (_, a) = x.floats(0)?;
+    let result = map(a, |e| {
+        let (nan, certain) = arith.is_nan(e);
+        truth(nan, certain)
+    });
+    Ok(Value::Whole(DType::Bool, result))
+}
+
+/// IsInf.
+pub(super) fn is_inf<A: Arith>(op: &IsInf, x: &Operands<A::E>, arith: &A) -> Result<Value<A::E>, OpError> {
+    let (_, a) = x.floats(0)?;
+    let wanted: Vec<A::E> = [(op.detect_positive, f64::INFINITY), (op.detect_negative, f64::NEG_INFINITY)]
+        .into_iter()
+        .filter(|(asked, _)| *asked)
+        .map(|(_, limit)| arith.exact(limit))
+        .collect();
+    let result = map(a, |e| {
+        let answers = wanted.iter().map(|&limit| arith.compare(e, limit));
+        answers.fold(truth(false, true), |found, (order, decided)| {
+            truth(found.value != 0 || order == Comparison::Equal, found.decided && decided)
+        })
+    });
+    Ok(Value::Whole(DType::Bool, result))
 }
 
 fn booleans<'a, E: Copy>(x: &Operands<'a, E>, i: usize) -> Result<&'a Array<Whole>, OpError> {

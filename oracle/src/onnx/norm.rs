@@ -1,11 +1,12 @@
 //! Normalisations: BatchNormalization InstanceNormalization LayerNormalization RMSNormalization GroupNormalization LRN
-//! LpNormalization.
+//! LpNormalization MeanVarianceNormalization.
 //!
 //! # Definition
 //! ONNX BatchNormalization-15 (inference), InstanceNormalization-6, LayerNormalization-17, RMSNormalization-23,
 //! GroupNormalization-21 (and 18, `per_group_scale`): `(x - mean) / sqrt(variance + epsilon) * scale + bias`, the variance being the
 //! mean of centred squares; they differ in what the mean is over. RMS: `x / sqrt(mean(x^2) + epsilon) * scale`. LRN-13: `x / (bias + alpha / size * s)^beta`, s the sum of
 //! squares over channels `c - floor((size-1)/2) ..= c + ceil((size-1)/2)`. LpNormalization-1 and 22: `x / (sum |x|^p)^(1/p)` along one axis.
+//! MeanVarianceNormalization-13: `(x - mean) / (sqrt(variance) + 1e-9)` over the axes given, the variance being that of all elements.
 //! # Edge cases
 //! A constant row has variance 0 and rests on epsilon alone. LpNormalization of a zero row is zero (version 22; version 1 does
 //! not say). BatchNormalization of a rank-1 tensor has one channel.
@@ -16,13 +17,13 @@
 
 use super::error::{OpError, attribute, shape};
 use super::operands::Operands;
-use super::strided::{axis, copy, expand, strides};
+use super::strided::{axes, axis, copy, expand, strides};
 use crate::arith::{Arith, Comparison, Function};
 use crate::value::{Array, Value};
 use halfproof_ir::DType;
 use halfproof_ir::ops::{
     BatchNormalization, GroupNormalization, InstanceNormalization, LRN, LayerNormalization, LpNormalization,
-    RMSNormalization,
+    MeanVarianceNormalization, RMSNormalization,
 };
 
 #[expect(clippy::cast_precision_loss, reason = "a number of elements, below the limit on tensors")]
@@ -291,4 +292,34 @@ pub(super) fn lp<A: Arith>(
     let back = strides(&[outer, inner, width]);
     let data = copy(&rows, 0, &[outer, width, inner], &[back[0], back[2], back[1]]);
     Ok(Value::Float(d, Array { shape: a.shape.clone(), data }))
+}
+
+/// MeanVarianceNormalization.
+pub(super) fn mean_variance<A: Arith>(
+    op: &MeanVarianceNormalization,
+    x: &Operands<A::E>,
+    arith: &A,
+) -> Result<Value<A::E>, OpError> {
+    let (d, a) = x.floats(0)?;
+    let rank = a.shape.len();
+    let reduced = axes(&op.axes, rank)?;
+    let order: Vec<usize> =
+        (0..rank).filter(|i| !reduced.contains(i)).chain((0..rank).filter(|i| reduced.contains(i))).collect();
+    let steps = strides(&a.shape);
+    let (dims, turned): (Vec<usize>, Vec<isize>) = order.iter().map(|&i| (a.shape[i], steps[i])).unzip();
+    let width: usize = reduced.iter().map(|&i| a.shape[i]).product();
+    let mut rows = Vec::with_capacity(a.data.len());
+    for row in copy(&a.data, 0, &dims, &turned).chunks(width.max(1)) {
+        let n = count(arith, row.len());
+        let mean = arith.intermediate(arith.div(arith.sum(row), n));
+        let centred: Vec<A::E> = row.iter().map(|&e| arith.intermediate(arith.sub(e, mean))).collect();
+        let variance = arith.intermediate(arith.div(arith.dot(&centred, &centred, None), n));
+        let deviation = arith.intermediate(arith.apply(Function::Sqrt, variance));
+        let divisor = arith.intermediate(arith.add(deviation, arith.exact(1e-9)));
+        rows.extend(centred.into_iter().map(|e| arith.store(arith.div(e, divisor), d)));
+    }
+    let held = strides(&dims);
+    let back: Vec<isize> =
+        (0..rank).map(|axis| held[order.iter().position(|&o| o == axis).unwrap_or(0)]).collect();
+    Ok(Value::Float(d, Array { shape: a.shape.clone(), data: copy(&rows, 0, &a.shape, &back) }))
 }

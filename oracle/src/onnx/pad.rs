@@ -1,8 +1,10 @@
-//! Pad.
+//! Pad and CenterCropPad.
 //!
 //! # Definition
 //! Adds cells before and after each axis (ONNX Pad-19 to 25): a constant, the mirror image without the edge cell (`reflect`), the edge cell
 //! (`edge`), or the tensor again from its other end (`wrap`). `pads` lists all beginnings, then all ends.
+//! CenterCropPad-18 brings the axes given to the extents given by cutting or adding zeros on both sides, half of them, rounded
+//! down, before.
 //! # Edge cases
 //! Negative pads remove cells. Mirroring and wrapping continue for pads longer than the tensor; an axis of extent 1 mirrors its only cell. Only a
 //! constant can pad an axis of extent 0.
@@ -14,7 +16,7 @@ use super::operands::Operands;
 use super::strided::{axes, elements, strides};
 use crate::arith::Arith;
 use crate::value::{Array, Value, Whole};
-use halfproof_ir::ops::{Pad, PadMode};
+use halfproof_ir::ops::{CenterCropPad, Pad, PadMode};
 
 /// Pad.
 pub(super) fn evaluate<A: Arith>(op: &Pad, x: &Operands<A::E>, arith: &A) -> Result<Value<A::E>, OpError> {
@@ -92,6 +94,44 @@ fn gather<T: Copy>(a: &Array<T>, dims: &[usize], sources: &[Vec<Option<usize>>],
     }
     let data = cells.into_iter().map(|c| c.map_or(constant, |c| a.data[c])).collect();
     Array { shape: dims.to_vec(), data }
+}
+
+/// CenterCropPad.
+pub(super) fn center_crop<A: Arith>(
+    op: &CenterCropPad,
+    x: &Operands<A::E>,
+    arith: &A,
+) -> Result<Value<A::E>, OpError> {
+    let value = x.need(0)?;
+    let from = value.shape();
+    let list = match op.axes.is_empty() {
+        true => (0..from.len()).collect(),
+        false => axes(&op.axes, from.len())?,
+    };
+    let wanted = x.ints(1)?;
+    if wanted.len() != list.len() {
+        return Err(shape(format!("{} extents for {} axes", wanted.len(), list.len())));
+    }
+    let mut dims = from.to_vec();
+    for (&at, &n) in list.iter().zip(&wanted) {
+        dims[at] = super::strided::extent(n)?;
+    }
+    elements(&dims)?;
+    let sources: Vec<Vec<Option<usize>>> = dims
+        .iter()
+        .zip(from)
+        .map(|(&to, &held)| {
+            let source = |o: usize| match to >= held {
+                true => o.checked_sub((to - held) / 2).filter(|&i| i < held),
+                false => Some(o + (held - to) / 2),
+            };
+            (0..to).map(source).collect()
+        })
+        .collect();
+    Ok(match value {
+        Value::Float(d, a) => Value::Float(*d, gather(a, &dims, &sources, arith.exact(0.0))),
+        Value::Whole(d, a) => Value::Whole(*d, gather(a, &dims, &sources, Whole::known(0))),
+    })
 }
 
 #[cfg(test)]

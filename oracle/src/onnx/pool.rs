@@ -1,8 +1,8 @@
-//! Pooling: MaxPool AveragePool GlobalMaxPool GlobalAveragePool.
+//! Pooling: MaxPool AveragePool LpPool GlobalMaxPool GlobalAveragePool GlobalLpPool.
 //!
 //! # Definition
 //! Over X `[N, C, D1…]`, per channel (ONNX MaxPool-12, AveragePool-19 to 22, GlobalMaxPool-1, GlobalAveragePool-1): the largest
-//! element of every window, or the sum divided by the number of cells; the global ones have one window, the whole channel.
+//! element of every window, or the sum divided by the number of cells, or `(sum |x|^p)^(1/p)` (LpPool-18, GlobalLpPool-2); the global ones have one window, the whole channel.
 //! The second result of MaxPool is the flat index in X of the element chosen.
 //! # Edge cases
 //! Padding never wins MaxPool. AveragePool divides by the cells inside X, or with `count_include_pad` by those inside X and its
@@ -13,15 +13,15 @@
 //! Average: the `sum` rule, then one division. Maximum: exact. An index is undecided where rounding could let another cell win.
 
 use super::error::OpError;
-use super::error::shape;
+use super::error::{attribute, shape};
 use super::operands::Operands;
 use super::strided::{elements, strides};
 use super::whole::range;
 use super::window::{Attributes, Window};
-use crate::arith::{Arith, Comparison};
+use crate::arith::{Arith, Comparison, Function};
 use crate::value::{Array, Value, Whole};
 use halfproof_ir::DType;
-use halfproof_ir::ops::{AveragePool, MaxPool};
+use halfproof_ir::ops::{AveragePool, GlobalLpPool, LpPool, MaxPool};
 
 fn geometry(dims: &[usize], kernel: &[i64], a: Attributes) -> Result<Window, OpError> {
     if dims.len() < 3 {
@@ -201,6 +201,78 @@ fn padded_cells(window: &Window, input: &[usize], index: &[usize]) -> usize {
 #[expect(clippy::cast_precision_loss, reason = "a count of cells, below the limit on elements")]
 fn as_float(n: usize) -> f64 {
     n as f64
+}
+
+/// LpPool.
+pub(super) fn lp<A: Arith>(op: &LpPool, x: &Operands<A::E>, arith: &A) -> Result<Value<A::E>, OpError> {
+    let (d, a) = x.floats(0)?;
+    let window = geometry(
+        &a.shape,
+        &op.kernel_shape,
+        Attributes {
+            auto_pad: op.auto_pad,
+            kernel: &[],
+            strides: &op.strides,
+            dilations: &op.dilations,
+            pads: &op.pads,
+            ceil: op.ceil_mode,
+        },
+    )?;
+    let (input, planes) = (&a.shape[2..], a.shape[0] * a.shape[1]);
+    let dims: Vec<usize> = a.shape[..2].iter().chain(&window.output).copied().collect();
+    let total = elements(&dims)?;
+    let (size, places) = (input.iter().product::<usize>(), window.output.iter().product::<usize>());
+    let mut data = vec![arith.exact(0.0); total];
+    let mut row = Vec::new();
+    let mut place = 0;
+    let mut failed = Ok(());
+    windows(&window, input, |_, cells| {
+        for plane in 0..planes {
+            let channel = &a.data[plane * size..][..size];
+            row.clear();
+            row.extend(cells.iter().map(|&c| channel[c]));
+            match p_norm(&row, op.p, arith) {
+                Ok(norm) => data[plane * places + place] = arith.store(norm, d),
+                Err(e) => failed = Err(e),
+            }
+        }
+        place += 1;
+    });
+    failed.map(|()| Value::Float(d, Array { shape: dims, data }))
+}
+
+/// `(sum |x|^p)^(1/p)`.
+fn p_norm<A: Arith>(row: &[A::E], p: i64, arith: &A) -> Result<A::E, OpError> {
+    if p < 1 {
+        return Err(attribute(format!("p is {p}")));
+    }
+    if p == 2 {
+        return Ok(arith.apply(Function::Sqrt, arith.intermediate(arith.dot(row, row, None))));
+    }
+    let magnitudes: Vec<A::E> = row.iter().map(|&e| arith.apply(Function::Abs, e)).collect();
+    if p == 1 {
+        return Ok(arith.sum(&magnitudes));
+    }
+    #[expect(clippy::cast_precision_loss, reason = "an exponent")]
+    let exponent = p as f64;
+    let power = |e| arith.intermediate(arith.pow(e, arith.exact(exponent)));
+    let powers: Vec<A::E> = magnitudes.into_iter().map(power).collect();
+    let root = arith.intermediate(arith.div(arith.exact(1.0), arith.exact(exponent)));
+    Ok(arith.pow(arith.intermediate(arith.sum(&powers)), root))
+}
+
+/// GlobalLpPool.
+pub(super) fn global_lp<A: Arith>(
+    op: &GlobalLpPool,
+    x: &Operands<A::E>,
+    arith: &A,
+) -> Result<Value<A::E>, OpError> {
+    let (d, a) = x.floats(0)?;
+    let (dims, size) = global(&a.shape)?;
+    let data = channels(&a.data, size, dims[0] * dims[1])
+        .map(|channel| p_norm(channel, op.p, arith).map(|e| arith.store(e, d)))
+        .collect::<Result<_, _>>()?;
+    Ok(Value::Float(d, Array { shape: dims, data }))
 }
 
 /// GlobalAveragePool.

@@ -1,8 +1,10 @@
-//! Reductions: ReduceSum Mean Max Min Prod L1 L2 SumSquare LogSum LogSumExp, ArgMax and ArgMin.
+//! Reductions: ReduceSum Mean Max Min Prod L1 L2 SumSquare LogSum LogSumExp, ArgMax and ArgMin; CumSum.
 //!
 //! # Definition
 //! ONNX ReduceSum-13, the others -18 to 20, ArgMax-13, ArgMin-13: over the given axes; over all axes when none are given, or over
 //! none with `noop_with_empty_axes` (then only the elementwise part of the operator remains).
+//! CumSum-14: the sums of the elements up to and with each one along an axis; `exclusive` leaves the element itself out, `reverse`
+//! starts at the end.
 //! # Edge cases
 //! Over no elements: sums and norms are 0, the product 1, ReduceMax -inf (the smallest integer), ReduceMin +inf (the largest), the mean NaN,
 //! the logarithms -inf. ArgMax and ArgMin of no elements are an error. On a tie the first index wins, with
@@ -13,12 +15,12 @@
 
 use super::error::{OpError, shape};
 use super::operands::Operands;
-use super::strided::{axes, axis as index_of, copy, strides};
+use super::strided::{along, axes, axis as index_of, copy, strides};
 use super::whole::{range, wrap};
 use crate::arith::{Arith, Comparison, Function};
 use crate::value::{Array, Value, Whole};
 use halfproof_ir::DType;
-use halfproof_ir::ops::{ArgMax, ArgMin};
+use halfproof_ir::ops::{ArgMax, ArgMin, CumSum};
 use std::borrow::Cow;
 
 /// Which reduction.
@@ -236,4 +238,34 @@ fn best<T: Copy>(
     };
     let decided = (0..row.len()).all(|i| i == best || certain(i));
     Whole { value: best.cast_signed() as i64, decided }
+}
+
+/// CumSum.
+pub(super) fn cum_sum<A: Arith>(op: &CumSum, x: &Operands<A::E>, arith: &A) -> Result<Value<A::E>, OpError> {
+    let value = x.need(0)?;
+    let &[axis] = &x.ints(1)?[..] else { return Err(shape("the axis is not one number")) };
+    let at = index_of(axis, value.shape().len())?;
+    let extent = value.shape()[at];
+    Ok(match value {
+        Value::Float(d, a) => Value::Float(
+            *d,
+            along(a, at, extent, |row| prefixes(op, row, |part| arith.store(arith.sum(part), *d)))?,
+        ),
+        Value::Whole(d, a) => Value::Whole(
+            *d,
+            along(a, at, extent, |row| prefixes(op, row, |part| whole(Reduction::Sum, part, *d)))?,
+        ),
+    })
+}
+
+/// The part of the row that each element's sum is of.
+fn prefixes<T: Copy>(op: &CumSum, row: &[T], sum: impl Fn(&[T]) -> T) -> Vec<T> {
+    let n = row.len();
+    let part = |i: usize| match (op.reverse, op.exclusive) {
+        (false, false) => &row[..=i],
+        (false, true) => &row[..i],
+        (true, false) => &row[i..],
+        (true, true) => &row[i + 1..],
+    };
+    (0..n).map(|i| sum(part(i))).collect()
 }

@@ -1,7 +1,8 @@
-//! Where: elements of one of two tensors by a mask.
+//! Where: elements of one of two tensors by a mask. Trilu: one triangle of a matrix.
 //!
 //! # Definition
 //! `Y = condition ? X : Y` under multidirectional broadcasting of all three (ONNX Where-16).
+//! Trilu-14 keeps the elements on and above the k-th diagonal (`upper`), or on and below it; the others become 0.
 //! # Edge cases
 //! The operand that is not chosen has no influence, even when it is NaN or infinite.
 //! # Numerics
@@ -9,11 +10,13 @@
 //! stay decided.
 
 use super::error::OpError;
+use super::error::shape;
 use super::operands::Operands;
 use super::strided::{broadcast, expand};
 use crate::arith::Arith;
 use crate::value::{Array, Value, Whole};
 use halfproof_ir::DType;
+use halfproof_ir::ops::Trilu;
 
 /// Where.
 pub(super) fn evaluate<A: Arith>(x: &Operands<A::E>, arith: &A) -> Result<Value<A::E>, OpError> {
@@ -53,4 +56,35 @@ fn choose<T: Copy>(
         })
         .collect();
     Ok(Array { shape: dims, data })
+}
+
+/// Trilu.
+pub(super) fn trilu<A: Arith>(op: &Trilu, x: &Operands<A::E>, arith: &A) -> Result<Value<A::E>, OpError> {
+    let k = match x.optional_ints(1)?.as_deref() {
+        None => 0,
+        Some(&[k]) => k,
+        Some(_) => return Err(shape("k is not one number")),
+    };
+    let value = x.need(0)?;
+    let &[.., rows, columns] = value.shape() else {
+        return Err(shape(format!("a tensor of shape {:?} holds no matrices", value.shape())));
+    };
+    let keeps = |i: usize| {
+        let (row, column) = ((i / columns % rows).cast_signed() as i64, (i % columns).cast_signed() as i64);
+        let diagonal = column - row;
+        if op.upper { diagonal >= k } else { diagonal <= k }
+    };
+    let kept = |len: usize| (0..len).map(keeps);
+    Ok(match value {
+        Value::Float(d, a) => {
+            let zero = arith.exact(0.0);
+            let data = a.data.iter().zip(kept(a.data.len())).map(|(&e, keep)| if keep { e } else { zero });
+            Value::Float(*d, Array { shape: a.shape.clone(), data: data.collect() })
+        }
+        Value::Whole(d, a) => {
+            let zero = Whole::known(0);
+            let data = a.data.iter().zip(kept(a.data.len())).map(|(&e, keep)| if keep { e } else { zero });
+            Value::Whole(*d, Array { shape: a.shape.clone(), data: data.collect() })
+        }
+    })
 }

@@ -1,9 +1,9 @@
 //! Operators that only rearrange or tell shapes: Identity Reshape Flatten Squeeze Unsqueeze Expand Tile Shape Size Range
-//! ConstantOfShape.
+//! ConstantOfShape EyeLike.
 //!
 //! # Definition
 //! ONNX Identity-13, Reshape-14, Flatten-13, Squeeze-13, Unsqueeze-13, Expand-13, Tile-13, Shape-15, Size-13, Range-11,
-//! ConstantOfShape-9. Elements keep their row-major order, except in Expand and Tile, which repeat them.
+//! ConstantOfShape-9, EyeLike-9 (ones on the k-th diagonal of a matrix of the operand's shape). Elements keep their row-major order, except in Expand and Tile, which repeat them.
 //! # Edge cases
 //! Reshape: one -1 is inferred; 0 copies the extent at that position unless `allowzero`; -1 together with a 0 extent cannot be
 //! inferred and is an error. Flatten accepts `axis = rank` and negative axes, and makes a matrix of any rank, 0 included.
@@ -21,7 +21,7 @@ use super::strided::{self, axes, axis, broadcast, elements, extent};
 use crate::arith::{Arith, Comparison};
 use crate::value::{Array, Value, Whole};
 use halfproof_ir::DType;
-use halfproof_ir::ops::{ConstantOfShape, Flatten, Reshape, Shape};
+use halfproof_ir::ops::{ConstantOfShape, EyeLike, Flatten, Reshape, Shape};
 
 /// Identity.
 pub(super) fn identity<E: Copy>(x: &Operands<E>) -> Result<Value<E>, OpError> {
@@ -225,4 +225,27 @@ pub(super) fn constant_of_shape<A: Arith>(
     let value = super::load(tensor, arith).filter(|v| v.len() == 1);
     let value = value.ok_or_else(|| attribute("value must be one number in the range of INT64"))?;
     Ok(either_kind!(&value, a => Array { shape: dims, data: vec![a.data[0]; n] }))
+}
+
+/// EyeLike.
+pub(super) fn eye_like<A: Arith>(
+    op: &EyeLike,
+    x: &Operands<A::E>,
+    arith: &A,
+) -> Result<Value<A::E>, OpError> {
+    let value = x.need(0)?;
+    let &[rows, columns] = value.shape() else {
+        return Err(misfit(format!("EyeLike of a tensor of shape {:?}", value.shape())));
+    };
+    let dtype = op.dtype.unwrap_or(value.dtype());
+    let dims = vec![rows, columns];
+    let on = |i: usize| (i % columns).cast_signed() as i64 - (i / columns).cast_signed() as i64 == op.k;
+    let cells = 0..rows * columns;
+    Ok(if dtype.is_float() {
+        let data = cells.map(|i| arith.exact(if on(i) { 1.0 } else { 0.0 })).collect();
+        Value::Float(dtype, Array { shape: dims, data })
+    } else {
+        let data = cells.map(|i| Whole::known(i64::from(on(i)))).collect();
+        Value::Whole(dtype, Array { shape: dims, data })
+    })
 }

@@ -161,6 +161,25 @@ pub(super) fn offsets(dims: &[usize], steps: &[usize]) -> Vec<usize> {
     all
 }
 
+/// Applies a function to every row along an axis; it gives `width` elements for each, which take the row's place.
+pub(super) fn along<T: Copy, R: Copy>(
+    a: &Array<T>,
+    at: usize,
+    width: usize,
+    mut f: impl FnMut(&[T]) -> Vec<R>,
+) -> Result<Array<R>, OpError> {
+    let mut dims = a.shape.clone();
+    let extent = std::mem::replace(&mut dims[at], width);
+    elements(&dims)?;
+    let outer: usize = dims[..at].iter().product();
+    let inner: usize = dims[at + 1..].iter().product();
+    let steps = [(extent * inner).cast_signed(), 1, inner.cast_signed()];
+    let turned = copy(&a.data, 0, &[outer, inner, extent], &steps);
+    let rows: Vec<R> = (0..outer * inner).flat_map(|i| f(&turned[i * extent..][..extent])).collect();
+    let back = strides(&[outer, inner, width]);
+    Ok(Array { shape: dims, data: copy(&rows, 0, &[outer, width, inner], &[back[0], back[2], back[1]]) })
+}
+
 /// Applies a function to every element.
 pub(super) fn map<T: Copy, R>(a: &Array<T>, f: impl FnMut(T) -> R) -> Array<R> {
     Array { shape: a.shape.clone(), data: a.data.iter().copied().map(f).collect() }

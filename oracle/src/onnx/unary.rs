@@ -1,12 +1,12 @@
-//! Elementwise functions of one operand: Abs Neg Exp Log Sqrt Reciprocal Sin Cos Floor Ceil Round Sign Erf Sigmoid Tanh,
-//! and the activations that are one function of the table (Relu, LeakyRelu, Elu, HardSwish, Mish, Softplus).
+//! Elementwise functions of one operand: Abs Neg Exp Log Sqrt Reciprocal Sin Cos Tan Asin Acos Atan Sinh Cosh Tanh Asinh
+//! Acosh Atanh Floor Ceil Round Sign Erf Sigmoid, and the activations that are one function of the table (Relu, LeakyRelu, Elu, HardSwish, Mish, Softplus).
 //!
 //! # Definition
 //! `Y = f(X)` elementwise, same shape and type (ONNX Abs-13 … Tanh-13, Relu-14, LeakyRelu-16, Elu-6, HardSwish-14,
 //! Mish-18, Softplus-1). Round takes halves to even. HardSwish is `x * max(0, min(1, x/6 + 1/2))`.
 //! # Edge cases
 //! Abs, Neg, Sign and Relu are defined for integers, with two's-complement wrapping (`-INT8_MIN` is itself); the others
-//! are not. Sqrt and Log of a negative number are NaN, Log of 0 is -inf, Reciprocal of ±0 is ±inf.
+//! are not. Asin and Acos outside [-1, 1], Acosh below 1 and Atanh beyond ±1 are NaN; Atanh of ±1 is ±inf. Sqrt and Log of a negative number are NaN, Log of 0 is -inf, Reciprocal of ±0 is ±inf.
 //! # Numerics
 //! One rule of the arithmetic per function, then one store.
 

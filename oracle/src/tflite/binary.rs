@@ -2,7 +2,7 @@
 //!
 //! # Definition
 //! ADD, SUB, MUL, DIV (with a fused activation), MAXIMUM, MINIMUM, SQUARED_DIFFERENCE (a - b)^2, POW, FLOOR_DIV
-//! floor(a / b), FLOOR_MOD a - b floor(a / b) (the sign of b), LOGICAL_AND, LOGICAL_OR; ADD_N adds any number of
+//! floor(a / b), FLOOR_MOD a - b floor(a / b) (the sign of b), ATAN2 (the angle of the point (b, a)), LOGICAL_AND, LOGICAL_OR; ADD_N adds any number of
 //! operands of one shape. Operands and result have one type.
 //!
 //! # Edge cases
@@ -36,6 +36,7 @@ pub(super) enum Operation {
     Pow,
     FloorDiv,
     FloorMod,
+    Atan2,
     And,
     Or,
 }
@@ -64,6 +65,7 @@ fn options(call: &Call<'_>) -> Result<(Operation, Activation), Fault> {
         Builtin::Pow => (Operation::Pow, Activation::None),
         Builtin::FloorDiv => (Operation::FloorDiv, Activation::None),
         Builtin::FloorMod => (Operation::FloorMod, Activation::None),
+        Builtin::Atan2 => (Operation::Atan2, Activation::None),
         Builtin::LogicalAnd => (Operation::And, Activation::None),
         Builtin::LogicalOr => (Operation::Or, Activation::None),
         other => return Err(Fault::unsupported(format!("{other} is no elementwise arithmetic"))),
@@ -77,6 +79,14 @@ pub(super) fn plan(call: &Call<'_>) -> Result<Planned, Fault> {
     let (a, b) = (call.alike(0)?, call.alike(1)?);
     let logical = matches!(operation, Operation::And | Operation::Or);
     ensure!((a.dtype == DType::Bool) == logical, "operands are {}", a.dtype);
+    ensure!(operation != Operation::Atan2 || a.dtype.is_float(), "operands are {}", a.dtype);
+    // LiteRT 2.3.0: `atan2.cc` compares the shapes.
+    ensure!(
+        operation != Operation::Atan2 || a.shape == b.shape,
+        "ATAN2 does not broadcast {:?} and {:?}",
+        a.shape,
+        b.shape
+    );
     let fused = Fused::new(activation)?;
     let (pairs, shape) = Broadcast::new(a.shape, b.shape)?;
     Planned::one(Binary { operation, pairs, fused }, shape)
@@ -122,6 +132,7 @@ impl Binary {
                 self.pairs.zip(a, b, |a, b| finish(arith.apply(Function::Floor, arith.div(a, b))))
             }
             Operation::FloorMod => self.pairs.zip(a, b, |a, b| finish(floor_mod(arith, a, b))),
+            Operation::Atan2 => self.pairs.zip(a, b, |a, b| finish(arith.angle(a, b))),
             Operation::And | Operation::Or => return Err("logical operators take no floats".into()),
         })
     }
@@ -181,8 +192,16 @@ impl AddN {
 }
 
 fn floor_mod<A: Arith>(arith: &A, a: A::E, b: A::E) -> A::E {
-    let quotient = arith.apply(Function::Floor, arith.div(a, b));
-    let rest = arith.sub(a, arith.mul(b, quotient));
+    let infinite = arith.exact(f64::INFINITY);
+    let size = |e| arith.compare(arith.apply(Function::Abs, e), infinite);
+    // A finite number divided by an infinite one leaves itself.
+    let whole = size(b) == (Comparison::Equal, true) && size(a) == (Comparison::Less, true);
+    let rest = if whole {
+        a
+    } else {
+        let quotient = arith.apply(Function::Floor, arith.div(a, b));
+        arith.sub(a, arith.mul(b, quotient))
+    };
     let zero = arith.exact(0.0);
     let (sign, decided) = arith.compare(rest, zero);
     let wrong = matches!(
@@ -221,6 +240,7 @@ fn whole(operation: Operation, a: i64, b: i64) -> Result<i64, &'static str> {
             let rest = a.wrapping_rem(b);
             if rest != 0 && (rest < 0) != (b < 0) { rest + b } else { rest }
         }
+        Operation::Atan2 => return Err("no arc tangent of integers"),
         Operation::And => i64::from(a != 0 && b != 0),
         Operation::Or => i64::from(a != 0 || b != 0),
     })
@@ -238,6 +258,14 @@ mod tests {
             #[expect(clippy::cast_possible_truncation, reason = "small integers")]
             let integer = whole(Operation::FloorMod, a as i64, b as i64);
             assert_eq!(integer, Ok(expected as i64));
+        }
+    }
+
+    #[test]
+    fn floor_mod_by_infinity_leaves_a_number_or_goes_to_the_divisor() {
+        let inf = f64::INFINITY;
+        for (a, b, expected) in [(1.5, inf, 1.5), (-1.5, inf, inf), (1.5, -inf, -inf), (-1.5, -inf, -1.5)] {
+            assert_eq!(floor_mod(&Ideal, a, b), expected);
         }
     }
 

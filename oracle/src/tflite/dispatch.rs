@@ -87,7 +87,7 @@ pub(super) fn plan(call: &Call<'_>) -> Result<Planned, Fault> {
         B::Add | B::Sub | B::Mul | B::Div | B::Maximum | B::Minimum | B::SquaredDifference | B::Pow => {
             binary::plan(call)
         }
-        B::FloorDiv | B::FloorMod | B::LogicalAnd | B::LogicalOr => binary::plan(call),
+        B::Atan2 | B::FloorDiv | B::FloorMod | B::LogicalAnd | B::LogicalOr => binary::plan(call),
         B::AddN => binary::plan_add_n(call),
         B::Conv2d => conv::plan_2d(call),
         B::DepthwiseConv2d => conv::plan_depthwise(call),
@@ -189,7 +189,6 @@ pub(super) fn plan(call: &Call<'_>) -> Result<Planned, Fault> {
         | B::UnsortedSegmentProd
         | B::UnsortedSegmentMax
         | B::UnsortedSegmentSum
-        | B::Atan2
         | B::UnsortedSegmentMin
         | B::Bitcast
         | B::BitwiseXor

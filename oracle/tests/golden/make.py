@@ -31,7 +31,7 @@ HELD = {
     TensorProto.UINT8, TensorProto.UINT16, TensorProto.UINT32, TensorProto.UINT64,
 }
 # Nodes that the reader removes or renames.
-READ_AWAY = {"Constant", "Dropout", "Upsample"}
+READ_AWAY = {"Constant", "Dropout", "Scatter", "Upsample"}
 
 
 def known_operators():

@@ -14,6 +14,8 @@ pub(crate) struct Args {
 enum Name {
     /// Google's LiteRT: the runtime library of the pinned wheel of ai-edge-litert (about 20 MB to download).
     Litert,
+    /// The test cases of the onnx package, for `conformance` (about 35 MB to download).
+    Conformance,
     /// The nine light_*.onnx models of the onnx package, for `zoo --light` (9 MB to download).
     Onnx,
     /// tract, the fp32 voter: built from source (several minutes).
@@ -27,6 +29,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let mut say = |line: &str| anstream::eprintln!("{line}");
     let path = match args.name {
         Name::Litert => setup::litert(&mut say),
+        Name::Conformance => setup::conformance::install(&mut say),
         Name::Onnx => setup::onnx(&mut say),
         Name::Tract => setup::tract(&mut say),
         Name::Zoo => setup::zoo::install(&mut say),

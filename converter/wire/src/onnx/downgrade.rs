@@ -67,7 +67,8 @@ fn change_form(graph: &Graph, node: &Node, opset: Opset, lowered: &mut Lowered<'
     let operand = |i: usize| node.inputs.get(i).copied().flatten();
     match &node.op {
         Op::Softmax(halfproof_ir::ops::Softmax { axis, coerce_2d })
-        | Op::LogSoftmax(halfproof_ir::ops::LogSoftmax { axis, coerce_2d }) => {
+        | Op::LogSoftmax(halfproof_ir::ops::LogSoftmax { axis, coerce_2d })
+        | Op::Hardmax(halfproof_ir::ops::Hardmax { axis, coerce_2d }) => {
             lowered.attributes.retain(|(name, _)| *name != "coerce_2d");
             if opset >= Opset(13) {
                 if *coerce_2d {
@@ -221,6 +222,10 @@ fn inputs_to_attributes(
         };
         let value = match contents {
             Moved::Ints => tensor.integers().map(Attr::Ints),
+            Moved::Int => match tensor.integers().as_deref() {
+                Some(&[v]) => Some(Attr::Int(v)),
+                _ => None,
+            },
             Moved::Floats => tensor.floats().map(|v| Attr::Floats(v.iter().map(|&x| x as f32).collect())),
             Moved::Scalar => match tensor.floats().as_deref() {
                 Some(&[x]) if tensor.dtype() != DType::F64 || f64::from(x as f32) == x => {

@@ -21,7 +21,7 @@ impl Opset {
     /// The one written where nothing else is asked for.
     pub const CANONICAL: Opset = Opset(21);
     /// The newest that is written.
-    pub const NEWEST_WRITTEN: Opset = Opset(23);
+    pub const NEWEST_WRITTEN: Opset = Opset(25);
 
     /// The operator set that fits this graph best: the canonical one unless an operator needs a newer one or has a
     /// meaning that only an older one can say. Graphs that mix the two have none; writing them names the node.
@@ -29,9 +29,15 @@ impl Opset {
         let mut opset = Opset::CANONICAL;
         for node in &graph.nodes {
             match &node.op {
-                Op::RMSNormalization(_) => opset = Opset(23),
+                Op::RMSNormalization(_) => opset = opset.max(Opset(23)),
+                Op::Attention(a) if a.left_window_size >= 0 || a.right_window_size >= 0 => {
+                    opset = opset.max(Opset(25));
+                }
+                Op::Attention(_) | Op::RotaryEmbedding(_) => opset = opset.max(Opset(23)),
+                Op::TensorScatter(_) | Op::Swish(_) => opset = opset.max(Opset(24)),
                 Op::Softmax(s) if s.coerce_2d => return Opset(12),
                 Op::LogSoftmax(s) if s.coerce_2d => return Opset(12),
+                Op::Hardmax(s) if s.coerce_2d => return Opset(12),
                 Op::GroupNormalization(g) if g.per_group_scale => return Opset(20),
                 _ => {}
             }
@@ -49,7 +55,9 @@ impl Opset {
             15..=18 => 8,
             19..=20 => 9,
             21..=22 => 10,
-            _ => 11,
+            23 => 11,
+            24 => 12,
+            _ => 13,
         }
     }
 }
@@ -62,18 +70,43 @@ impl fmt::Display for Opset {
 
 /// Operators that opset 9 does not have, with the opset that has them.
 const FIRST: &[(&str, u16)] = &[
+    ("IsInf", 10),
+    ("ReverseSequence", 10),
+    ("Mod", 10),
     ("ThresholdedRelu", 10),
+    ("CumSum", 11),
     ("Range", 11),
     ("Round", 11),
+    ("GatherElements", 11),
+    ("ScatterElements", 11),
+    ("ScatterND", 11),
+    ("GatherND", 11),
     ("Celu", 12),
+    ("Einsum", 12),
+    ("NegativeLogLikelihoodLoss", 12),
+    ("SoftmaxCrossEntropyLoss", 12),
     ("GreaterOrEqual", 12),
     ("LessOrEqual", 12),
     ("HardSwish", 14),
+    ("Trilu", 14),
+    ("CastLike", 15),
     ("LayerNormalization", 17),
+    ("BlackmanWindow", 17),
+    ("HammingWindow", 17),
+    ("HannWindow", 17),
+    ("CenterCropPad", 18),
+    ("Col2Im", 18),
     ("GroupNormalization", 18),
     ("Mish", 18),
+    ("AffineGrid", 20),
+    ("DFT", 20),
+    ("GridSample", 20),
     ("Gelu", 20),
+    ("Attention", 23),
     ("RMSNormalization", 23),
+    ("RotaryEmbedding", 23),
+    ("Swish", 24),
+    ("TensorScatter", 24),
 ];
 
 /// The opset that introduced an operator, 9 for those that are older.
@@ -88,6 +121,8 @@ pub(super) enum Moved {
     Ints,
     /// Floats, as a FLOAT vector.
     Floats,
+    /// One integer, as an INT64 vector of one element.
+    Int,
     /// One float, as a scalar of the type of operand 0.
     Scalar,
 }
@@ -96,6 +131,8 @@ pub(super) enum Moved {
 const MOVED: &[(&str, &str, usize, u16, Moved)] = &[
     ("Clip", "min", 1, 11, Moved::Scalar),
     ("Clip", "max", 2, 11, Moved::Scalar),
+    ("TopK", "k", 1, 10, Moved::Int),
+    ("DFT", "axis", 2, 20, Moved::Int),
     ("Pad", "pads", 1, 11, Moved::Ints),
     ("Pad", "value", 2, 11, Moved::Scalar),
     ("Slice", "starts", 1, 10, Moved::Ints),
@@ -135,6 +172,16 @@ const ATTRIBUTES: &[(&str, &str, u16)] = &[
     ("GRU", "layout", 14),
     ("GroupNormalization", "stash_type", 21),
     ("LSTM", "layout", 14),
+    ("Attention", "left_window_size", 25),
+    ("Attention", "right_window_size", 25),
+    ("GatherND", "batch_dims", 12),
+    ("ScatterElements", "reduction", 16),
+    ("ScatterND", "reduction", 16),
+    ("CastLike", "saturate", 19),
+    ("LpPool", "ceil_mode", 18),
+    ("LpPool", "dilations", 18),
+    ("TopK", "largest", 11),
+    ("TopK", "sorted", 11),
     ("MaxPool", "ceil_mode", 10),
     ("MaxPool", "dilations", 10),
     ("RNN", "layout", 14),
@@ -187,10 +234,12 @@ pub(super) fn required(op: &Op) -> Option<(&'static str, Attr)> {
     Some(match op {
         Op::AveragePool(o) => ("kernel_shape", Attr::Ints(o.kernel_shape.clone())),
         Op::Cast(o) => ("to", Attr::Int(o.to.onnx_code())),
+        Op::Einsum(o) => ("equation", Attr::Str(o.equation.clone())),
         Op::Concat(o) => ("axis", Attr::Int(o.axis)),
         Op::DepthToSpace(o) => ("blocksize", Attr::Int(o.blocksize)),
         Op::GroupNormalization(o) => ("num_groups", Attr::Int(o.num_groups)),
         Op::LRN(o) => ("size", Attr::Int(o.size)),
+        Op::LpPool(o) => ("kernel_shape", Attr::Ints(o.kernel_shape.clone())),
         Op::MaxPool(o) => ("kernel_shape", Attr::Ints(o.kernel_shape.clone())),
         Op::SpaceToDepth(o) => ("blocksize", Attr::Int(o.blocksize)),
         _ => return None,

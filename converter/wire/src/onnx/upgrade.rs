@@ -8,7 +8,8 @@ use super::read::{Reader, is_default, subject, unknown};
 use super::tensor::type_name;
 use half::f16;
 use halfproof_ir::ops::{
-    Attr, Attrs, CoordinateMode, GeluMode, GroupNormalization, NearestMode, Resize, ResizeMode, Split,
+    Attr, Attrs, CoordinateMode, GeluMode, GroupNormalization, NearestMode, Resize, ResizeMode,
+    ScatterElements, Split,
 };
 use halfproof_ir::{DType, Data, Node, Op, Tensor, ValueId};
 use std::sync::Arc;
@@ -20,6 +21,7 @@ const WITHOUT_MEANING: &[(&str, &str)] = &[
     ("BatchNormalization", "momentum"),
     // Only for float8e8m0 targets.
     ("Cast", "round_mode"),
+    ("CastLike", "round_mode"),
     // The type of intermediate values, which is exact here.
     ("Range", "stash_type"),
 ];
@@ -41,6 +43,7 @@ pub(super) fn node(
             return Ok(None);
         }
         ("", "Dropout") => Some("Dropout"),
+        ("", "Scatter") => Some("Scatter"),
         ("", "Upsample") => Some("Upsample"),
         ("", op) | ("com.microsoft", op @ "Gelu") => {
             halfproof_ir::ops::OPS.iter().map(|row| row.name).find(|n| *n == op)
@@ -95,6 +98,9 @@ fn known_operator(
     outputs: &mut Operands,
 ) -> Result<Op, ReadError> {
     let old = reader.opset;
+    if name == "DFT" && old.0 < 20 {
+        attrs.entry("axis".to_string()).or_insert(Attr::Int(1));
+    }
     for (attr, operand, contents) in opset::moved(name, old) {
         if let Some(value) = attrs.remove(attr) {
             let tensor = moved_tensor(reader, inputs.first().copied().flatten(), &value, contents)
@@ -194,6 +200,21 @@ fn special(
             Some(Attr::Str(_)) | None => Ok(None),
             Some(_) => Err(bad_value(proto, "mode")),
         },
+        "Scatter" => match attrs.remove("axis").unwrap_or(Attr::Int(0)) {
+            Attr::Int(axis) if attrs.is_empty() => {
+                Ok(Some(Op::ScatterElements(ScatterElements { axis, ..ScatterElements::default() })))
+            }
+            _ => Err(bad_value(proto, "axis")),
+        },
+        "GridSample" => {
+            // Names of opset 16.
+            if let Some(Attr::Str(mode)) = attrs.get_mut("mode")
+                && let Some(rest) = mode.strip_prefix("bi")
+            {
+                *mode = rest.to_string();
+            }
+            Ok(None)
+        }
         "Upsample" => resize_by_scales(proto, attrs, inputs).map(Some),
         "Resize" if old == 10 => resize_by_scales(proto, attrs, inputs).map(Some),
         "Resize" => match attrs.get("coordinate_transformation_mode") {
@@ -244,6 +265,7 @@ fn meaning(
     match op {
         Op::Softmax(halfproof_ir::ops::Softmax { axis, coerce_2d })
         | Op::LogSoftmax(halfproof_ir::ops::LogSoftmax { axis, coerce_2d })
+        | Op::Hardmax(halfproof_ir::ops::Hardmax { axis, coerce_2d })
             if old < 13 =>
         {
             if !attrs.contains_key("axis") {
@@ -282,6 +304,7 @@ fn moved_tensor(reader: &Reader<'_>, x: Option<ValueId>, value: &Attr, contents:
     match (contents, value) {
         (Moved::Ints, Attr::Ints(v)) => Some(Tensor::ints(v.clone())),
         (Moved::Ints, Attr::Floats(v)) if v.is_empty() => Some(Tensor::ints(vec![])),
+        (Moved::Int, Attr::Int(v)) => Some(Tensor::ints(vec![*v])),
         (Moved::Floats, Attr::Floats(v)) => Some(Tensor::f32(vec![v.len()], v.clone())),
         (Moved::Scalar, Attr::Float(v)) => {
             let data = match x.and_then(|x| reader.graph.value(x).dtype) {

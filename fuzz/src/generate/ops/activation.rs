@@ -2,7 +2,9 @@
 
 use super::super::graph::{Builder, Item, Span};
 use super::super::shapes::count;
-use halfproof_ir::ops::{Celu, Elu, Gelu, GeluMode, HardSigmoid, LeakyRelu, Selu, ThresholdedRelu};
+use halfproof_ir::ops::{
+    Celu, Elu, Gelu, GeluMode, HardSigmoid, LeakyRelu, Selu, Shrink, Swish, ThresholdedRelu,
+};
 use halfproof_ir::{DType, Op};
 
 fn on(b: &mut Builder<'_>, op: impl Into<Op>, image: impl Fn(Span) -> Span) -> Option<Item> {
@@ -83,6 +85,16 @@ pub(super) fn softplus(b: &mut Builder<'_>) -> Option<Item> {
 
 pub(super) fn softsign(b: &mut Builder<'_>) -> Option<Item> {
     on(b, Op::Softsign, |_| Span::around_zero(1.0))
+}
+
+pub(super) fn shrink(b: &mut Builder<'_>) -> Option<Item> {
+    let (bias, lambd) = *b.dna.pick(&[(0.0f32, 0.5f32), (1.5, 1.5), (0.5, 1.0)]);
+    on(b, Shrink { bias, lambd }, move |s| Span::around_zero(s.radius() + f64::from(bias)))
+}
+
+pub(super) fn swish(b: &mut Builder<'_>) -> Option<Item> {
+    let alpha = *b.dna.pick(&[1.0f32, 1.0, 1.702, 0.5]);
+    on(b, Swish { alpha }, gate(0.6))
 }
 
 pub(super) fn clip(b: &mut Builder<'_>) -> Option<Item> {

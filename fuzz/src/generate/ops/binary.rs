@@ -2,6 +2,7 @@
 
 use super::super::graph::{Builder, Item, Span};
 use super::super::shapes::broadcast;
+use halfproof_ir::ops::Mod;
 use halfproof_ir::{DType, Op, Tensor, ValueId};
 
 /// A second operand that broadcasts with the first: a constant, or another tensor of the pool.
@@ -71,6 +72,28 @@ pub(super) fn pow(b: &mut Builder<'_>) -> Option<Item> {
         x.span.map(|v| v.powf(exponent.into()))
     };
     b.emit(Op::Pow, &[x.id, y], DType::F32, x.shape, span)
+}
+
+pub(super) fn modulo(b: &mut Builder<'_>) -> Option<Item> {
+    // Integers come from ArgMax and casts.
+    if b.dna.chance(1, 3)
+        && let Some(x) = b.any(|i| matches!(i.dtype, DType::I32 | DType::I64) && i.span.radius() < 1e6)
+    {
+        let fmod = x.dtype == DType::I32 && b.dna.chance(1, 2);
+        let divisor = *b.dna.pick(&[3, 2, -3, 5]);
+        let divisor = b.constant(match x.dtype {
+            DType::I32 => Tensor::new(vec![], halfproof_ir::Data::I32(vec![divisor as i32])),
+            _ => Tensor::i64(vec![], vec![divisor]),
+        });
+        // A rest may be negative: it names no place.
+        return b.emit(Mod { fmod }, &[x.id, divisor], x.dtype, x.shape, Span::around_zero(5.0));
+    }
+    let x = b.float(|i| i.span.radius() < 1e3)?;
+    let y_shape = b.broadcastable(&x.shape);
+    let (y, y_span) = b.positive_weights(&y_shape, 1.0);
+    let shape = broadcast(&x.shape, &y_shape)?;
+    let fmod = b.dna.chance(2, 3);
+    b.emit(Mod { fmod }, &[x.id, y], DType::F32, shape, Span::around_zero(y_span.high))
 }
 
 fn several(b: &mut Builder<'_>, op: Op, image: impl Fn(Span, Span) -> Span) -> Option<Item> {

@@ -3,6 +3,7 @@
 use super::super::graph::{Builder, Item, Span};
 use super::super::shapes::broadcast;
 use super::binary::partner;
+use halfproof_ir::ops::IsInf;
 use halfproof_ir::{DType, Op};
 
 const TRUTH: Span = Span { low: 0.0, high: 1.0 };
@@ -63,4 +64,16 @@ pub(super) fn xor(b: &mut Builder<'_>) -> Option<Item> {
 pub(super) fn not(b: &mut Builder<'_>) -> Option<Item> {
     let x = b.any(|i| i.dtype == DType::Bool)?;
     b.emit(Op::Not, &[x.id], DType::Bool, x.shape, TRUTH)
+}
+
+pub(super) fn is_nan(b: &mut Builder<'_>) -> Option<Item> {
+    let x = b.float(|_| true)?;
+    b.emit(Op::IsNaN, &[x.id], DType::Bool, x.shape, TRUTH)
+}
+
+pub(super) fn is_inf(b: &mut Builder<'_>) -> Option<Item> {
+    let x = b.float(|_| true)?;
+    let (detect_negative, detect_positive) =
+        *b.dna.pick(&[(true, true), (false, true), (true, false), (false, false)]);
+    b.emit(IsInf { detect_negative, detect_positive }, &[x.id], DType::Bool, x.shape, TRUTH)
 }

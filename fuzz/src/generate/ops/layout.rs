@@ -1,8 +1,8 @@
-//! Transpose, DepthToSpace, SpaceToDepth.
+//! Transpose, DepthToSpace, SpaceToDepth, Col2Im.
 
-use super::super::graph::{Builder, Item};
+use super::super::graph::{Builder, Item, Span};
 use halfproof_ir::DType;
-use halfproof_ir::ops::{D2sMode, DepthToSpace, SpaceToDepth, Transpose};
+use halfproof_ir::ops::{Col2Im, D2sMode, DepthToSpace, SpaceToDepth, Transpose};
 
 pub(super) fn transpose(b: &mut Builder<'_>) -> Option<Item> {
     let x = b.float(|i| i.rank() >= 2)?;
@@ -40,4 +40,25 @@ pub(super) fn space_to_depth(b: &mut Builder<'_>) -> Option<Item> {
     let block = if divides(&x, 2) { 2 } else { 3 };
     let shape = vec![x.shape[0], x.shape[1] * block * block, x.shape[2] / block, x.shape[3] / block];
     b.emit(SpaceToDepth { blocksize: block as i64 }, &[x.id], DType::F32, shape, x.span)
+}
+
+pub(super) fn col2im(b: &mut Builder<'_>) -> Option<Item> {
+    // Blocks one after the other fit any number of columns; overlapping ones need an image to match.
+    let x = b.float(|i| i.rank() == 3 && i.span.radius() < 1e3)?;
+    let (rows, columns) = (x.shape[1], x.shape[2]);
+    let divisors: Vec<usize> = (1..=rows.min(6)).filter(|d| rows.is_multiple_of(*d)).collect();
+    let block = *b.dna.pick(&divisors);
+    let stride = b.dna.between(1, block);
+    let dilation = if b.dna.chance(1, 4) { 2 } else { 1 };
+    let reach = (block - 1) * dilation + 1;
+    let pad = if b.dna.chance(1, 3) { 1.min((reach - 1) / 2) } else { 0 };
+    let image = (columns - 1) * stride + reach - 2 * pad;
+    let (h, w) = (b.ints([1, image as i64]), b.ints([1, block as i64]));
+    let op = Col2Im {
+        dilations: vec![1, dilation as i64],
+        pads: vec![0, pad as i64, 0, pad as i64],
+        strides: vec![1, stride as i64],
+    };
+    let shape = vec![x.shape[0], rows / block, 1, image];
+    b.emit(op, &[x.id, h, w], DType::F32, shape, Span::around_zero(x.span.radius() * block as f64))
 }

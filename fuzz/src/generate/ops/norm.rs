@@ -5,7 +5,7 @@ use super::conv::image;
 use halfproof_ir::DType;
 use halfproof_ir::ops::{
     BatchNormalization, GroupNormalization, InstanceNormalization, LRN, LayerNormalization, LpNormalization,
-    RMSNormalization,
+    MeanVarianceNormalization, RMSNormalization,
 };
 
 const EPSILONS: [f32; 5] = [1e-5, 1e-3, 1e-5, 1e-6, 0.1];
@@ -84,4 +84,18 @@ pub(super) fn lp(b: &mut Builder<'_>) -> Option<Item> {
     let axis = if b.dna.chance(1, 2) { -1 } else { b.dna.below(x.rank()) as i64 };
     let p = *b.dna.pick(&[2, 1]);
     b.emit(LpNormalization { axis, p }, &[x.id], DType::F32, x.shape, Span::new(0.001, 1.0))
+}
+
+pub(super) fn mean_variance(b: &mut Builder<'_>) -> Option<Item> {
+    // Over at least two elements, so that the deviation is hardly ever 0.
+    let x = b.float(|i| i.rank() >= 2 && i.span.radius() < 2e3)?;
+    let mut axes: Vec<usize> = (0..x.rank()).filter(|_| b.dna.chance(1, 2)).collect();
+    if axes.iter().all(|&a| x.shape[a] < 3) {
+        axes = (0..x.rank()).filter(|&a| x.shape[a] >= 3).collect();
+    }
+    if axes.is_empty() {
+        return None;
+    }
+    let axes = axes.into_iter().map(|a| a as i64).collect();
+    b.emit(MeanVarianceNormalization { axes }, &[x.id], DType::F32, x.shape, NORMALISED)
 }

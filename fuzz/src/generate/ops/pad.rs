@@ -1,8 +1,8 @@
-//! Pad in all modes.
+//! Pad in all modes, CenterCropPad.
 
-use super::super::graph::{Builder, Item};
+use super::super::graph::{Builder, Item, Span};
 use halfproof_ir::DType;
-use halfproof_ir::ops::{Pad, PadMode};
+use halfproof_ir::ops::{CenterCropPad, Pad, PadMode};
 
 pub(super) fn pad(b: &mut Builder<'_>) -> Option<Item> {
     let x = b.float(|i| i.rank() >= 1)?;
@@ -33,4 +33,19 @@ pub(super) fn pad(b: &mut Builder<'_>) -> Option<Item> {
         }
     }
     b.emit(Pad { mode }, &inputs, DType::F32, shape, span)
+}
+
+pub(super) fn center_crop(b: &mut Builder<'_>) -> Option<Item> {
+    let x = b.float(|i| i.rank() >= 1)?;
+    let axes: Vec<usize> = (0..x.rank()).filter(|_| b.dna.chance(1, 2)).collect();
+    let axes = if axes.is_empty() { vec![x.rank() - 1] } else { axes };
+    let mut shape = x.shape.clone();
+    for &a in &axes {
+        shape[a] = b.dna.between(1, x.shape[a] + 3);
+    }
+    let extents: Vec<i64> = axes.iter().map(|&a| shape[a] as i64).collect();
+    let extents = b.ints(extents);
+    let axes = axes.into_iter().map(|a| a as i64).collect();
+    let span = x.span.hull(Span::new(0.0, 0.0));
+    b.emit(CenterCropPad { axes }, &[x.id, extents], DType::F32, shape, span)
 }

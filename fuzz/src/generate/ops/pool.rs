@@ -1,9 +1,9 @@
 //! Pooling over the spatial axes of [N, C, spatial...].
 
-use super::super::graph::{Builder, Item};
-use super::super::shapes::window;
+use super::super::graph::{Builder, Item, Span};
+use super::super::shapes::{count, window};
 use super::conv::image;
-use halfproof_ir::ops::{AutoPad, AveragePool, MaxPool};
+use halfproof_ir::ops::{AutoPad, AveragePool, GlobalLpPool, LpPool, MaxPool};
 use halfproof_ir::{DType, Op};
 
 /// Window parameters of one pooling.
@@ -104,4 +104,33 @@ pub(super) fn global_average(b: &mut Builder<'_>) -> Option<Item> {
 
 pub(super) fn global_max(b: &mut Builder<'_>) -> Option<Item> {
     global(b, Op::GlobalMaxPool)
+}
+
+pub(super) fn lp_pool(b: &mut Builder<'_>) -> Option<Item> {
+    let x = image(b)?;
+    if x.span.radius() > 50.0 {
+        return None;
+    }
+    let w = windows(b, &x, true)?;
+    let p = *b.dna.pick(&[2, 1, 3]);
+    let cells: i64 = w.kernel.iter().product();
+    let op = LpPool {
+        auto_pad: w.auto_pad,
+        ceil_mode: w.ceil,
+        dilations: w.dilations,
+        kernel_shape: w.kernel,
+        p,
+        pads: w.pads,
+        strides: w.strides,
+    };
+    b.emit(op, &[x.id], DType::F32, w.out, Span::new(0.0, x.span.radius() * cells as f64))
+}
+
+pub(super) fn global_lp(b: &mut Builder<'_>) -> Option<Item> {
+    let p = *b.dna.pick(&[2, 1, 3]);
+    let x = b.float(|i| (3..=5).contains(&i.rank()) && i.span.radius() < 20.0)?;
+    let mut shape = vec![1; x.rank()];
+    shape[..2].copy_from_slice(&x.shape[..2]);
+    let span = Span::new(0.0, x.span.radius() * count(&x.shape) as f64);
+    b.emit(GlobalLpPool { p }, &[x.id], DType::F32, shape, span)
 }

@@ -3,10 +3,10 @@
 use super::super::graph::{Builder, Item, Span};
 use super::super::shapes::count;
 use halfproof_ir::ops::{
-    ArgMax, ArgMin, ReduceL1, ReduceL2, ReduceLogSum, ReduceLogSumExp, ReduceMax, ReduceMean, ReduceMin,
-    ReduceProd, ReduceSum, ReduceSumSquare,
+    ArgMax, ArgMin, CumSum, ReduceL1, ReduceL2, ReduceLogSum, ReduceLogSumExp, ReduceMax, ReduceMean,
+    ReduceMin, ReduceProd, ReduceSum, ReduceSumSquare, TopK,
 };
-use halfproof_ir::{DType, Op};
+use halfproof_ir::{DType, Op, Tensor};
 
 /// Draws axes (absent for all) and keepdims, and emits; `image` gets the span and the number of elements reduced.
 fn over(
@@ -124,4 +124,29 @@ pub(super) fn arg_max(b: &mut Builder<'_>) -> Option<Item> {
 
 pub(super) fn arg_min(b: &mut Builder<'_>) -> Option<Item> {
     arg(b, |axis, keepdims, select_last_index| ArgMin { axis, keepdims, select_last_index }.into())
+}
+
+pub(super) fn cum_sum(b: &mut Builder<'_>) -> Option<Item> {
+    let x = b.float(|i| i.rank() >= 1 && i.span.radius() < 1e3)?;
+    let axis = b.dna.below(x.rank());
+    let n = x.shape[axis] as f64;
+    let at = if b.dna.chance(1, 2) { axis as i64 } else { axis as i64 - x.rank() as i64 };
+    let at = b.constant(Tensor::i64(vec![], vec![at]));
+    let op = CumSum { exclusive: b.dna.chance(1, 3), reverse: b.dna.chance(1, 3) };
+    b.emit(op, &[x.id, at], DType::F32, x.shape, x.span.map(|v| v * n.sqrt()).hull(Span::new(0.0, 0.0)))
+}
+
+pub(super) fn top_k(b: &mut Builder<'_>) -> Option<Item> {
+    let x = b.float(|i| i.rank() >= 1)?;
+    let axis = if b.dna.chance(2, 3) { x.rank() - 1 } else { b.dna.below(x.rank()) };
+    let extent = x.shape[axis];
+    let k = b.dna.between(1, extent);
+    let mut shape = x.shape.clone();
+    shape[axis] = k;
+    let count = b.ints([k as i64]);
+    let op = TopK { axis: axis as i64, largest: b.dna.chance(2, 3), sorted: true };
+    // An index that nobody reads becomes an output, which the judge then sees.
+    let index = (DType::I64, shape.clone(), Span::new(0.0, extent as f64 - 1.0));
+    let results = vec![Some((DType::F32, shape, x.span)), b.dna.chance(1, 2).then_some(index)];
+    b.emit_many(op, vec![Some(x.id), Some(count)], results).map(|mut items| items.remove(0))
 }

@@ -1,9 +1,10 @@
-//! Where.
+//! Where and Trilu.
 
-use super::super::graph::{Builder, Item};
+use super::super::graph::{Builder, Item, Span};
 use super::super::shapes::broadcast;
 use super::binary::partner;
-use halfproof_ir::{DType, Op};
+use halfproof_ir::ops::Trilu;
+use halfproof_ir::{DType, Op, Tensor};
 
 pub(super) fn where_(b: &mut Builder<'_>) -> Option<Item> {
     let x = b.float(|_| true)?;
@@ -19,4 +20,15 @@ pub(super) fn where_(b: &mut Builder<'_>) -> Option<Item> {
     };
     let shape = broadcast(&shape, &c_shape)?;
     b.emit(Op::Where, &[condition, x.id, y], DType::F32, shape, x.span.hull(y_span))
+}
+
+pub(super) fn trilu(b: &mut Builder<'_>) -> Option<Item> {
+    let x = b.float(|i| i.rank() >= 2)?;
+    let upper = b.dna.chance(1, 2);
+    let mut inputs = vec![x.id];
+    if b.dna.chance(1, 2) {
+        let k = *b.dna.pick(&[1, -1, 0, 2, -3]);
+        inputs.push(b.constant(Tensor::i64(vec![], vec![k])));
+    }
+    b.emit(Trilu { upper }, &inputs, DType::F32, x.shape, x.span.hull(Span::new(0.0, 0.0)))
 }

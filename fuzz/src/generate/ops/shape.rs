@@ -1,9 +1,9 @@
-//! Operators that change or read shapes. Shape, Size, Range and ConstantOfShape end in a float tensor, as the shape
+//! Operators that change or read shapes. Shape, Size, Range, EyeLike and ConstantOfShape end in a float tensor, as the shape
 //! sub-graphs of exporters do.
 
 use super::super::graph::{Builder, Item, Span};
 use super::super::shapes::{broadcast, count};
-use halfproof_ir::ops::{Cast, ConstantOfShape, Flatten, Reshape, Shape};
+use halfproof_ir::ops::{Cast, ConstantOfShape, EyeLike, Flatten, Reshape, Shape};
 use halfproof_ir::{DType, Op, Tensor};
 use std::sync::Arc;
 
@@ -136,4 +136,12 @@ pub(super) fn range(b: &mut Builder<'_>) -> Option<Item> {
     let (start, limit, delta) = (b.scalar(0.0), b.scalar(n as f32), b.scalar(1.0));
     let r = b.emit(Op::Range, &[start, limit, delta], DType::F32, vec![n], Span::new(0.0, n as f64))?;
     b.emit(Op::Add, &[x.id, r.id], DType::F32, x.shape, Span::around_zero(x.span.radius() + n as f64))
+}
+
+pub(super) fn eye_like(b: &mut Builder<'_>) -> Option<Item> {
+    let x = b.float(|i| i.rank() == 2 && i.span.radius() < 1e4)?;
+    let k = *b.dna.pick(&[0, 1, -1, 2]);
+    let dtype = b.dna.chance(1, 2).then_some(DType::F32);
+    let eye = b.emit(EyeLike { dtype, k }, &[x.id], DType::F32, x.shape.clone(), Span::new(0.0, 1.0))?;
+    b.emit(Op::Add, &[x.id, eye.id], DType::F32, x.shape, Span::around_zero(x.span.radius() + 1.0))
 }

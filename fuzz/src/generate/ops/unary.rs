@@ -50,6 +50,67 @@ pub(super) fn cos(b: &mut Builder<'_>) -> Option<Item> {
     on(b, Op::Cos, |i| i.span.radius() < 1e3, |_| Span::around_zero(1.0))
 }
 
+/// A tensor within [-1, 1]: one from the pool, or the sine of another.
+fn within_one(b: &mut Builder<'_>) -> Option<Item> {
+    if let Some(item) = b.float(|i| i.span.radius() <= 1.0) {
+        return Some(item);
+    }
+    let x = b.float(|i| i.span.radius() < 1e3)?;
+    b.emit(Op::Sin, &[x.id], DType::F32, x.shape, Span::around_zero(1.0))
+}
+
+pub(super) fn tan(b: &mut Builder<'_>) -> Option<Item> {
+    let x = within_one(b)?;
+    b.emit(Op::Tan, &[x.id], DType::F32, x.shape, x.span.map(f64::tan))
+}
+
+pub(super) fn asin(b: &mut Builder<'_>) -> Option<Item> {
+    let x = within_one(b)?;
+    b.emit(Op::Asin, &[x.id], DType::F32, x.shape, x.span.map(f64::asin))
+}
+
+pub(super) fn acos(b: &mut Builder<'_>) -> Option<Item> {
+    let x = within_one(b)?;
+    b.emit(Op::Acos, &[x.id], DType::F32, x.shape, x.span.map(f64::acos))
+}
+
+pub(super) fn atan(b: &mut Builder<'_>) -> Option<Item> {
+    on(b, Op::Atan, |_| true, |s| s.map(f64::atan))
+}
+
+pub(super) fn sinh(b: &mut Builder<'_>) -> Option<Item> {
+    on(b, Op::Sinh, |i| i.span.radius() < 9.0, |s| s.map(f64::sinh))
+}
+
+pub(super) fn cosh(b: &mut Builder<'_>) -> Option<Item> {
+    on(b, Op::Cosh, |i| i.span.radius() < 9.0, |s| Span::new(1.0, s.radius().cosh()))
+}
+
+pub(super) fn asinh(b: &mut Builder<'_>) -> Option<Item> {
+    on(b, Op::Asinh, |_| true, |s| s.map(f64::asinh))
+}
+
+pub(super) fn acosh(b: &mut Builder<'_>) -> Option<Item> {
+    if let Some(x) = b.float(|i| i.span.low >= 1.0) {
+        return b.emit(Op::Acosh, &[x.id], DType::F32, x.shape, x.span.map(f64::acosh));
+    }
+    // |x| + 1 of another.
+    let x = b.float(|i| i.span.radius() < 1e4)?;
+    let high = x.span.radius();
+    let x = b.emit(Op::Abs, &[x.id], DType::F32, x.shape, Span::new(0.0, high))?;
+    let one = b.scalar(1.0);
+    let x = b.emit(Op::Add, &[x.id, one], DType::F32, x.shape, Span::new(1.0, high + 1.0))?;
+    b.emit(Op::Acosh, &[x.id], DType::F32, x.shape, Span::new(0.0, (high + 1.0).acosh()))
+}
+
+pub(super) fn atanh(b: &mut Builder<'_>) -> Option<Item> {
+    // Three quarters of a sine: what rounds to 1 has no finite result.
+    let x = within_one(b)?;
+    let most = b.scalar(0.75);
+    let x = b.emit(Op::Mul, &[x.id, most], DType::F32, x.shape, Span::around_zero(0.75))?;
+    b.emit(Op::Atanh, &[x.id], DType::F32, x.shape, Span::around_zero(0.98))
+}
+
 pub(super) fn floor(b: &mut Builder<'_>) -> Option<Item> {
     on(b, Op::Floor, |_| true, |s| s.map(f64::floor))
 }

@@ -118,6 +118,9 @@ impl Bound {
         if t.nan != 0 || !t.largest.is_finite() {
             return self.irregular(a.iter().copied(), t.exact, a.len());
         }
+        if a.is_empty() {
+            return Enclosure::point(0.0);
+        }
         if let [only] = a {
             return self.in_register(*only, self.contract.accumulator);
         }

@@ -154,6 +154,26 @@ pub(super) fn div(a: Enclosure, b: Enclosure) -> Enclosure {
 }
 
 /// a to the power b: monotone in each argument for a > 0; whole exponents for the rest.
+/// The angle of the point (x, y). Over a rectangle that holds neither the origin nor a part of the cut along the
+/// negative x axis, it is extreme at corners.
+pub(super) fn angle(y: Enclosure, x: Enclosure) -> Enclosure {
+    let v = libm::atan2(y.v, x.v);
+    if y.nan == Nan::Certain || x.nan == Nan::Certain {
+        return Enclosure::certain_nan(v);
+    }
+    let nan =
+        if y.nan == Nan::Impossible && x.nan == Nan::Impossible { Nan::Impossible } else { Nan::Possible };
+    let pi = std::f64::consts::PI.next_up();
+    if y.straddles_zero() && x.lo <= 0.0 {
+        // The sign of a zero, which is not tracked, chooses between pi and -pi.
+        return Enclosure { nan, ..Enclosure::of(v, -pi, pi) };
+    }
+    let values =
+        [libm::atan2(y.lo, x.lo), libm::atan2(y.lo, x.hi), libm::atan2(y.hi, x.lo), libm::atan2(y.hi, x.hi)];
+    // libm's own error is below an ulp.
+    Enclosure { nan, ..corners(v, Nan::Impossible, values) }.nudged().nudged()
+}
+
 pub(super) fn pow(a: Enclosure, b: Enclosure) -> Enclosure {
     let v = libm::pow(a.v, b.v);
     if a.nan != Nan::Impossible || b.nan != Nan::Impossible {

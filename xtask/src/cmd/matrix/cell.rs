@@ -1,0 +1,222 @@
+//! One cell of the matrix, and how the whole of it is shown.
+
+use halfproof_fuzz::pipeline::Report;
+use halfproof_fuzz::triage::normalise;
+use halfproof_ir::Precision;
+use halfproof_oracle::judge::Question;
+use halfproof_oracle::record::Status;
+use halfproof_oracle::verdict::{Blame, Class, Verdict};
+use halfproof_reports::table::Table;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// What became of the cases of an operator under a strategy on a runtime.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Cell {
+    /// Cases.
+    pub(super) cases: usize,
+    /// Those that were converted.
+    pub(super) converted: usize,
+    /// Those that the runtime ran.
+    pub(super) ran: usize,
+    /// Those in which the runtime is known not to do this.
+    pub(super) cannot: usize,
+    /// Those that ran and are within the bound.
+    pub(super) right: usize,
+    /// Those with a fault.
+    pub(super) wrong: usize,
+    /// Those in which a value does not fit float16: the strategy's doing.
+    pub(super) overflows: usize,
+    /// What was said where something did not convert, did not run or is wrong: the signature, and how often.
+    pub(super) said: BTreeMap<String, usize>,
+}
+
+/// Cells by operator, strategy and runtime.
+pub(super) type Cells = BTreeMap<(String, Precision, String), Cell>;
+
+fn by_policy(verdict: &Verdict) -> bool {
+    verdict.class == Class::Nonfinite && verdict.blame == Blame::Policy
+}
+
+/// Counts one executed case in the cells of all runtimes.
+pub(super) fn count(
+    cells: &mut Cells,
+    operator: &str,
+    precision: Precision,
+    runtimes: &[String],
+    report: &Report,
+) {
+    let about_file: Vec<&Verdict> =
+        report.answers.iter().filter(|(_, a)| a.system.is_none()).map(|(_, a)| &a.verdict).collect();
+    let file_fault = about_file.iter().find(|v| !v.class.is_fine() && !by_policy(v));
+    for runtime in runtimes {
+        let cell = cells.entry((operator.to_string(), precision, runtime.clone())).or_default();
+        cell.cases += 1;
+        let mut say = |cell: &mut Cell, text: &str| {
+            let line = normalise(text.lines().next().unwrap_or_default());
+            *cell.said.entry(line).or_default() += 1;
+        };
+        if report.conversion.is_none() {
+            let text = report.discarded.clone().or_else(|| about_file.first().map(|v| v.text.clone()));
+            say(cell, &text.unwrap_or_else(|| "no conversion".into()));
+            continue;
+        }
+        cell.converted += 1;
+        let executed = report.executions.iter().find(|e| e.system == *runtime);
+        match executed.map(|e| &e.status) {
+            Some(Status::Ok) => cell.ran += 1,
+            Some(Status::Cannot { why }) => {
+                cell.cannot += 1;
+                say(cell, why);
+                continue;
+            }
+            Some(Status::Refused { stage, text }) => say(cell, &format!("{stage}: {text}")),
+            Some(Status::Crashed { how }) => say(cell, how),
+            Some(Status::TimedOut) => say(cell, "no answer in time"),
+            None => {
+                // The runtime could not be opened: `--runtime` says so when the command starts.
+                cell.cannot += 1;
+                continue;
+            }
+        }
+        let own = report
+            .answers
+            .iter()
+            .filter(|(_, a)| a.system.as_deref() == Some(runtime) && a.question != Question::Legality);
+        let verdicts: Vec<&Verdict> = own.map(|(_, a)| &a.verdict).collect();
+        cell.overflows += usize::from(verdicts.iter().any(|v| by_policy(v)));
+        let fault = verdicts.iter().find(|v| !v.class.is_fine() && !by_policy(v)).or(file_fault);
+        match fault {
+            Some(verdict) => {
+                cell.wrong += 1;
+                say(cell, &format!("{}: {}", verdict.class, verdict.text));
+            }
+            None if executed.is_some_and(|e| e.status == Status::Ok) => cell.right += 1,
+            None => {}
+        }
+    }
+}
+
+impl Cell {
+    /// `12` where all is right, else what is not: `9 of 12`, with the reason's letter.
+    fn short(&self) -> String {
+        match () {
+            () if self.cases == 0 => "·".into(),
+            () if self.converted == 0 => "refused".into(),
+            () if self.cannot == self.converted => "cannot".into(),
+            () if self.wrong > 0 => format!("{}/{} {} wrong", self.right, self.cases, self.wrong),
+            () if self.right == self.cases => self.cases.to_string(),
+            () => format!("{}/{}", self.right, self.cases),
+        }
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "cases": self.cases, "converted": self.converted, "ran": self.ran, "cannot": self.cannot,
+            "right": self.right, "wrong": self.wrong, "overflows": self.overflows, "said": self.said,
+        })
+    }
+}
+
+/// The whole.
+pub(super) struct Matrix<'a> {
+    pub(super) converter: &'a str,
+    pub(super) runtimes: &'a [String],
+    pub(super) precisions: &'a [Precision],
+    pub(super) cells: &'a Cells,
+}
+
+impl Matrix<'_> {
+    fn operators(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.cells.keys().map(|(op, _, _)| op.as_str()).collect();
+        names.dedup();
+        names
+    }
+
+    fn table(&self) -> Table {
+        let mut table = Table::new(2, ["operator", "strategy", "converts"]);
+        self.runtimes.iter().for_each(|r| table.column(r));
+        for operator in self.operators() {
+            for &precision in self.precisions {
+                let cell =
+                    |runtime: &String| self.cells.get(&(operator.to_string(), precision, runtime.clone()));
+                let Some(first) = self.runtimes.first().and_then(cell) else { continue };
+                let mut row = vec![operator.to_string(), precision.to_string()];
+                row.push(format!("{}/{}", first.converted, first.cases));
+                row.extend(self.runtimes.iter().map(|r| cell(r).map_or_else(|| "·".into(), Cell::short)));
+                table.row(row);
+            }
+        }
+        table
+    }
+
+    /// What was said in cells that are not all right: text, cells, an example.
+    fn said(&self) -> Table {
+        let mut found: BTreeMap<&str, (usize, String)> = BTreeMap::new();
+        for ((operator, precision, runtime), cell) in self.cells {
+            for (text, n) in &cell.said {
+                let entry =
+                    found.entry(text).or_insert_with(|| (0, format!("{operator}, {precision}, {runtime}")));
+                entry.0 += n;
+            }
+        }
+        let mut list: Vec<_> = found.into_iter().collect();
+        list.sort_by(|a, b| b.1.0.cmp(&a.1.0).then(a.0.cmp(b.0)));
+        let mut table = Table::new(1, ["said where a cell is not all right", "cases", "for example"]);
+        for (text, (n, example)) in list {
+            table.row(vec![text.to_string(), n.to_string(), example]);
+        }
+        table
+    }
+
+    fn summary(&self) -> String {
+        let all = self.cells.values();
+        let (mut cells, mut whole, mut cases, mut right, mut wrong) = (0, 0, 0, 0, 0);
+        for c in all {
+            cells += 1;
+            whole += usize::from(c.right == c.cases);
+            cases += c.cases;
+            right += c.right;
+            wrong += c.wrong;
+        }
+        format!(
+            "{}: {} operators, {cells} cells, {whole} of them right in every case; {cases} executions asked for, {right} right, {wrong} wrong",
+            self.converter,
+            self.operators().len()
+        )
+    }
+
+    /// For the terminal.
+    pub(super) fn text(&self) -> String {
+        format!("{}\n{}\n{}", self.table().text("  "), self.said().text("  "), self.summary())
+    }
+
+    /// Everything, for machines.
+    pub(super) fn json(&self, cases: usize, seed: u64) -> Value {
+        let cells: Vec<Value> = self
+            .cells
+            .iter()
+            .map(|((operator, precision, runtime), cell)| {
+                let mut value = cell.json();
+                value["operator"] = json!(operator);
+                value["strategy"] = json!(precision.name());
+                value["runtime"] = json!(runtime);
+                value
+            })
+            .collect();
+        json!({ "schema": 1, "converter": self.converter, "cases_per_cell": cases, "seed": seed, "cells": cells })
+    }
+
+    /// As Markdown.
+    pub(super) fn page(&self, cases: usize) -> String {
+        format!(
+            "# {}: operator by strategy by runtime\n\nWritten by `cargo xtask matrix`, from {cases} executed cases per cell. A number: all of \
+             them converted, ran, and are within the bound. `9/12`: so many of so many; the others were refused or did not run, and \
+             the second table says why.\n\n**{}**\n\n{}\n{}",
+            self.converter,
+            self.summary(),
+            self.table().markdown(),
+            self.said().markdown()
+        )
+    }
+}

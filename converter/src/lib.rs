@@ -28,11 +28,7 @@ use halfproof_ir::{Conversion, Graph, Refusal, Request};
 /// # Errors
 /// Everything that stands in the way, at once: nodes that TFLite cannot express, shapes that are not static.
 pub fn convert(graph: &Graph, request: &Request) -> Result<Conversion, Refusal> {
-    let folded = fold::fold(graph);
-    let lowered = match expand::expand(&folded)? {
-        Some(expanded) => lower(&fold::fold(&expanded), request)?,
-        None => lower(&folded, request)?,
-    };
+    let lowered = lower(&prepared(graph)?, request)?;
     let mut conversion = precision::apply(&lowered.target, request)?;
     conversion.provenance.rewrites.extend(lowered.rewrites);
     Ok(conversion)
@@ -43,10 +39,10 @@ pub fn convert(graph: &Graph, request: &Request) -> Result<Conversion, Refusal> 
 /// # Errors
 /// As [`convert`].
 pub fn convert_owned(graph: Graph, request: &Request) -> Result<Conversion, Refusal> {
-    let folded = fold::fold(&graph);
+    let prepared = prepared(&graph)?;
     drop(graph);
-    let lowered = lower(&folded, request)?;
-    drop(folded);
+    let lowered = lower(&prepared, request)?;
+    drop(prepared);
     let mut conversion = precision::apply(&lowered.target, request)?;
     conversion.provenance.rewrites.extend(lowered.rewrites);
     Ok(conversion)
@@ -61,8 +57,17 @@ pub fn convert_within(
     request: &Request,
     budget: &mut Budget<'_>,
 ) -> Result<Conversion, Refusal> {
-    let lowered = lower(&fold::fold(graph), request)?;
+    let lowered = lower(&prepared(graph)?, request)?;
     let mut conversion = precision::apply_within(&lowered.target, request, budget)?;
     conversion.provenance.rewrites.extend(lowered.rewrites);
     Ok(conversion)
+}
+
+/// The graph with its constant sub-graphs folded, in operators that lowering knows.
+fn prepared(graph: &Graph) -> Result<Graph, Refusal> {
+    let folded = fold::fold(graph);
+    Ok(match expand::expand(&folded)? {
+        Some(expanded) => fold::fold(&expanded),
+        None => folded,
+    })
 }

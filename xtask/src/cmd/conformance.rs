@@ -129,8 +129,9 @@ fn fate(case: &Case, precision: Precision) -> Fate {
     let interpreters = [Interpreter::f32(), Interpreter::f16()];
     let request = Request::new(precision);
     let mut converter = InTree;
-    let mut judge =
-        |graph, inputs: &[_]| cases::judge(case, graph, inputs, &mut converter, &request, &interpreters);
+    let mut judge = |graph: &halfproof_ir::Graph, inputs: &[halfproof_ir::Tensor]| {
+        cases::judge(case, graph, inputs, &mut converter, &request, &interpreters)
+    };
     let first = judge(&case.graph, &case.inputs);
     if !matches!(first, Fate::Refused(_)) {
         return first;

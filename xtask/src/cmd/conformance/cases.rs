@@ -53,8 +53,9 @@ pub(super) struct Case {
 /// The index of a folder of cases.
 pub(super) fn list(folder: &Path) -> Result<Vec<Entry>, Failure> {
     let path = folder.join("index.tsv");
-    let text = std::fs::read_to_string(&path)
-        .map_err(|e| Failure::harness(format!("{}: {e}; run `cargo xtask setup conformance`", path.display())))?;
+    let text = std::fs::read_to_string(&path).map_err(|e| {
+        Failure::harness(format!("{}: {e}; run `cargo xtask setup conformance`", path.display()))
+    })?;
     text.lines()
         .map(|line| {
             let mut fields = line.split('\t').map(str::to_string);
@@ -174,7 +175,8 @@ fn named(test: &str) -> String {
 
 /// Whether a verdict says that something is wrong.
 fn wrong(verdict: &Verdict) -> bool {
-    !verdict.class.is_fine() && !(verdict.class == Class::Nonfinite && verdict.blame == Blame::Policy)
+    let policy = verdict.class == Class::Nonfinite && verdict.blame == Blame::Policy;
+    !(verdict.class.is_fine() || policy)
 }
 
 /// Converts and judges.

@@ -52,7 +52,7 @@ pub(super) fn count(
     for runtime in runtimes {
         let cell = cells.entry((operator.to_string(), precision, runtime.clone())).or_default();
         cell.cases += 1;
-        let mut say = |cell: &mut Cell, text: &str| {
+        let say = |cell: &mut Cell, text: &str| {
             let line = normalise(text.lines().next().unwrap_or_default());
             *cell.said.entry(line).or_default() += 1;
         };

@@ -36,6 +36,9 @@ const SKIPPED: &[(&str, &str)] = &[
 const ROUGH: &[(&str, f64)] =
     &[("test_averagepool_2d_ceil_last_window_starts_on_pad", 5e-4), ("test_gridsample_bicubic", 1e-4)];
 
+/// Operators of which the package has no case; `onnx_semantics` has one for each.
+const UNTESTED_OUTSIDE: [&str; 1] = ["GlobalLpPool"];
+
 struct Case {
     name: String,
     model: Vec<u8>,
@@ -160,6 +163,6 @@ fn the_reference_agrees_with_the_onnx_package_on_every_operator() {
         assert!(used[i] > 0, "\"{pattern}\" can be deleted from SKIPPED");
     }
     let missing: Vec<&str> = OPS.iter().map(|row| row.name).filter(|name| !covered.contains(*name)).collect();
-    assert!(missing.is_empty(), "no case from outside for {missing:?}");
+    assert_eq!(missing, UNTESTED_OUTSIDE, "operators without a case from outside");
     assert!(passed > 800);
 }

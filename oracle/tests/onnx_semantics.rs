@@ -74,3 +74,13 @@ fn an_unknown_operator_is_an_error_and_not_a_guess() {
     let error = one(op, &[iota(&[1])]).unwrap_err();
     assert_eq!(error.to_string(), "Magic \"y\": operator is not in the table");
 }
+
+#[test]
+fn a_global_p_norm_is_the_root_of_the_sum_of_powers_of_each_channel() {
+    for (p, expected) in [(1, 10.0), (2, 30f64.sqrt()), (3, 100f64.cbrt())] {
+        let y = one(ops::GlobalLpPool { p }, &[iota(&[1, 1, 2, 2])]).unwrap();
+        let (shape, data) = floats(&y);
+        assert_eq!(shape, [1, 1, 1, 1]);
+        assert!((data[0] - expected).abs() < 1e-12, "p {p}: {} instead of {expected}", data[0]);
+    }
+}

@@ -2,6 +2,7 @@
 
 pub mod campaign;
 pub mod generate;
+pub mod localise;
 pub mod minimise;
 pub mod mutate;
 pub mod pipeline;

@@ -48,6 +48,13 @@ pub struct Report {
     refusals: Vec<(String, String)>,
 }
 
+impl Report {
+    /// What a system did.
+    pub(crate) fn execution(&self, system: &str) -> Option<&halfproof_oracle::record::Execution> {
+        self.executions.iter().find(|e| e.system == system)
+    }
+}
+
 impl Pipeline {
     /// Runs the test of an index and counts it.
     pub fn test(&mut self, plan: &Plan, index: u64, tally: &mut Tally) -> Vec<Seen> {

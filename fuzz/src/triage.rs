@@ -3,5 +3,5 @@
 mod record;
 mod signature;
 
-pub use record::{Record, record};
+pub use record::{Record, drawing, plotted, record};
 pub use signature::{Signature, normalise};

@@ -14,12 +14,15 @@
 mod compare;
 mod constants;
 pub mod controls;
+pub mod diagnosis;
 mod kernels;
 mod layout;
 mod legality;
 mod precision;
+pub mod recognise;
 mod semantics;
 mod subject;
+pub mod trace;
 
 #[cfg(test)]
 mod tests;

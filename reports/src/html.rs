@@ -9,7 +9,7 @@ mod plot;
 mod svg;
 
 use crate::finding;
-use crate::schema::{Finding, Run};
+use crate::schema::{Drawing, Finding, Run};
 use crate::table::{percent, thousands};
 use crate::terminal::coverage;
 use heat::Heat;
@@ -42,6 +42,7 @@ struct Page<'a> {
     new: Vec<Entry<'a>>,
     known: Vec<Entry<'a>>,
     heat: Heat,
+    trends: Vec<Trend>,
     losses: Vec<LossRow<'a>>,
     coverage: String,
     operators: Vec<Bar>,
@@ -51,6 +52,13 @@ struct Page<'a> {
     discarded: Vec<Bar>,
     inputs: Vec<Bar>,
     stages: Vec<Bar>,
+}
+
+/// One number over earlier runs and this one.
+#[derive(Serialize)]
+struct Trend {
+    name: &'static str,
+    plot: Value,
 }
 
 /// A tile at the top of the page.
@@ -107,11 +115,24 @@ struct LossRow<'a> {
     histogram: Value,
 }
 
+/// A drawing as an SVG file; `None` when there is nothing to draw, or too much.
+pub fn drawing_svg(drawing: &Drawing) -> Option<String> {
+    drawing::file(drawing)
+}
+
 /// The run as HTML.
 ///
 /// # Errors
 /// When the template does not fit the code, a bug of this crate.
 pub fn html(run: &Run) -> Result<String, RenderError> {
+    html_after(run, &[])
+}
+
+/// The run as HTML, with trends over earlier runs, oldest first.
+///
+/// # Errors
+/// As [`html`].
+pub fn html_after(run: &Run, history: &[Run]) -> Result<String, RenderError> {
     let mut run = run.clone();
     run.sort();
     let mut environment = Environment::new();
@@ -129,6 +150,7 @@ pub fn html(run: &Run) -> Result<String, RenderError> {
         new,
         known,
         heat: Heat::new(&run.cells),
+        trends: trends(&run, history),
         losses: loss_rows(&run),
         coverage: coverage(&run.coverage),
         operators: counts(&run.coverage.operators, usize::MAX),
@@ -142,6 +164,30 @@ pub fn html(run: &Run) -> Result<String, RenderError> {
         }),
     };
     Ok(environment.get_template("report")?.render(Value::from(Serde(&page)))?)
+}
+
+/// What changes from run to run.
+fn trends(run: &Run, history: &[Run]) -> Vec<Trend> {
+    type Number = fn(&Run) -> f64;
+    let known = |r: &Run| r.findings.iter().filter(|f| f.known_issue.is_some()).count() as f64;
+    let lost =
+        |r: &Run| r.losses.operators.iter().map(|l| l.p90.0).filter(|b| b.is_finite()).fold(0.0, f64::max);
+    let numbers: [(&str, Number, bool); 5] = [
+        ("new findings", |r| r.new_findings().count() as f64, true),
+        ("known issues", known, false),
+        ("tests per second", |r| r.timings.tests_per_second, false),
+        ("pairs of operators covered", |r| r.coverage.pairs.len() as f64, false),
+        ("bits lost, 90th percentile of the worst operator", lost, true),
+    ];
+    let runs = || history.iter().chain([run]);
+    numbers
+        .into_iter()
+        .filter_map(|(name, number, bad)| {
+            let values: Vec<f64> = runs().map(number).collect();
+            let plot = Value::from_safe_string(plot::trend(name, &values, bad)?);
+            Some(Trend { name, plot })
+        })
+        .collect()
 }
 
 fn tiles(run: &Run) -> Vec<Tile> {

@@ -16,9 +16,21 @@ fn body(run: &Run) -> String {
     page[start..page.find("</main>").expect("its end")].to_string()
 }
 
+/// Coordinates are the business of the libraries that draw.
+fn without_pictures(page: &str) -> String {
+    let mut text = String::new();
+    let mut rest = page;
+    while let Some((before, from)) = rest.split_once("<svg ") {
+        text += before;
+        text += "[picture]";
+        rest = from.split_once("</svg>").map_or("", |(_, after)| after);
+    }
+    text + rest
+}
+
 #[test]
 fn the_page_reads_like_this() {
-    insta::assert_snapshot!(body(&sample::run()));
+    insta::assert_snapshot!(without_pictures(&body(&sample::run())));
 }
 
 #[test]

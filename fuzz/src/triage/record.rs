@@ -4,9 +4,10 @@ use super::Signature;
 use crate::campaign::{Group, Seen};
 use crate::minimise::{Budget, Minimised, Specimen, minimise};
 use crate::pipeline::{Pipeline, Plan, Report, Trial, operator_of};
-use halfproof_ir::{DType, Graph, Tensor, text};
+use halfproof_ir::{DType, Graph, Node, Tensor, text};
+use halfproof_oracle::judge::{Subject, trace};
 use halfproof_reports::finding::text as finding_text;
-use halfproof_reports::schema::{Drawing, Edge, Evidence, Files, Finding, KnownIssue, NodeBox, Spot};
+use halfproof_reports::schema::{Drawing, Edge, Evidence, Files, Finding, KnownIssue, NodeBox, Point, Spot};
 use halfproof_wire::file::{FileError, write_atomically};
 use halfproof_wire::{npz, onnx};
 use std::path::Path;
@@ -43,9 +44,34 @@ pub fn record(
     let report = pipeline.examine(&trial, true);
     let seen = report.findings.iter().find(|s| s.signature == *signature).cloned();
     let seen = seen.unwrap_or_else(|| Seen { signature: signature.clone(), verdict: group.verdict.clone() });
-    let finding = describe(pipeline, &trial, &seen, group, known);
+    let mut finding = describe(pipeline, &trial, &seen, group, known);
+    finding.points = points(&trial, &report, &seen);
     let Report { conversion, onnx, .. } = report;
     Record { finding, trial, converted: conversion.map(|c| c.model), onnx, nearest_good }
+}
+
+/// Elements around the worst one with their bounds, for a plot: those of the operator that an execution shows.
+fn points(trial: &Trial, report: &Report, seen: &Seen) -> Vec<Point> {
+    let execution = report.execution(&seen.signature.system);
+    let (Some(execution), Some(conversion)) = (execution, &report.conversion) else { return vec![] };
+    let Ok(subject) = Subject::new(&trial.graph, &trial.request, conversion) else { return vec![] };
+    let plan = trace::Plan { source: None, inputs: &trial.inputs, run: trace::Run::Recorded(execution) };
+    let Ok(trace) = subject.trace(&plan, &mut |_| ()) else { return vec![] };
+    let place = seen.verdict.place.tensor_index;
+    let row = trace.rows.iter().find(|r| Some(r.tensor) == place && !r.points.is_empty());
+    let row = row.or_else(|| trace.rows.iter().find(|r| !r.points.is_empty()));
+    row.map(plotted).unwrap_or_default()
+}
+
+/// A row's samples as a report holds them.
+pub fn plotted(row: &trace::Row) -> Vec<Point> {
+    let point = |s: &trace::Sample| Point {
+        element: s.element,
+        error: s.error.into(),
+        low: s.low.into(),
+        high: s.high.into(),
+    };
+    row.points.iter().map(point).collect()
 }
 
 /// The smallest case with the same signature; `None` when the test does not show it again.
@@ -107,7 +133,7 @@ fn describe(
         first_test: group.index,
         files: Files::default(),
         graph: text::print(&trial.graph),
-        drawing: drawing(&trial.graph, source),
+        drawing: drawing(&trial.graph, |n| source == Some(n.op.name())),
         known_issue: known,
         signature,
         operator,
@@ -175,7 +201,7 @@ impl Record {
 }
 
 /// The graph as boxes and arrows; constants are named in the box that reads them.
-fn drawing(graph: &Graph, bad: Option<&str>) -> Drawing {
+pub fn drawing(graph: &Graph, is_bad: impl Fn(&Node) -> bool) -> Drawing {
     let mut d = Drawing::default();
     let mut maker: Vec<Option<u32>> = vec![None; graph.values.len()];
     let form = |id: halfproof_ir::ValueId| {
@@ -205,7 +231,7 @@ fn drawing(graph: &Graph, bad: Option<&str>) -> Drawing {
         for &id in node.outputs.iter().flatten() {
             maker[id.index()] = Some(at);
         }
-        let is_bad = bad == Some(node.op.name());
+        let is_bad = is_bad(node);
         d.nodes.push(NodeBox {
             label: node.op.name().to_string(),
             detail: detail.join(" "),

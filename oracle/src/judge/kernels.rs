@@ -9,7 +9,7 @@ use crate::arith::{Bound, Enclosure, flushed_single};
 use crate::contract::Runtime;
 use crate::half as binary16;
 use crate::record::Execution;
-use crate::tflite::value;
+use crate::tflite::{Program, value};
 use crate::value::Value;
 use crate::verdict::{Blame, Class, Strength, Verdict};
 use halfproof_ir::{DType, Tensor};
@@ -22,7 +22,6 @@ impl Point<'_> {
         let runtime = Runtime::of_system(&execution.system).unwrap_or(Runtime::AnyHalf);
         let known = Runtime::of_system(&execution.system).is_some();
         let bound = Bound::new(runtime);
-        let (force, excess) = (bound.contract.force_f16, bound.contract.excess);
         let program = &self.subject.program;
         let tensors = self.visible(execution);
         let widened = self.widened_constants();
@@ -31,40 +30,24 @@ impl Point<'_> {
         let mut notes = Vec::new();
         for (index, op) in program.operators().enumerate() {
             let seen = |t: u32| tensors[t as usize];
-            let missing =
-                |t: &u32| seen(*t).is_none() && !program.is_constant(*t) && !widened.contains_key(t);
-            if op.operands.iter().flatten().any(missing) || op.results.iter().all(|&t| seen(t).is_none()) {
-                skipped += 1;
-                continue;
-            }
-            // A forced kernel that leaves the float16 grid ran in float32.
-            let single = force && op.results.iter().filter_map(|&t| seen(t)).any(|t| !on_grid(t));
-            let bound = if single { Bound::new(Runtime::Single) } else { bound };
-            let values: Vec<Option<Value<Enclosure>>> = op
-                .operands
-                .iter()
-                .map(|t| {
-                    let Some(tensor) = seen((*t)?) else { return widened.get(&(*t)?).cloned() };
-                    let operand = held(tensor, force && !single, &bound);
-                    let computed = || t.is_some_and(|t| self.subject.producer(t).is_some());
-                    let rounded = || tensor.dtype() == DType::F16 || (force && on_grid(tensor));
-                    Some(if excess && computed() && rounded() { before_rounding(operand) } else { operand })
-                })
-                .collect();
-            let operands: Vec<Option<&Value<Enclosure>>> = values.iter().map(Option::as_ref).collect();
-            let results = match program.step(index, &operands, &bound) {
-                Ok(results) => results,
-                Err(e) => {
+            let computed = |t: u32| self.subject.producer(t).is_some();
+            let check = match check(program, index, &seen, &computed, &|t| widened.get(&t).cloned(), &bound) {
+                Check::NotVisible => {
                     skipped += 1;
-                    notes.push(format!("operator {index} {}: {e}", op.builtin.name()));
                     continue;
                 }
+                Check::Failed(why) => {
+                    skipped += 1;
+                    notes.push(format!("operator {index} {}: {why}", op.builtin.name()));
+                    continue;
+                }
+                Check::Done(check) => check,
             };
             checked += 1;
-            if single {
+            if check.single {
                 notes.push(format!("operator {index} {} ran in float32", op.builtin.name()));
             }
-            for (&tensor, expected) in op.results.iter().zip(&results) {
+            for (&tensor, expected) in op.results.iter().zip(&check.expected) {
                 let Some(actual) = seen(tensor) else { continue };
                 let tally = hold(expected, actual);
                 let bad = tally.outside > 0 || expected.shape() != actual.shape;
@@ -136,6 +119,61 @@ impl Point<'_> {
     }
 }
 
+/// What came of computing one operator again.
+pub(super) enum Check {
+    /// An operand or every result is not visible.
+    NotVisible,
+    /// The interpreter cannot compute it from these operands.
+    Failed(String),
+    /// Its results, enclosed.
+    Done(Checked),
+}
+
+/// One operator computed again from an execution's own operands.
+pub(super) struct Checked {
+    /// Its results, in the operator's order.
+    pub(super) expected: Vec<Value<Enclosure>>,
+    /// True when a forced kernel left the float16 grid: it ran in float32 and is held to that.
+    pub(super) single: bool,
+}
+
+/// Computes one operator from what an execution shows of its operands; `widened` knows constants behind a DEQUANTIZE,
+/// which no execution shows.
+pub(super) fn check<'t>(
+    program: &Program,
+    index: usize,
+    seen: &impl Fn(u32) -> Option<&'t Tensor>,
+    computed: &impl Fn(u32) -> bool,
+    widened: &impl Fn(u32) -> Option<Value<Enclosure>>,
+    bound: &Bound,
+) -> Check {
+    let Some(op) = program.operators().nth(index) else { return Check::NotVisible };
+    let (force, excess) = (bound.contract.force_f16, bound.contract.excess);
+    let missing = |t: &u32| seen(*t).is_none() && !program.is_constant(*t) && widened(*t).is_none();
+    if op.operands.iter().flatten().any(missing) || op.results.iter().all(|&t| seen(t).is_none()) {
+        return Check::NotVisible;
+    }
+    // A forced kernel that leaves the float16 grid ran in float32.
+    let single = force && op.results.iter().filter_map(|&t| seen(t)).any(|t| !on_grid(t));
+    let bound = if single { &Bound::new(Runtime::Single) } else { bound };
+    let values: Vec<Option<Value<Enclosure>>> = op
+        .operands
+        .iter()
+        .map(|t| {
+            let Some(tensor) = seen((*t)?) else { return widened((*t)?) };
+            let operand = held(tensor, force && !single, bound);
+            let rounded = || tensor.dtype() == DType::F16 || (force && on_grid(tensor));
+            let before = excess && t.is_some_and(computed) && rounded();
+            Some(if before { before_rounding(operand) } else { operand })
+        })
+        .collect();
+    let operands: Vec<Option<&Value<Enclosure>>> = values.iter().map(Option::as_ref).collect();
+    match program.step(index, &operands, bound) {
+        Ok(expected) => Check::Done(Checked { expected, single }),
+        Err(e) => Check::Failed(e.to_string()),
+    }
+}
+
 /// An operand as the kernel holds it: a float32 input of a forced kernel is rounded first, and a subnormal one may be zero.
 fn held(tensor: &Tensor, round: bool, bound: &Bound) -> Value<Enclosure> {
     let mut operand =
@@ -168,7 +206,7 @@ fn before_rounding(operand: Value<Enclosure>) -> Value<Enclosure> {
 }
 
 /// Holds one result to its bound.
-fn hold(expected: &Value<Enclosure>, actual: &Tensor) -> Tally {
+pub(super) fn hold(expected: &Value<Enclosure>, actual: &Tensor) -> Tally {
     let mut tally = Tally::default();
     match (expected, actual.floats()) {
         (Value::Float(_, e), Some(values)) => {

@@ -159,7 +159,7 @@ fn differs(text: &str, tensor: u32, point: &Point<'_>) -> Verdict {
 }
 
 /// Compares two evaluations of one tensor; `None` when one has floats and the other integers.
-fn compare(
+pub(super) fn compare(
     source: &Value<Enclosure>,
     target: &Value<Enclosure>,
     permutation: Option<&[usize]>,

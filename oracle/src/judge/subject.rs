@@ -183,8 +183,13 @@ impl<'a> Subject<'a> {
             .collect()
     }
 
+    /// The source graph as the semantics are judged against it.
+    pub fn source(&self) -> &Graph {
+        self.restated.as_ref().unwrap_or(self.graph)
+    }
+
     /// The source's inputs with the values that the model sees: rounded to float16 where its interface is.
-    fn seen(&self, source: &[Tensor]) -> Vec<Tensor> {
+    pub(super) fn seen(&self, source: &[Tensor]) -> Vec<Tensor> {
         self.program
             .inputs()
             .iter()

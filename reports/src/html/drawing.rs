@@ -1,29 +1,18 @@
-//! Draws a small graph top to bottom: nodes in layers, edges bent around them, labels on the edges.
-//!
-//! Layered drawing after Sugiyama, Tagawa and Toda (1981): longest-path layers, one waypoint per layer that an edge
-//! crosses, order by barycenters. Minimised graphs have a handful of nodes, so nothing here needs to be clever.
+//! Draws a small graph top to bottom. Where nodes, edges and their labels stand is worked out by dagre.
 
 use super::svg::{cut, escape, image, n};
 use crate::schema::Drawing;
+use dagre::graph::{Graph, GraphOptions};
+use dagre::{EdgeLabel, LayoutOptions, NodeLabel, layout};
 use std::collections::BTreeMap;
 
 /// Larger graphs are not drawn: nobody could read them.
 const MAX_NODES: usize = 60;
 const CHARACTER: f64 = 7.3;
+const LABEL_CHARACTER: f64 = 6.2;
 const LINE: f64 = 15.0;
-const LAYER_GAP: f64 = 34.0;
-const SIDE_GAP: f64 = 26.0;
 const LABEL: usize = 34;
-const LABEL_ROOM: f64 = 64.0;
-
-/// A node, or a waypoint of an edge (of no size).
-struct Item {
-    layer: usize,
-    width: f64,
-    height: f64,
-    x: f64,
-    y: f64,
-}
+const MARGIN: f64 = 6.0;
 
 /// The drawing; `None` when there is nothing to draw, or too much.
 pub(super) fn svg(drawing: &Drawing) -> Option<String> {
@@ -32,62 +21,89 @@ pub(super) fn svg(drawing: &Drawing) -> Option<String> {
         return None;
     }
     let edges = merged_edges(drawing);
-    let layers = layers(count, &edges);
-    let mut items: Vec<Item> = drawing
-        .nodes
-        .iter()
-        .zip(layers)
-        .map(|(node, layer)| {
-            let characters =
-                cut(&node.label, LABEL).chars().count().max(cut(&node.detail, LABEL).chars().count());
-            let lines = 1.0 + f64::from(u8::from(!node.detail.is_empty()));
-            Item {
-                layer,
-                width: characters as f64 * CHARACTER + 22.0,
-                height: lines * LINE + 12.0,
-                x: 0.0,
-                y: 0.0,
-            }
-        })
-        .collect();
-    let paths = waypoints(&edges, &mut items);
-    let rows = ordered_rows(&items, &paths);
-    let (width, height) = place(&mut items, &rows, &paths);
-    let mut content = String::new();
-    for ((_, label), path) in edges.iter().zip(&paths) {
-        content += &edge(&items, path, label);
+    let mut graph = Graph::with_options(GraphOptions { directed: true, multigraph: false, compound: false });
+    for (i, node) in drawing.nodes.iter().enumerate() {
+        let characters =
+            cut(&node.label, LABEL).chars().count().max(cut(&node.detail, LABEL).chars().count());
+        let lines = 1.0 + f64::from(u8::from(!node.detail.is_empty()));
+        let width = characters as f64 * CHARACTER + 22.0;
+        let label = NodeLabel { width, height: lines * LINE + 12.0, ..NodeLabel::default() };
+        graph.set_node(i.to_string(), Some(label));
     }
-    for (node, item) in drawing.nodes.iter().zip(&items) {
+    for ((from, to), text) in &edges {
+        let width = cut(text, LABEL).chars().count() as f64 * LABEL_CHARACTER;
+        let label = EdgeLabel { width, height: LINE, ..EdgeLabel::default() };
+        graph.set_edge(from.to_string(), to.to_string(), Some(label), None);
+    }
+    let options = LayoutOptions {
+        nodesep: 26.0,
+        edgesep: 14.0,
+        ranksep: 26.0,
+        marginx: MARGIN,
+        marginy: MARGIN,
+        ..LayoutOptions::default()
+    };
+    layout(&mut graph, Some(options));
+    let (mut width, mut height) = (0.0f64, 0.0f64);
+    let mut content = String::new();
+    for ((from, to), text) in &edges {
+        let Some(label) = graph.edge(&from.to_string(), &to.to_string(), None) else { continue };
+        let points: Vec<(f64, f64)> = label.points.iter().map(|p| (p.x, p.y)).collect();
+        for (x, y) in &points {
+            (width, height) = (width.max(*x), height.max(*y));
+        }
+        content += &edge(&points);
+        if let (Some(x), Some(y)) = (label.x, label.y)
+            && !text.is_empty()
+        {
+            width = width.max(x + label.width / 2.0);
+            let shown = escape(&cut(text, LABEL));
+            content += &format!("<text class=\"l\" x=\"{}\" y=\"{}\">{shown}</text>", n(x), n(y + 4.0));
+        }
+    }
+    for (i, node) in drawing.nodes.iter().enumerate() {
+        let placed = graph.node(&i.to_string())?;
+        let (x, y) = (placed.x?, placed.y?);
+        let (w, h) = (placed.width, placed.height);
+        (width, height) = (width.max(x + w / 2.0), height.max(y + h / 2.0));
         let class = match (node.is_bad, node.is_interface) {
             (true, _) => "n bad",
             (false, true) => "n io",
             (false, false) => "n",
         };
+        let top = y - h / 2.0;
         content += &format!(
             "<rect class=\"{class}\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" rx=\"{}\"/>",
-            n(item.x - item.width / 2.0),
-            n(item.y),
-            n(item.width),
-            n(item.height),
+            n(x - w / 2.0),
+            n(top),
+            n(w),
+            n(h),
             if node.is_interface { "13" } else { "5" }
         );
         content += &format!(
             "<text x=\"{}\" y=\"{}\">{}</text>",
-            n(item.x),
-            n(item.y + LINE + 2.0),
+            n(x),
+            n(top + LINE + 2.0),
             escape(&cut(&node.label, LABEL))
         );
         if !node.detail.is_empty() {
-            let y = n(item.y + 2.0 * LINE + 1.0);
-            content += &format!(
-                "<text class=\"d\" x=\"{}\" y=\"{y}\">{}</text>",
-                n(item.x),
-                escape(&cut(&node.detail, LABEL))
-            );
+            let line = n(top + 2.0 * LINE + 1.0);
+            let detail = escape(&cut(&node.detail, LABEL));
+            content += &format!("<text class=\"d\" x=\"{}\" y=\"{line}\">{detail}</text>", n(x));
         }
     }
     let names: Vec<&str> = drawing.nodes.iter().map(|node| node.label.as_str()).collect();
-    Some(image("graph", width, height, &format!("graph of {}", names.join(", ")), &content))
+    let description = format!("graph of {}", names.join(", "));
+    Some(image("graph", width + MARGIN, height + MARGIN, &description, &content))
+}
+
+/// The drawing as a file of its own, in the light theme unless the viewer prefers the dark one.
+pub(super) fn file(drawing: &Drawing) -> Option<String> {
+    let content = svg(drawing)?;
+    let head = "<svg xmlns=\"http://www.w3.org/2000/svg\" ";
+    let (_, rest) = content.split_once("<svg ")?;
+    let (attributes, body) = rest.split_once('>')?;
+    Some(format!("{head}{attributes}><style>{}</style>{body}\n", include_str!("../../templates/drawing.css")))
 }
 
 /// Edges between different existing nodes, each pair once, with the labels of all its values.
@@ -106,161 +122,36 @@ fn merged_edges(drawing: &Drawing) -> Vec<((usize, usize), String)> {
     merged.into_iter().map(|(ends, labels)| (ends, labels.join(" "))).collect()
 }
 
-/// The length of the longest path to each node; sources stand directly above what uses them.
-fn layers(count: usize, edges: &[((usize, usize), String)]) -> Vec<usize> {
-    let mut layers = vec![0; count];
-    // As many rounds as a path can have edges; a cycle, which no graph has, stops here too.
-    for _ in 0..count {
-        for ((from, to), _) in edges {
-            layers[*to] = layers[*to].max((layers[*from] + 1).min(count));
-        }
+/// A smooth line through the points that dagre gives, and an arrow head at its end.
+fn edge(points: &[(f64, f64)]) -> String {
+    let [first, middle @ .., last] = points else { return String::new() };
+    let mut d = format!("M{} {}", n(first.0), n(first.1));
+    // Quadratic pieces whose control points are the bends, joined halfway between them.
+    for (i, bend) in middle.iter().enumerate() {
+        let end = match middle.get(i + 1) {
+            Some(next) => ((bend.0 + next.0) / 2.0, (bend.1 + next.1) / 2.0),
+            None => *last,
+        };
+        d += &format!("Q{} {} {} {}", n(bend.0), n(bend.1), n(end.0), n(end.1));
     }
-    for source in 0..count {
-        if edges.iter().all(|((_, to), _)| *to != source) {
-            let users = edges.iter().filter(|((from, _), _)| *from == source).map(|((_, to), _)| layers[*to]);
-            layers[source] = users.min().map_or(0, |first| first.saturating_sub(1));
-        }
+    if middle.is_empty() {
+        d += &format!("L{} {}", n(last.0), n(last.1));
     }
-    layers
-}
-
-/// The items that each edge visits, waypoints added to `items`.
-fn waypoints(edges: &[((usize, usize), String)], items: &mut Vec<Item>) -> Vec<Vec<usize>> {
-    let mut paths = vec![];
-    for ((from, to), _) in edges {
-        let mut path = vec![*from];
-        for layer in items[*from].layer + 1..items[*to].layer {
-            path.push(items.len());
-            items.push(Item { layer, width: 8.0, height: 0.0, x: 0.0, y: 0.0 });
-        }
-        path.push(*to);
-        paths.push(path);
-    }
-    paths
-}
-
-/// Items by layer, each layer ordered so that neighbors stand near their neighbors.
-fn ordered_rows(items: &[Item], paths: &[Vec<usize>]) -> Vec<Vec<usize>> {
-    let depth = items.iter().map(|i| i.layer).max().unwrap_or(0) + 1;
-    let mut rows = vec![vec![]; depth];
-    for (i, item) in items.iter().enumerate() {
-        rows[item.layer].push(i);
-    }
-    let mut rank = vec![0.0; items.len()];
-    for sweep in 0..6 {
-        let down = sweep % 2 == 0;
-        for row in &rows {
-            row.iter().enumerate().for_each(|(at, i)| rank[*i] = at as f64);
-        }
-        for step in 0..depth {
-            let row = &mut rows[if down { step } else { depth - 1 - step }];
-            let center = |i: usize| mean(neighbors(i, paths, down).map(|j| rank[j])).unwrap_or(rank[i]);
-            let mut keyed: Vec<(f64, usize)> = row.iter().map(|i| (center(*i), *i)).collect();
-            keyed.sort_by(|a, b| a.0.total_cmp(&b.0));
-            *row = keyed.into_iter().map(|(_, i)| i).collect();
-            row.iter().enumerate().for_each(|(at, i)| rank[*i] = at as f64);
-        }
-    }
-    rows
-}
-
-/// What an item is joined to in the layer above or below.
-fn neighbors(i: usize, paths: &[Vec<usize>], above: bool) -> impl Iterator<Item = usize> {
-    paths.iter().flat_map(|p| p.windows(2)).filter_map(move |pair| match above {
-        true => (pair[1] == i).then_some(pair[0]),
-        false => (pair[0] == i).then_some(pair[1]),
-    })
-}
-
-fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let (sum, count) = values.fold((0.0, 0), |(sum, count), v| (sum + v, count + 1));
-    (count > 0).then(|| sum / f64::from(count))
-}
-
-/// Gives every item its place; returns width and height of the whole.
-fn place(items: &mut [Item], rows: &[Vec<usize>], paths: &[Vec<usize>]) -> (f64, f64) {
-    for row in rows {
-        spread(items, row, |_, at| at as f64);
-    }
-    for sweep in 0..8 {
-        let above = sweep % 2 == 0;
-        for step in 0..rows.len() {
-            let row = &rows[if above { step } else { rows.len() - 1 - step }];
-            let wanted: Vec<f64> = row
-                .iter()
-                .map(|i| mean(neighbors(*i, paths, above).map(|j| items[j].x)).unwrap_or(items[*i].x))
-                .collect();
-            spread(items, row, |_, at| wanted[at]);
-        }
-    }
-    let mut y = 4.0;
-    for row in rows {
-        let tallest = row.iter().map(|i| items[*i].height).fold(0.0, f64::max);
-        for i in row {
-            items[*i].y = y + (tallest - items[*i].height) / 2.0;
-        }
-        y += tallest + LAYER_GAP;
-    }
-    // Labels stand beside their edges, on either side.
-    let left = items.iter().map(|i| i.x - i.width / 2.0).fold(f64::INFINITY, f64::min) - LABEL_ROOM;
-    for item in items.iter_mut() {
-        item.x -= left;
-    }
-    let right = items.iter().map(|i| i.x + i.width / 2.0).fold(0.0, f64::max) + LABEL_ROOM;
-    (right, y - LAYER_GAP + 4.0)
-}
-
-/// Puts a row's items where they want to be, in their order and without overlap.
-fn spread(items: &mut [Item], row: &[usize], wanted: impl Fn(usize, usize) -> f64) {
-    let mut right = f64::NEG_INFINITY;
-    let mut pushed = 0.0;
-    for (at, i) in row.iter().enumerate() {
-        let half = items[*i].width / 2.0;
-        let want = wanted(*i, at);
-        let x = want.max(right + SIDE_GAP + half);
-        pushed += x - want;
-        items[*i].x = x;
-        right = x + half;
-    }
-    let back = pushed / row.len().max(1) as f64;
-    for i in row {
-        items[*i].x -= back;
-    }
-}
-
-/// A smooth line through the waypoints, an arrow head, and the label beside its first part.
-fn edge(items: &[Item], path: &[usize], label: &str) -> String {
-    let top = |i: usize| (items[i].x, items[i].y);
-    let bottom = |i: usize| (items[i].x, items[i].y + items[i].height);
-    let (mut x, mut y) = bottom(path[0]);
-    let mut d = format!("M{} {}", n(x), n(y));
-    let mut label_at = None;
-    for (step, i) in path.iter().enumerate().skip(1) {
-        let (to_x, to_y) = top(*i);
-        let last = step == path.len() - 1;
-        let end_y = if last { to_y - 6.0 } else { to_y };
-        let middle = (y + end_y) / 2.0;
-        d += &format!("C{} {} {} {} {} {}", n(x), n(middle), n(to_x), n(middle), n(to_x), n(end_y));
-        let leftwards = to_x < x - 1.0;
-        let aside = if leftwards { -6.0 } else { 6.0 };
-        label_at.get_or_insert((
-            (x + to_x) / 2.0 + aside,
-            middle + 4.0,
-            if leftwards { "l left" } else { "l" },
-        ));
-        (x, y) = (to_x, end_y);
-    }
-    let mut svg =
-        format!("<path class=\"e\" d=\"{d}\"/><path class=\"h\" d=\"M{} {}l-4 0 4 6 4-6z\"/>", n(x), n(y));
-    if let Some((x, y, class)) = label_at.filter(|_| !label.is_empty()) {
-        svg += &format!(
-            "<text class=\"{class}\" x=\"{}\" y=\"{}\">{}</text>",
-            n(x),
-            n(y),
-            escape(&cut(label, LABEL))
-        );
-    }
-    svg
+    let before = middle.last().unwrap_or(first);
+    let (dx, dy) = (last.0 - before.0, last.1 - before.1);
+    let length = dx.hypot(dy).max(1e-6);
+    let (dx, dy) = (dx / length * 7.0, dy / length * 7.0);
+    let (back_x, back_y) = (last.0 - dx, last.1 - dy);
+    let head = format!(
+        "M{} {}L{} {}L{} {}z",
+        n(last.0),
+        n(last.1),
+        n(back_x - dy * 0.55),
+        n(back_y + dx * 0.55),
+        n(back_x + dy * 0.55),
+        n(back_y - dx * 0.55)
+    );
+    format!("<path class=\"e\" d=\"{d}\"/><path class=\"h\" d=\"{head}\"/>")
 }
 
 #[cfg(test)]
@@ -279,33 +170,51 @@ mod tests {
         Drawing { nodes: (0..count).map(node).collect(), edges: edges.iter().map(edge).collect() }
     }
 
-    #[test]
-    fn consumers_stand_below_their_producers() {
-        let graph = drawing(4, &[(0, 1), (1, 2), (0, 2), (2, 3)]);
-        assert_eq!(layers(4, &merged_edges(&graph)), [0, 1, 2, 3]);
+    /// Left, top, right and bottom of every node, in order.
+    fn boxes(svg: &str) -> Vec<[f64; 4]> {
+        let number = |rect: &str, name: &str| -> f64 {
+            let (_, rest) = rect.split_once(&format!(" {name}=\"")).expect("an attribute");
+            rest.split('"').next().and_then(|t| t.parse().ok()).expect("a number")
+        };
+        svg.split("<rect ")
+            .skip(1)
+            .map(|r| {
+                let (x, y) = (number(r, "x"), number(r, "y"));
+                [x, y, x + number(r, "width"), y + number(r, "height")]
+            })
+            .collect()
     }
 
     #[test]
-    fn nodes_of_a_layer_never_overlap() {
-        let graph = drawing(
-            9,
-            &[(0, 1), (0, 2), (0, 3), (0, 4), (1, 5), (2, 5), (3, 6), (4, 7), (5, 8), (0, 8), (6, 8)],
-        );
-        let edges = merged_edges(&graph);
-        let mut items: Vec<Item> = layers(9, &edges)
-            .into_iter()
-            .map(|layer| Item { layer, width: 60.0, height: 20.0, x: 0.0, y: 0.0 })
-            .collect();
-        let paths = waypoints(&edges, &mut items);
-        let rows = ordered_rows(&items, &paths);
-        place(&mut items, &rows, &paths);
-        for row in rows {
-            for pair in row.windows(2) {
-                let (a, b) = (&items[pair[0]], &items[pair[1]]);
-                assert!(a.x + a.width / 2.0 + SIDE_GAP <= b.x - b.width / 2.0 + 1e-6);
+    fn consumers_stand_below_their_producers_and_no_nodes_overlap() {
+        let edges = [(0, 1), (0, 2), (0, 3), (0, 4), (1, 5), (2, 5), (3, 6), (4, 7), (5, 8), (0, 8), (6, 8)];
+        let svg = svg(&drawing(9, &edges)).expect("a drawing");
+        let boxes = boxes(&svg);
+        assert_eq!(boxes.len(), 9);
+        for (from, to) in edges {
+            assert!(boxes[from as usize][3] < boxes[to as usize][1], "{from} above {to}");
+        }
+        for (i, a) in boxes.iter().enumerate() {
+            for b in &boxes[i + 1..] {
+                assert!(a[2] <= b[0] || b[2] <= a[0] || a[3] <= b[1] || b[3] <= a[1], "{a:?} {b:?}");
             }
         }
-        assert!(items.iter().all(|i| i.x - i.width / 2.0 >= 0.0));
+    }
+
+    #[test]
+    fn random_graphs_are_drawn_without_a_panic() {
+        let mut state = 1u64;
+        let mut next = |below: u64| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            ((state >> 33) % below) as u32
+        };
+        for _ in 0..60 {
+            let count = 1 + next(20);
+            let edges: Vec<(u32, u32)> =
+                (0..next(40)).map(|_| (next(u64::from(count) + 2), next(u64::from(count)))).collect();
+            let drawn = svg(&drawing(count, &edges)).expect("a drawing");
+            assert!(!drawn.contains("NaN") && !drawn.contains("inf"), "{drawn}");
+        }
     }
 
     #[test]

@@ -1,13 +1,52 @@
-//! Plots: the error of elements against their bound, and distributions of bits lost.
+//! Plots, drawn by plotters: the error of elements against their bound, distributions of bits lost, and trends.
+//!
+//! Colors are placeholders that become the page's variables, so that plots follow the dark and light themes.
 
-use super::svg::{image, n};
+use super::svg::escape;
 use crate::schema::Point;
+use plotters::prelude::*;
+use std::ops::Range;
 
-const WIDTH: f64 = 420.0;
-const HEIGHT: f64 = 150.0;
-const LEFT: f64 = 34.0;
-const TOP: f64 = 10.0;
-const BOTTOM: f64 = 20.0;
+const SIZE: (u32, u32) = (420, 150);
+
+/// Placeholder, and the variable that replaces it.
+const COLORS: [(RGBColor, &str, &str); 5] = [
+    (INK, "#010101", "var(--soft)"),
+    (LINE, "#020202", "var(--line)"),
+    (MARK, "#030303", "var(--mark)"),
+    (BAD, "#040404", "var(--bad)"),
+    (BAND, "#050505", "var(--band)"),
+];
+const INK: RGBColor = RGBColor(1, 1, 1);
+const LINE: RGBColor = RGBColor(2, 2, 2);
+const MARK: RGBColor = RGBColor(3, 3, 3);
+const BAD: RGBColor = RGBColor(4, 4, 4);
+const BAND: RGBColor = RGBColor(5, 5, 5);
+
+type Failed = DrawingAreaErrorKind<std::io::Error>;
+
+/// Draws, and gives the image a class and a description. A plot that cannot be drawn is left out: nothing of a report
+/// depends on it.
+fn image(
+    class: &str,
+    size: (u32, u32),
+    description: &str,
+    draw: impl FnOnce(&DrawingArea<SVGBackend<'_>, plotters::coord::Shift>) -> Result<(), Failed>,
+) -> Option<String> {
+    let mut svg = String::new();
+    {
+        let area = SVGBackend::with_string(&mut svg, size).into_drawing_area();
+        draw(&area).ok()?;
+        area.present().ok()?;
+    }
+    for (_, placeholder, variable) in COLORS {
+        svg = svg.replace(placeholder, variable);
+    }
+    let (_, content) = svg.split_once("<svg ")?;
+    let content = content.replace(" opacity=\"1\"", "").replace(['\n', '\r'], "");
+    let head = format!("<svg class=\"{class}\" role=\"img\" aria-label=\"{}\" ", escape(description));
+    Some(head + &content.replace(" xmlns=\"http://www.w3.org/2000/svg\"", ""))
+}
 
 /// Errors in units of their bound, so that −1 and 1 are the bound for every element; what lies far outside is drawn
 /// at the edge. `None` without elements.
@@ -19,39 +58,47 @@ pub(super) fn svg(points: &[Point]) -> Option<String> {
     let outside = ratios.iter().filter(|r| is_outside(**r)).count();
     let largest = ratios.iter().filter(|r| r.is_finite()).map(|r| r.abs()).fold(0.0, f64::max);
     let range = (largest * 1.1).clamp(1.3, 8.0);
-    let y = |r: f64| TOP + (HEIGHT - TOP - BOTTOM) * (0.5 - r.clamp(-range, range) / range / 2.0);
-    let step = (WIDTH - LEFT - 8.0) / points.len() as f64;
-    let x = |i: usize| LEFT + step * (i as f64 + 0.5);
-
-    let mut content = format!(
-        "<rect class=\"band\" x=\"{LEFT}\" y=\"{}\" width=\"{}\" height=\"{}\"/>",
-        n(y(1.0)),
-        n(WIDTH - LEFT - 8.0),
-        n(y(-1.0) - y(1.0))
-    );
-    for (at, name) in [(1.0, "bound"), (0.0, "0"), (-1.0, "bound")] {
-        content += &format!("<path class=\"axis\" d=\"M{LEFT} {0}H{1}\"/>", n(y(at)), n(WIDTH - 8.0));
-        content +=
-            &format!("<text class=\"tick\" x=\"{}\" y=\"{}\">{name}</text>", n(LEFT - 4.0), n(y(at) + 3.5));
-    }
-    let (mut inner, mut outer) = (String::new(), String::new());
-    for (i, r) in ratios.iter().enumerate() {
-        let list = if is_outside(*r) { &mut outer } else { &mut inner };
-        let at = if r.is_nan() { range } else { *r };
-        *list += &format!("M{} {}h0", n(x(i)), n(y(at)));
-    }
-    for (class, d) in [("dots", inner), ("dots bad", outer)] {
-        if !d.is_empty() {
-            content += &format!("<path class=\"{class}\" d=\"{d}\"/>");
-        }
-    }
-    let (first, last) = (points[0].element, points[points.len() - 1].element);
-    content +=
-        &format!("<text class=\"tick start\" x=\"{LEFT}\" y=\"{}\">element {first}</text>", n(HEIGHT - 5.0));
-    content +=
-        &format!("<text class=\"tick\" x=\"{}\" y=\"{}\">{last}</text>", n(WIDTH - 8.0), n(HEIGHT - 5.0));
+    let count = points.len() as f64;
     let description = format!("error of {} elements against their bound, {outside} outside", points.len());
-    Some(image("plot", WIDTH, HEIGHT, &description, &content))
+    image("plot", SIZE, &description, |area| {
+        let mut chart = axes(area, 0.0..count, -range..range)?;
+        let label = |x: &f64| {
+            let at = (*x as usize).min(points.len() - 1);
+            points[at].element.to_string()
+        };
+        chart
+            .configure_mesh()
+            .disable_x_mesh()
+            .x_labels(4)
+            .y_labels(5)
+            .axis_style(LINE)
+            .bold_line_style(LINE)
+            .light_line_style(TRANSPARENT)
+            .label_style(("sans-serif", 10, &INK))
+            .x_label_formatter(&label)
+            .draw()?;
+        chart.draw_series([Rectangle::new([(0.0, -1.0), (count, 1.0)], BAND.filled())])?;
+        chart.draw_series(ratios.iter().enumerate().map(|(i, r)| {
+            let at = if r.is_nan() { range } else { r.clamp(-range, range) };
+            let (size, color) = if is_outside(*r) { (3, BAD) } else { (2, MARK) };
+            Circle::new((i as f64 + 0.5, at), size, color.filled())
+        }))?;
+        Ok(())
+    })
+}
+
+type Chart<'a, 'b> = ChartContext<
+    'a,
+    SVGBackend<'b>,
+    Cartesian2d<plotters::coord::types::RangedCoordf64, plotters::coord::types::RangedCoordf64>,
+>;
+
+fn axes<'a, 'b>(
+    area: &'a DrawingArea<SVGBackend<'b>, plotters::coord::Shift>,
+    x: Range<f64>,
+    y: Range<f64>,
+) -> Result<Chart<'a, 'b>, Failed> {
+    ChartBuilder::on(area).margin(6).x_label_area_size(18).y_label_area_size(42).build_cartesian_2d(x, y)
 }
 
 /// The error in units of the bound on its side; NaN when it is NaN.
@@ -75,21 +122,51 @@ fn is_outside(ratio: f64) -> bool {
 /// Counts by whole bits lost as small bars.
 pub(super) fn histogram(counts: &[u64]) -> String {
     let highest = counts.iter().copied().max().unwrap_or(0).max(1) as f64;
-    let mut content = String::new();
-    for (i, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
-        // A square root keeps rare losses visible.
-        let height = ((*count as f64 / highest).sqrt() * 20.0).max(1.5);
-        let class = if i + 1 == counts.len() { "bar bad" } else { "bar" };
-        content += &format!(
-            "<rect class=\"{class}\" x=\"{}\" y=\"{}\" width=\"7\" height=\"{}\"/>",
-            8 * i,
-            n(22.0 - height),
-            n(height)
-        );
-    }
     let shown: Vec<String> = counts.iter().map(u64::to_string).collect();
     let description = format!("tensors by bits lost, from none to more than 11: {}", shown.join(" "));
-    image("bits", 8.0 * counts.len() as f64, 23.0, &description, &content)
+    let size = (8 * counts.len().max(1) as u32, 23);
+    let drawn = image("bits", size, &description, |area| {
+        let mut chart =
+            ChartBuilder::on(area).build_cartesian_2d(0.0..counts.len().max(1) as f64, 0.0..1.1)?;
+        chart.draw_series(counts.iter().enumerate().filter(|(_, count)| **count > 0).map(|(i, count)| {
+            // A square root keeps rare losses visible.
+            let height = (*count as f64 / highest).sqrt().max(0.08);
+            let color = if i + 1 == counts.len() { BAD } else { MARK };
+            Rectangle::new([(i as f64, 0.0), (i as f64 + 0.85, height)], color.filled())
+        }))?;
+        Ok(())
+    });
+    drawn.unwrap_or_default()
+}
+
+/// One number over the runs of a history, oldest first; `None` for fewer than two.
+pub(super) fn trend(name: &str, values: &[f64], bad: bool) -> Option<String> {
+    if values.len() < 2 || values.iter().any(|v| !v.is_finite()) {
+        return None;
+    }
+    let highest = values.iter().copied().fold(0.0, f64::max).max(1.0);
+    let last = values.len() as f64 - 1.0;
+    let shown: Vec<String> = values.iter().map(|v| format!("{v:.1}")).collect();
+    let description = format!("{name} over {} runs, oldest first: {}", values.len(), shown.join(" "));
+    image("plot", (340, 130), &description, |area| {
+        let mut chart = axes(area, -0.2..last + 0.2, 0.0..highest * 1.1)?;
+        chart
+            .configure_mesh()
+            .disable_x_mesh()
+            .x_labels(2)
+            .y_labels(4)
+            .axis_style(LINE)
+            .bold_line_style(LINE)
+            .light_line_style(TRANSPARENT)
+            .label_style(("sans-serif", 10, &INK))
+            .x_label_formatter(&|x: &f64| if *x > last / 2.0 { "now".into() } else { "then".into() })
+            .draw()?;
+        let color = if bad { BAD } else { MARK };
+        let line: Vec<(f64, f64)> = values.iter().enumerate().map(|(i, v)| (i as f64, *v)).collect();
+        chart.draw_series(LineSeries::new(line.clone(), color.stroke_width(2)))?;
+        chart.draw_series(line.into_iter().map(|at| Circle::new(at, 3, color.filled())))?;
+        Ok(())
+    })
 }
 
 #[cfg(test)]
@@ -117,5 +194,18 @@ mod tests {
         let svg = svg(&points).expect("three points");
         assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
         assert!(svg.contains("3 outside"));
+    }
+
+    #[test]
+    fn plots_have_the_colors_of_the_page_and_no_others() {
+        let drawn = [
+            svg(&[point(0.5, -1.0, 1.0), point(2.0, -1.0, 1.0)]).expect("two points"),
+            histogram(&[3, 1, 0, 2]),
+            trend("findings", &[3.0, 1.0, 2.0], true).expect("three runs"),
+        ];
+        for svg in drawn {
+            assert!(svg.contains("var(--") && !svg.contains("\"#"), "{svg}");
+        }
+        assert_eq!(trend("findings", &[3.0], true), None);
     }
 }

@@ -74,8 +74,23 @@ const TRACT: &[Step] = &[
     },
 ];
 
+/// The report is tried in Chromium; where it is missing and the system lets us, it is installed.
+fn install_browser() {
+    let there =
+        |program: &str| Command::new(program).arg("--version").output().is_ok_and(|o| o.status.success());
+    if there("chromedriver") && there("chromium") {
+        return;
+    }
+    let apt = |args: &[&str]| Command::new("apt-get").args(args).status().is_ok_and(|s| s.success());
+    let packages = ["install", "-y", "--no-install-recommends", "chromium", "chromium-driver"];
+    if !(apt(&packages) || apt(&["update"]) && apt(&packages)) {
+        anstream::eprintln!("SKIPPED: the report in a browser (no Chromium, and apt-get cannot install it)");
+    }
+}
+
 /// Runs every step and stops at the first that fails.
 pub(crate) fn run(args: &Args) -> Outcome {
+    install_browser();
     let optional: &[Step] = if args.with_tract { TRACT } else { &[] };
     let steps: Vec<&Step> = STEPS.iter().chain(optional).collect();
     for (i, step) in steps.iter().enumerate() {

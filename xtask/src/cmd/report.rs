@@ -2,7 +2,7 @@
 
 use super::compare::read_run;
 use crate::exit::{Exit, Failure, Outcome};
-use halfproof_reports::{Run, html, junit, markdown};
+use halfproof_reports::{Run, html_after, junit, markdown};
 use halfproof_wire::file::write_atomically;
 use std::path::{Path, PathBuf};
 
@@ -15,21 +15,54 @@ pub(crate) struct Args {
     /// Where to write; the folder of the run by default.
     #[arg(long)]
     out: Option<PathBuf>,
+    /// A folder of earlier runs (run.json files, in it or in folders of it) for the trend, oldest first by their start.
+    #[arg(long)]
+    history: Option<PathBuf>,
 }
 
 /// Renders a run.
 pub(crate) fn run(args: &Args) -> Outcome {
     let run = read_run(&args.run)?;
     let out = args.out.clone().or_else(|| args.run.parent().map(Path::to_path_buf)).unwrap_or_default();
-    for path in write(&run, &out)? {
+    let history =
+        args.history.as_deref().map(|folder| earlier(folder, &run)).transpose()?.unwrap_or_default();
+    for path in write_after(&run, &history, &out)? {
         anstream::println!("{}", path.display());
     }
     Ok(Exit::Clean)
 }
 
+/// The runs of a folder that began before this one; files that are no run are left out, with a word.
+fn earlier(folder: &Path, run: &Run) -> Result<Vec<Run>, Failure> {
+    let cannot = |e: std::io::Error| Failure::bad_input(format!("cannot read {}: {e}", folder.display()));
+    let mut paths = vec![];
+    for entry in std::fs::read_dir(folder).map_err(cannot)? {
+        let path = entry.map_err(cannot)?.path();
+        let path = if path.is_dir() { path.join("run.json") } else { path };
+        if path.is_file() && path.extension().is_some_and(|e| e == "json") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    let mut runs = vec![];
+    for path in paths {
+        match read_run(&path) {
+            Ok(old) if old == *run => {}
+            Ok(old) => runs.push(old),
+            Err(e) => anstream::eprintln!("left out of the trend: {}", e.message),
+        }
+    }
+    runs.sort_by(|a, b| a.timings.started.cmp(&b.timings.started));
+    Ok(runs)
+}
+
 /// Writes the three renderings into a folder.
 pub(crate) fn write(run: &Run, out: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let page = html(run).map_err(Failure::harness)?;
+    write_after(run, &[], out)
+}
+
+fn write_after(run: &Run, history: &[Run], out: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let page = html_after(run, history).map_err(Failure::harness)?;
     [("report.html", page), ("report.md", markdown(run)), ("junit.xml", junit(run))]
         .into_iter()
         .map(|(name, text)| {

@@ -1,26 +1,42 @@
-//! `triage MODEL`: converts (or takes a converted model), runs and judges it, and says whose fault it is.
+//! `triage MODEL`: converts (or takes a converted model), runs and judges it, and says whose fault it is, where, and why.
+
+mod files;
+mod issue;
+mod screen;
 
 use super::{convert, systems};
 use crate::exit::{Exit, Failure, Outcome};
-use halfproof_fuzz::generate::{InputKind, inputs};
+use halfproof_fuzz::generate::InputKind;
+use halfproof_fuzz::localise::{
+    Examination, Set, SourceModel, Systems, bisect, examine as locate, interpreter, recognised, sets,
+    strategy,
+};
 use halfproof_fuzz::pipeline::{Pipeline, Trial};
-use halfproof_ir::{Graph, Precision, Request, Tensor};
+use halfproof_ir::{Conversion, DType, Graph, Io, Precision, Provenance, Request, Tensor};
 use halfproof_oracle::judge::Answer;
-use halfproof_wire::{file, npz, onnx::Opset};
+use halfproof_oracle::verdict::Class;
+use halfproof_systems::{Converter, Outcome as Converted, Runtime, Source};
+use halfproof_wire::{file, npz, onnx, onnx::Opset, tflite};
+use indicatif::{ProgressBar, ProgressStyle};
 use std::path::{Path, PathBuf};
 
 /// Options of `triage`.
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Example:\n  cargo xtask triage model.onnx --inputs in.npz --precision full")]
+#[command(after_help = "Examples:\n  cargo xtask triage model.onnx --inputs in.npz --precision full\n  \
+    cargo xtask triage model.onnx --converted model_float16.tflite\n  \
+    cargo xtask triage model.onnx --precision full --bisect-precision --max-bits-lost 4")]
 pub(crate) struct Args {
-    /// The source model, .onnx.
+    /// The source model: .onnx, or a float32 .tflite.
     model: PathBuf,
-    /// Inputs by name, .npz; generated where absent (lattice, gaussian, scaled).
+    /// A converted model, made by anybody; without it the converter makes one.
+    #[arg(long)]
+    converted: Option<PathBuf>,
+    /// Inputs by name (.npz), or the only input (.npy); found where absent.
     #[arg(long)]
     inputs: Option<PathBuf>,
-    /// The float16 strategy: weights, full, mixed or all.
-    #[arg(long, default_value = "all")]
-    precision: String,
+    /// The float16 strategy: weights, full, mixed or all; of a given converted model read from its types.
+    #[arg(long)]
+    precision: Option<String>,
     /// The converter.
     #[arg(long, default_value = "in-tree")]
     converter: String,
@@ -30,37 +46,227 @@ pub(crate) struct Args {
     /// A value for a symbolic dimension: batch=1.
     #[arg(long = "dim", value_name = "NAME=VALUE")]
     dims: Vec<String>,
+    /// Regular expression over node names; what matches stays float32.
+    #[arg(long, value_name = "REGEX")]
+    keep_fp32: Option<String>,
+    /// Where the small case, its inputs, the repro and the issue text go; reports/triage/NAME by default.
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Writes nothing but the answer.
+    #[arg(long)]
+    no_files: bool,
+    /// Draws the graph around the first bad operator.
+    #[arg(long, value_name = "FILE.svg")]
+    draw: Option<PathBuf>,
+    /// Finds the smallest set of nodes to keep in float32.
+    #[arg(long)]
+    bisect_precision: bool,
+    /// Bits that an output may lose (of float16's 11), for --bisect-precision.
+    #[arg(long, default_value_t = 4.0)]
+    max_bits_lost: f64,
+    /// Rows of the operator table; the whole table is in operators.tsv.
+    #[arg(long, default_value_t = 16)]
+    rows: usize,
+}
+
+/// Bytes from which on only two input sets are tried.
+const LARGE: u64 = 32_000_000;
+
+/// What is triaged.
+pub(crate) struct Case {
+    pub(crate) source: SourceModel,
+    pub(crate) onnx: Vec<u8>,
+    pub(crate) request: Request,
+    pub(crate) conversion: Conversion,
+    pub(crate) converter: String,
+    /// Somebody else's file, which cannot be made again.
+    pub(crate) given: bool,
 }
 
 /// Judges a model; exit code 1 when something is wrong with it.
 pub(crate) fn run(args: &Args) -> Outcome {
     systems::check_runtimes(&args.runtime)?;
-    let precisions = super::fuzz::precisions(&args.precision)?;
-    let (convert::Source::Onnx(graph), _) = convert::read(&args.model)? else {
-        return Err(Failure::bad_input(format!(
-            "{}: triage starts from the source model, an .onnx file",
-            args.model.display()
-        )));
+    let (source, size) = read_source(args)?;
+    let tried = match &args.inputs {
+        Some(path) => vec![Set::given(read_inputs(path, &source.graph)?)],
+        // Each set walks the whole model: large ones are tried on the first few.
+        None if size > LARGE => sets(&source.graph).into_iter().take(2).collect(),
+        None => sets(&source.graph),
     };
-    let graph = halfproof_converter::bind_dims(&graph, &convert::dims(&args.dims)?);
-    let sets = match &args.inputs {
-        Some(path) => vec![(InputKind::Gaussian, read_inputs(path, &graph)?)],
-        None => [InputKind::Lattice, InputKind::Gaussian, InputKind::Scaled]
-            .into_iter()
-            .map(|kind| (kind, inputs(&graph, kind, 1)))
-            .collect(),
+    let mut converter = systems::converter(&args.converter)?;
+    let opened = systems::open(&args.runtime);
+    opened.warn();
+    let mut outside = opened.outside;
+    let ours: Vec<_> = args.runtime.iter().filter_map(|name| interpreter(name)).collect();
+    let bar = progress();
+    let mut all: Vec<(Case, Examination)> = vec![];
+    for case in cases(args, source, converter.as_mut())? {
+        let case = case?;
+        let mut systems = Systems { ours: ours.clone(), outside: &mut outside };
+        let precision = case.request.precision;
+        let mut say = |what: &str, at: usize, of: usize| {
+            bar.set_length(of as u64);
+            bar.set_position(at as u64);
+            bar.set_message(format!("{precision}: {what}"));
+        };
+        let found = locate(&case.source, &case.request, &case.conversion, &tried, &mut systems, &mut say);
+        all.push((case, found));
+    }
+    bar.finish_and_clear();
+    let Some(worst) = (0..all.len()).min_by_key(|&i| (severity(&all[i].1), i)) else {
+        return Err(Failure::bad_input("there is nothing to triage"));
     };
-    let mut pipeline = open(&args.converter, &args.runtime)?;
-    let mut faults = 0;
-    for precision in precisions {
-        for (kind, set) in &sets {
-            let answers = examine(&mut pipeline, &graph, precision, *kind, set);
-            faults += answers.iter().filter(|(_, a)| is_fault(a)).count();
-            let name = if args.inputs.is_some() { "given" } else { kind.name() };
-            print(&args.model, precision, name, &answers);
+    let (case, found) = &all[worst];
+    screen::first(&args.model, size, case, found);
+    for (i, (case, found)) in all.iter().enumerate().filter(|(i, _)| *i != worst) {
+        screen::other(i, case, found);
+    }
+    screen::table(case, found, args.rows);
+    if args.bisect_precision {
+        let set = found.set.clone().or_else(|| tried.first().cloned());
+        if let Some(set) = set {
+            keep_what_is_needed(args, case, converter.as_mut(), &set)?;
         }
     }
+    if let Some(path) = &args.draw {
+        files::draw(path, case, found)?;
+    }
+    let faults = all.iter().filter(|(_, f)| !f.diagnosis.verdict.class.is_fine()).count();
+    let worth = faults > 0 || found.diagnosis.verdict.class == Class::Explained;
+    if worth && !args.no_files {
+        let name =
+            args.model.file_stem().map_or_else(|| "model".into(), |n| n.to_string_lossy().into_owned());
+        let out = args.out.clone().unwrap_or_else(|| Path::new("reports/triage").join(name));
+        files::write(&out, args, case, found, converter.as_mut(), &mut outside, &ours)?;
+    }
     Ok(if faults > 0 { Exit::NewFindings } else { Exit::Clean })
+}
+
+fn severity(found: &Examination) -> u8 {
+    match found.diagnosis.verdict.class {
+        Class::Pass => 3,
+        Class::Undecidable => 2,
+        Class::Explained => 1,
+        _ => 0,
+    }
+}
+
+fn progress() -> ProgressBar {
+    let bar = ProgressBar::new(1);
+    let style = ProgressStyle::with_template("{bar:24} {elapsed:>5}  {pos} of {len} operators  {msg}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    bar.set_style(style);
+    bar
+}
+
+fn read_source(args: &Args) -> Result<(SourceModel, u64), Failure> {
+    let (source, size) = convert::read(&args.model)?;
+    let named = |e: String| Failure::bad_input(format!("{}: {e}", args.model.display()));
+    let source = match source {
+        convert::Source::Onnx(graph) => {
+            SourceModel::onnx(halfproof_converter::bind_dims(&graph, &convert::dims(&args.dims)?))
+        }
+        convert::Source::Tflite(model) => SourceModel::tflite(*model).map_err(named)?,
+    };
+    Ok((source, size))
+}
+
+/// The conversions to judge: the given one, or one per strategy.
+fn cases<'a>(
+    args: &'a Args,
+    source: SourceModel,
+    converter: &'a mut dyn Converter,
+) -> Result<Box<dyn Iterator<Item = Result<Case, Failure>> + 'a>, Failure> {
+    let strategies = args.precision.as_deref().map(super::fuzz::precisions).transpose()?;
+    let request = |precision: Precision, io: Io| Request {
+        io,
+        keep_fp32: args.keep_fp32.clone(),
+        ..Request::new(precision)
+    };
+    if let Some(path) = &args.converted {
+        let bytes = file::read(path).map_err(Failure::bad_input)?;
+        let model =
+            tflite::read(&bytes).map_err(|e| Failure::bad_input(format!("{}: {e}", path.display())))?;
+        let precision = match strategies.as_deref() {
+            None => strategy(&model),
+            Some([one]) => *one,
+            Some(_) => return Err(Failure::bad_input("a converted model follows one strategy, not several")),
+        };
+        let io = edges(&model, precision);
+        let conversion = Conversion { model: bytes, provenance: Provenance::default(), notes: vec![] };
+        let conversion = recognised(&source, conversion);
+        let name = if args.converter == "in-tree" { "(given)" } else { &args.converter };
+        let case = Case {
+            source,
+            onnx: vec![],
+            request: request(precision, io),
+            conversion,
+            converter: name.to_string(),
+            given: true,
+        };
+        return Ok(Box::new(std::iter::once(Ok(case))));
+    }
+    let strategies = strategies.unwrap_or_else(|| Precision::ALL.to_vec());
+    let onnx = match source.tflite {
+        None if args.converter != "in-tree" => {
+            onnx::write(&source.graph, Opset::of(&source.graph)).map_err(Failure::bad_input)?
+        }
+        _ => vec![],
+    };
+    let path = args.model.clone();
+    Ok(Box::new(strategies.into_iter().map(move |precision| {
+        let request = request(precision, Io::Strategy);
+        let outcome = match &source.tflite {
+            Some((_, model)) => match halfproof_converter::retype::convert_tflite(model, &request) {
+                Ok(conversion) => Converted::Converted(conversion),
+                Err(refusal) => Converted::Refused(refusal),
+            },
+            None => converter.convert(Source { graph: &source.graph, onnx: &onnx }, &request),
+        };
+        let failed = |why: String| Failure::bad_input(format!("{}: {why}", path.display()));
+        let conversion = match outcome {
+            Converted::Converted(conversion) => recognised(&source, conversion),
+            Converted::Refused(refusal) => return Err(convert::refused(&path, &refusal)),
+            Converted::Failed(text) | Converted::Cannot { why: text } => return Err(failed(text)),
+            Converted::Crashed { how } => return Err(failed(format!("the converter died: {how}"))),
+            Converted::TimedOut => return Err(failed("the converter gave no answer in time".to_string())),
+        };
+        Ok(Case {
+            source: source.clone(),
+            onnx: onnx.clone(),
+            request,
+            conversion,
+            converter: converter.name().to_string(),
+            given: false,
+        })
+    })))
+}
+
+/// Whether the interface of somebody else's file was kept in float32.
+fn edges(model: &tflite::Model, precision: Precision) -> Io {
+    let graph = model.main();
+    let edge = graph.inputs.iter().chain(&graph.outputs).filter_map(|&t| graph.tensors.get(t as usize));
+    let single = edge.filter(|t| t.dtype == tflite::TensorType::Float32).count() > 0;
+    if single && precision != Precision::Weights { Io::Float32 } else { Io::Strategy }
+}
+
+fn keep_what_is_needed(
+    args: &Args,
+    case: &Case,
+    converter: &mut dyn Converter,
+    set: &Set,
+) -> Result<(), Failure> {
+    if case.given || case.source.tflite.is_some() {
+        return Err(Failure::bad_input(
+            "--bisect-precision converts an .onnx model; it cannot change a given file",
+        ));
+    }
+    let Some((_, arith)) = interpreter("interp-f16") else { return Ok(()) };
+    let request = Request { keep_fp32: None, ..case.request.clone() };
+    let found = bisect(&case.source, &case.onnx, converter, &request, set, arith, args.max_bits_lost)
+        .map_err(Failure::bad_input)?;
+    screen::bisection(&found, args.max_bits_lost, case.source.operators());
+    Ok(())
 }
 
 /// A pipeline in which every runtime runs every test.
@@ -85,14 +291,16 @@ pub(crate) fn examine(
     pipeline.examine(&trial, true).answers
 }
 
-/// True when an answer is a fault of anything, the choice of float16 included.
-pub(crate) fn is_fault(answer: &Answer) -> bool {
-    !answer.verdict.class.is_fine()
-}
-
 fn read_inputs(path: &Path, graph: &Graph) -> Result<Vec<Tensor>, Failure> {
     let named = |e: String| Failure::bad_input(format!("{}: {e}", path.display()));
     let bytes = file::read(path).map_err(Failure::bad_input)?;
+    if path.extension().is_some_and(|e| e == "npy") {
+        let [id] = graph.inputs.as_slice() else {
+            return Err(named(format!("the model has {} inputs; give them in an .npz", graph.inputs.len())));
+        };
+        let tensor = npz::read_npy(&bytes).map_err(|e| named(e.to_string()))?;
+        return Ok(vec![fitting(graph, *id, tensor).map_err(named)?]);
+    }
     let arrays = npz::read(&bytes).map_err(|e| named(e.to_string()))?;
     graph
         .inputs
@@ -104,59 +312,33 @@ fn read_inputs(path: &Path, graph: &Graph) -> Result<Vec<Tensor>, Failure> {
                 let names: Vec<&str> = arrays.iter().map(|(n, _)| n.as_str()).collect();
                 named(format!("has no array \"{}\" (it has: {})", value.name, names.join(", ")))
             })?;
-            if let Some(shape) = value.static_shape()
-                && shape != tensor.shape
-            {
-                return Err(named(format!(
-                    "\"{}\" has shape {:?}, the model needs {shape:?}",
-                    value.name, tensor.shape
-                )));
-            }
-            if value.dtype.is_some_and(|d| d != tensor.dtype()) {
-                let needed = value.dtype.map(|d| d.to_string()).unwrap_or_default();
-                return Err(named(format!(
-                    "\"{}\" is {}, the model needs {needed}",
-                    value.name,
-                    tensor.dtype()
-                )));
-            }
-            Ok(tensor.clone())
+            fitting(graph, id, tensor.clone()).map_err(named)
         })
         .collect()
 }
 
-fn print(model: &Path, precision: Precision, set: &str, answers: &[(String, Answer)]) {
-    anstream::println!("{}  {precision}, inputs: {set}", model.display());
-    for (system, answer) in answers {
-        let v = &answer.verdict;
-        let question = format!("{:?}", answer.question).to_lowercase();
-        let lost = v.bits_lost.iter().copied().fold(0.0, f64::max);
-        let bits = if v.bits_lost.is_empty() { String::new() } else { format!("  ({lost:.1} bits lost)") };
-        anstream::println!(
-            "  {system:<20} {question:<10} {:<14} {}{bits}",
-            v.class.name(),
-            v.text.lines().next().unwrap_or_default()
-        );
-        if is_fault(answer) {
-            anstream::println!("  {:<20} {:<10} blame: {} ({})", "", "", v.blame, v.strength);
-            if let Some(n) = &v.numbers {
-                anstream::println!(
-                    "  {:<20} {:<10} expected {:e}, actual {:e}, bound [{:e}, {:e}], {:.2} x the bound",
-                    "",
-                    "",
-                    n.expected,
-                    n.actual,
-                    n.low,
-                    n.high,
-                    n.ratio
-                );
-            }
-            if let Some(source) = &v.place.source {
-                anstream::println!("  {:<20} {:<10} at {source}", "", "");
-            }
-        }
-        for note in v.notes.iter().take(3) {
-            anstream::println!("  {:<20} {:<10} {}", "", "", note.lines().next().unwrap_or_default());
-        }
+/// The tensor, if it is what the model takes; float16 arrays widen exactly.
+fn fitting(graph: &Graph, id: halfproof_ir::ValueId, tensor: Tensor) -> Result<Tensor, String> {
+    let value = graph.value(id);
+    if let Some(shape) = value.static_shape()
+        && shape != tensor.shape
+    {
+        return Err(format!("\"{}\" has shape {:?}, the model needs {shape:?}", value.name, tensor.shape));
     }
+    let tensor = match (value.dtype, &tensor.data) {
+        (Some(DType::F32), halfproof_ir::Data::F16(v)) => {
+            Tensor::f32(tensor.shape.clone(), v.iter().map(|x| x.to_f32()).collect())
+        }
+        _ => tensor,
+    };
+    if value.dtype.is_some_and(|d| d != tensor.dtype()) {
+        let needed = value.dtype.map(|d| d.to_string()).unwrap_or_default();
+        return Err(format!("\"{}\" is {}, the model needs {needed}", value.name, tensor.dtype()));
+    }
+    Ok(tensor)
+}
+
+/// The runtime of that name among those that are open.
+pub(crate) fn named<'r>(outside: &'r mut [Box<dyn Runtime>], name: &str) -> Option<&'r mut Box<dyn Runtime>> {
+    outside.iter_mut().find(|r| r.name() == name)
 }

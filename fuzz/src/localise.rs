@@ -1,0 +1,322 @@
+//! One model and its conversion, whoever made it: what is wrong first, and why. Inputs are found where none are given;
+//! models are walked operator by operator, so that memory does not grow with their depth.
+//!
+//! Not here: how a campaign judges (`pipeline`), what is printed (`xtask`).
+
+mod bisect;
+mod cut;
+mod sets;
+mod words;
+
+pub use bisect::{Bisection, bisect};
+pub use cut::{Piece, source_piece, target_piece};
+pub use sets::{Set, sets};
+pub use words::{Advice, advice, pattern, project};
+
+use halfproof_ir::{Conversion, DType, Graph, Precision, Request};
+use halfproof_oracle::arith::half::{ExecutionModel, Half};
+use halfproof_oracle::judge::diagnosis::{Diagnosis, diagnose, quantized, widened};
+use halfproof_oracle::judge::trace::{Plan, Run, Source, Trace};
+use halfproof_oracle::judge::{Subject, ended, recognise};
+use halfproof_oracle::record::{Execution, Status};
+use halfproof_oracle::tflite::Program;
+use halfproof_oracle::verdict::{Blame, Class, Strength, Verdict};
+use halfproof_systems::{Runtime, Taps};
+use halfproof_wire::tflite::{Model, TensorType};
+
+/// A source model of either format.
+#[derive(Clone, Debug)]
+pub struct SourceModel {
+    /// The graph; of a .tflite source only its interface.
+    pub graph: Graph,
+    /// The program and the model of a .tflite source.
+    pub tflite: Option<(Program, Model)>,
+}
+
+impl SourceModel {
+    /// An ONNX source.
+    pub fn onnx(graph: Graph) -> SourceModel {
+        SourceModel { graph, tflite: None }
+    }
+
+    /// A float32 .tflite source.
+    ///
+    /// # Errors
+    /// When our interpreter does not know the model.
+    pub fn tflite(model: Model) -> Result<SourceModel, String> {
+        let program = Program::new(&model).map_err(|e| e.to_string())?;
+        let mut graph = Graph::new("tflite");
+        let name = |t: u32| model.main().tensors.get(t as usize).map_or_else(String::new, |t| t.name.clone());
+        for &t in program.inputs() {
+            let (dtype, shape) = program.form(t).unwrap_or((DType::F32, &[]));
+            graph.add_input(name(t), dtype, shape);
+        }
+        for &t in program.outputs() {
+            let (dtype, shape) = program.form(t).unwrap_or((DType::F32, &[]));
+            let known = graph.values.iter().position(|v| v.name == name(t));
+            let id = match known {
+                Some(i) => halfproof_ir::ValueId(i as u32),
+                None => graph.add_typed(name(t), dtype, shape),
+            };
+            graph.outputs.push(id);
+        }
+        Ok(SourceModel { graph, tflite: Some((program, model)) })
+    }
+
+    /// Operators.
+    pub fn operators(&self) -> usize {
+        self.tflite.as_ref().map_or(self.graph.nodes.len(), |(p, _)| p.operators().len())
+    }
+
+    /// As the judge takes it.
+    pub fn source(&self) -> Source<'_> {
+        match &self.tflite {
+            Some((program, model)) => Source::Tflite(program, model),
+            None => Source::Onnx(&self.graph),
+        }
+    }
+
+    /// The ONNX operator of a node; for a .tflite source the operator that makes the tensor.
+    pub fn operator_of(&self, name: &str) -> Option<String> {
+        match &self.tflite {
+            None => crate::pipeline::operator_of(&self.graph, name).map(str::to_string),
+            Some((program, model)) => {
+                let tensor = model.main().tensors.iter().position(|t| t.name == name)?;
+                let op = program.operators().find(|op| op.results.iter().any(|&t| t as usize == tensor))?;
+                Some(op.builtin.name().to_string())
+            }
+        }
+    }
+}
+
+/// The strategy that a converted file follows, read from its types: for files that somebody else made.
+pub fn strategy(model: &Model) -> Precision {
+    let Some(graph) = model.subgraphs.first() else { return Precision::Mixed };
+    let activations = || graph.tensors.iter().filter(|t| model.data(t).is_none());
+    let half = activations().any(|t| t.dtype == TensorType::Float16);
+    let single = activations().any(|t| t.dtype == TensorType::Float32);
+    let half_constants =
+        graph.tensors.iter().any(|t| t.dtype == TensorType::Float16 && model.data(t).is_some());
+    match (half, single) {
+        (true, false) => Precision::Full,
+        (false, true) if half_constants => Precision::Weights,
+        // Nothing is float16: what was asked for cannot be seen, and float32 is no impurity of `mixed`.
+        _ => Precision::Mixed,
+    }
+}
+
+/// A conversion without a map of where things come from gets one of its constants, as far as they are recognised.
+pub fn recognised(source: &SourceModel, mut conversion: Conversion) -> Conversion {
+    if conversion.provenance.tensors.is_empty()
+        && let Ok(model) = halfproof_wire::tflite::read(&conversion.model)
+        && let Ok(program) = Program::new(&model)
+    {
+        conversion.provenance = recognise::constants(source.source(), &model, &program);
+    }
+    conversion
+}
+
+/// What runs a converted model.
+pub struct Systems<'r> {
+    /// Execution models of our interpreter, by system name.
+    pub ours: Vec<(&'static str, Half)>,
+    /// Runtimes in workers.
+    pub outside: &'r mut [Box<dyn Runtime>],
+}
+
+/// The execution model of our interpreter behind a system's name.
+pub fn interpreter(name: &str) -> Option<(&'static str, Half)> {
+    match name {
+        "interp-f16" => Some(("interp-f16", Half::new(ExecutionModel::HALF))),
+        "interp-f32" => Some(("interp-f32", Half::new(ExecutionModel::SINGLE))),
+        _ => None,
+    }
+}
+
+/// What one input set showed.
+#[derive(Clone, Debug)]
+pub struct Examination {
+    /// The first thing that is wrong.
+    pub diagnosis: Diagnosis,
+    /// By system.
+    pub traces: Vec<Trace>,
+    /// Executions of runtimes in workers.
+    pub executions: Vec<Execution>,
+    /// What was said about the file and about runtimes that gave no outputs: system, verdict.
+    pub verdicts: Vec<(String, Verdict)>,
+    /// The input set.
+    pub set: Option<Set>,
+}
+
+/// Most bytes of tensors that a runtime is asked to show.
+const TAPPED: u64 = 256 << 20;
+
+/// Judges a conversion on one set of inputs after the other, until one shows a fault. `say` hears of the progress: what
+/// is done, operators done, operators in all.
+pub fn examine(
+    source: &SourceModel,
+    request: &Request,
+    conversion: &Conversion,
+    sets: &[Set],
+    systems: &mut Systems<'_>,
+    say: &mut dyn FnMut(&str, usize, usize),
+) -> Examination {
+    let about_file = |verdict: Verdict| Examination {
+        diagnosis: Diagnosis { verdict: verdict.clone(), system: None, cause: None },
+        traces: vec![],
+        executions: vec![],
+        verdicts: vec![("file".to_string(), verdict)],
+        set: None,
+    };
+    if let Ok(model) = halfproof_wire::tflite::read(&conversion.model)
+        && let Some(mut verdict) = quantized(&model)
+    {
+        verdict.place.source = name_quantized(source, request, &model, sets, &verdict);
+        return about_file(verdict);
+    }
+    let subject = match Subject::new(&source.graph, request, conversion) {
+        Ok(subject) => subject,
+        Err(verdict) => return about_file(*verdict),
+    };
+    let file = [subject.legality(), subject.constants()];
+    let mut best: Option<Examination> = None;
+    for set in sets {
+        let mut found = one_set(source, &subject, conversion, set, &file, systems, say);
+        found.set = Some(set.clone());
+        let fault = !found.diagnosis.verdict.class.is_fine();
+        let reachable = set.reachable || found.diagnosis.verdict.class != Class::Nonfinite;
+        if fault && !reachable {
+            // An overflow that only inputs cause which nobody promised is a remark, not an alarm.
+            found.diagnosis = unreachable(found.diagnosis, set);
+        }
+        let rank = |e: &Examination| rank(e.diagnosis.verdict.class);
+        if best.as_ref().is_none_or(|b| rank(&found) < rank(b)) {
+            best = Some(found);
+        }
+        if fault && reachable {
+            break;
+        }
+    }
+    best.unwrap_or_else(|| {
+        about_file(Verdict::new(Class::Undecidable, Blame::Nobody, Strength::Unknown, "there are no inputs"))
+    })
+}
+
+/// The source node that a quantized constant ends in, found by following the model with the constant widened.
+fn name_quantized(
+    source: &SourceModel,
+    request: &Request,
+    model: &Model,
+    sets: &[Set],
+    verdict: &Verdict,
+) -> Option<String> {
+    let number = i32::try_from(verdict.place.tensor_index?).ok()?;
+    let carried = model.main().operators.iter().find(|op| op.inputs.contains(&number))?.outputs.first()?;
+    let wide = widened(model)?;
+    let reader = wide.main().operators.iter().position(|op| op.inputs.contains(carried))?;
+    let conversion = Conversion {
+        model: halfproof_wire::tflite::write(&wide),
+        provenance: halfproof_ir::Provenance::default(),
+        notes: vec![],
+    };
+    let conversion = recognised(source, conversion);
+    let subject = Subject::new(&source.graph, request, &conversion).ok()?;
+    let (system, arith) = interpreter("interp-f16")?;
+    let of_source = match &source.tflite {
+        Some(_) => source.source(),
+        None => Source::Onnx(subject.source()),
+    };
+    let inputs = &sets.first()?.tensors;
+    let plan = Plan { source: Some(of_source), inputs, run: Run::Live { system, arith } };
+    let trace = subject.trace(&plan, &mut |_| ()).ok()?;
+    trace.rows.iter().find(|r| r.operator == reader)?.source.clone()
+}
+
+fn unreachable(found: Diagnosis, set: &Set) -> Diagnosis {
+    let mut verdict = Verdict::new(
+        Class::Explained,
+        Blame::Explained,
+        Strength::Certified,
+        "only inputs far outside of the usual range overflow",
+    );
+    verdict.place = found.verdict.place;
+    verdict.numbers = found.verdict.numbers;
+    verdict.notes.push(format!("inputs up to {:.4e} ({})", set.largest(), set.name));
+    Diagnosis { verdict, ..found }
+}
+
+fn rank(class: Class) -> u8 {
+    match class {
+        Class::Explained => 1,
+        Class::Pass => 2,
+        Class::Undecidable => 3,
+        _ => 0,
+    }
+}
+
+fn one_set(
+    source: &SourceModel,
+    subject: &Subject<'_>,
+    conversion: &Conversion,
+    set: &Set,
+    file: &[Verdict; 2],
+    systems: &mut Systems<'_>,
+    say: &mut dyn FnMut(&str, usize, usize),
+) -> Examination {
+    let count = subject.program.operators().len();
+    let mut verdicts: Vec<(String, Verdict)> = file.iter().map(|v| ("file".to_string(), v.clone())).collect();
+    let mut traces: Vec<Trace> = vec![];
+    let mut executions = vec![];
+    let of_source = match &source.tflite {
+        Some(_) => source.source(),
+        None => Source::Onnx(subject.source()),
+    };
+    // The meaning does not depend on who runs: it is compared once.
+    let meaning = |traces: &[Trace]| traces.is_empty().then_some(of_source);
+    for (system, arith) in &systems.ours {
+        let run = Run::Live { system, arith: *arith };
+        let plan = Plan { source: meaning(&traces), inputs: &set.tensors, run };
+        match subject.trace(&plan, &mut |at| say(system, at, count)) {
+            Ok(trace) => traces.push(trace),
+            Err(verdict) => verdicts.push((system.to_string(), *verdict)),
+        }
+    }
+    let tapped: u64 = subject
+        .program
+        .operators()
+        .flat_map(|op| op.results)
+        .filter_map(|&t| subject.program.form(t))
+        .map(|(_, shape)| 4 * shape.iter().product::<usize>() as u64)
+        .sum();
+    let taps = if tapped > TAPPED { Taps::None } else { Taps::Checked };
+    for runtime in systems.outside.iter_mut() {
+        let inputs = match subject.model_inputs(&set.tensors) {
+            Ok(inputs) => inputs,
+            Err(verdict) => {
+                verdicts.push(("file".to_string(), *verdict));
+                break;
+            }
+        };
+        say(runtime.name(), 0, count);
+        let execution = runtime.run(&conversion.model, &inputs, taps);
+        if let Some(verdict) = ended(&execution) {
+            if !matches!(execution.status, Status::Cannot { .. }) {
+                verdicts.push((execution.system.clone(), verdict));
+            }
+            continue;
+        }
+        let plan = Plan { source: meaning(&traces), inputs: &set.tensors, run: Run::Recorded(&execution) };
+        match subject.trace(&plan, &mut |at| say(&execution.system, at, count)) {
+            Ok(trace) => traces.push(trace),
+            Err(verdict) => verdicts.push((execution.system.clone(), *verdict)),
+        }
+        executions.push(execution);
+    }
+    let all: Vec<Verdict> = verdicts.iter().map(|(_, v)| v.clone()).collect();
+    let mut diagnosis = diagnose(&subject.program, &all, &traces);
+    if diagnosis.system.is_none() {
+        let about = verdicts.iter().find(|(s, v)| s != "file" && v.text == diagnosis.verdict.text);
+        diagnosis.system = about.map(|(s, _)| s.clone());
+    }
+    Examination { diagnosis, traces, executions, verdicts, set: None }
+}

@@ -1,0 +1,210 @@
+//! Constants of a converted file that nobody explains: which constants of the source are they?
+//!
+//! A constant is recognised when every element is within one unit in the last place of an element of a source constant,
+//! in the same order or with the axes permuted, or when it has the name of one. A few elements may agree by chance (an
+//! epsilon that is an attribute of a node, and some other small number), so short constants need the name. What is
+//! recognised is then judged bit for bit; what is not (folded constants) stays an interval around what is stored.
+
+use super::trace::Source;
+use crate::half;
+use crate::tflite::Program;
+use halfproof_ir::{ConstantOrigin, DType, Data, Provenance, Role, Tensor};
+use halfproof_wire::tflite::Model;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Constants shorter than this are recognised by name only.
+const FEW: usize = 8;
+
+/// The constants of a converted model that are recognised in its source.
+pub fn constants(source: Source<'_>, model: &Model, program: &Program) -> Provenance {
+    let known = float_constants(source);
+    let mut by_length: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (i, (_, tensor)) in known.iter().enumerate() {
+        by_length.entry(tensor.len()).or_default().push(i);
+    }
+    let mut provenance = Provenance::default();
+    let Some(graph) = model.subgraphs.first() else { return provenance };
+    for (index, tensor) in (0u32..).zip(&graph.tensors) {
+        let Some((dtype, _)) = program.form(index) else { continue };
+        if !dtype.is_float() || !program.is_constant(index) {
+            continue;
+        }
+        let Some(data) = model.data(tensor).and_then(|bytes| Data::from_le_bytes(dtype, bytes)) else {
+            continue;
+        };
+        let stored = Tensor::new(vec![data.len()], data);
+        let Some(candidates) = by_length.get(&stored.len()) else { continue };
+        // A name settles it, even when no element is right: that is how stale weights look.
+        let named = candidates.iter().find(|&&c| is_name_of(&known[c].0, &tensor.name));
+        let unnamed = candidates.iter().filter(|_| stored.len() >= FEW);
+        let found = named
+            .into_iter()
+            .chain(unnamed)
+            .find_map(|&c| order(&known[c].1, &stored, dtype).map(|o| (c, o)))
+            .or_else(|| {
+                let &c = named?;
+                Some((c, closest(&known[c].1, &stored)))
+            });
+        if let Some((c, order)) = found {
+            let at = element(&known[c].1);
+            let exact = order.iter().map(|&i| at(i)).collect::<Vec<f64>>().into();
+            provenance.constants.push(ConstantOrigin { tensor: index, role: Role::Plain, exact });
+        }
+    }
+    provenance
+}
+
+/// `conv1.weight` is also called `model/conv1.weight` and `conv1.weight;dequantized` by converters.
+fn is_name_of(source: &str, target: &str) -> bool {
+    !source.is_empty() && (target == source || target.split([';', '/']).any(|part| part == source))
+}
+
+fn float_constants(source: Source<'_>) -> Vec<(String, Arc<Tensor>)> {
+    match source {
+        Source::Onnx(graph) => graph
+            .values
+            .iter()
+            .filter_map(|v| Some((v.name.clone(), Arc::clone(v.constant.as_ref()?))))
+            .filter(|(_, t)| t.dtype().is_float())
+            .collect(),
+        Source::Tflite(program, model) => {
+            let Some(graph) = model.subgraphs.first() else { return vec![] };
+            (0u32..)
+                .zip(&graph.tensors)
+                .filter(|(t, _)| program.is_constant(*t))
+                .filter_map(|(t, tensor)| {
+                    let (dtype, shape) = program.form(t).filter(|(d, _)| d.is_float())?;
+                    let data = Data::from_le_bytes(dtype, model.data(tensor)?)?;
+                    Some((tensor.name.clone(), Arc::new(Tensor::new(shape.to_vec(), data))))
+                })
+                .collect()
+        }
+    }
+}
+
+/// Reads one float element without copying the others.
+fn element(tensor: &Tensor) -> impl Fn(usize) -> f64 + '_ {
+    move |i| match &tensor.data {
+        Data::F16(v) => v[i].to_f64(),
+        Data::F32(v) => f64::from(v[i]),
+        Data::F64(v) => v[i],
+        _ => f64::NAN,
+    }
+}
+
+/// In which order the source's elements are stored, up to one unit in the last place; `None` when in none.
+fn order(source: &Tensor, stored: &Tensor, dtype: DType) -> Option<Vec<usize>> {
+    let (exact, held) = (element(source), element(stored));
+    let near = |e: f64, s: f64| {
+        let (rounded, ulp) = match dtype {
+            DType::F16 => (half::round(e), half::ulp(e)),
+            DType::F32 => (half::round_single(e), half::ulp_single(e)),
+            _ => (e, 0.0),
+        };
+        rounded == s || (rounded - s).abs() <= ulp || e.is_nan() && s.is_nan()
+    };
+    permutations(&source.shape).into_iter().find_map(|p| {
+        let mut walk = Strided::new(&source.shape, &p);
+        (0..source.len()).all(|i| near(exact(walk.next_index()), held(i))).then(|| {
+            let mut walk = Strided::new(&source.shape, &p);
+            (0..source.len()).map(|_| walk.next_index()).collect()
+        })
+    })
+}
+
+/// The order in which most elements are close; for constants that are known by name.
+fn closest(source: &Tensor, stored: &Tensor) -> Vec<usize> {
+    let (exact, held) = (element(source), element(stored));
+    let distance = |p: &Vec<usize>| -> f64 {
+        let mut walk = Strided::new(&source.shape, p);
+        (0..source.len()).map(|i| (exact(walk.next_index()) - held(i)).abs().min(1e30)).sum()
+    };
+    let best = permutations(&source.shape)
+        .into_iter()
+        .map(|p| (distance(&p), p))
+        .min_by(|a, b| a.0.total_cmp(&b.0))
+        .map_or_else(Vec::new, |(_, p)| p);
+    let mut walk = Strided::new(&source.shape, &best);
+    (0..source.len()).map(|_| walk.next_index()).collect()
+}
+
+/// Every order of the axes that are longer than 1, the given one first.
+pub(super) fn permutations(shape: &[usize]) -> Vec<Vec<usize>> {
+    let long: Vec<usize> = (0..shape.len()).filter(|&a| shape[a] > 1).collect();
+    if long.len() > 5 {
+        return vec![(0..shape.len()).collect()];
+    }
+    let mut all = vec![vec![]];
+    for _ in 0..long.len() {
+        all = all
+            .into_iter()
+            .flat_map(|p: Vec<usize>| {
+                long.iter()
+                    .filter(|a| !p.contains(a))
+                    .map(|&a| p.iter().copied().chain([a]).collect())
+                    .collect::<Vec<Vec<usize>>>()
+            })
+            .collect();
+    }
+    all
+}
+
+/// Row-major indices of a tensor that is read with its axes in another order. Axes of extent 1 may be left out.
+pub(super) struct Strided {
+    extents: Vec<usize>,
+    strides: Vec<usize>,
+    at: Vec<usize>,
+    index: usize,
+}
+
+impl Strided {
+    pub(super) fn new(shape: &[usize], permutation: &[usize]) -> Strided {
+        let mut strides = vec![1; shape.len()];
+        for axis in (1..shape.len()).rev() {
+            strides[axis - 1] = strides[axis] * shape[axis];
+        }
+        Strided {
+            extents: permutation.iter().map(|&a| shape[a]).collect(),
+            strides: permutation.iter().map(|&a| strides[a]).collect(),
+            at: vec![0; permutation.len()],
+            index: 0,
+        }
+    }
+
+    pub(super) fn next_index(&mut self) -> usize {
+        let index = self.index;
+        for axis in (0..self.at.len()).rev() {
+            self.at[axis] += 1;
+            self.index += self.strides[axis];
+            if self.at[axis] < self.extents[axis] {
+                return index;
+            }
+            self.index -= self.strides[axis] * self.extents[axis];
+            self.at[axis] = 0;
+        }
+        index
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transposed_rounded_weight_is_recognised_and_a_changed_one_is_not() {
+        let source = Tensor::new(vec![2, 3], Data::F32(vec![0.1, 0.2, 0.3, 0.4, 0.5, 0.6]));
+        let half = |v: &[f32]| {
+            Tensor::new(vec![6], Data::F16(v.iter().map(|&x| ::half::f16::from_f32(x)).collect()))
+        };
+        let stored = half(&[0.1, 0.4, 0.2, 0.5, 0.3, 0.6]);
+        assert_eq!(order(&source, &stored, DType::F16), Some(vec![0, 3, 1, 4, 2, 5]));
+        assert_eq!(order(&source, &half(&[0.1, 0.4, 0.2, 0.5, 0.3, 0.7]), DType::F16), None);
+    }
+
+    #[test]
+    fn axes_of_one_make_no_further_orders() {
+        assert_eq!(permutations(&[1, 4, 1, 3]), [vec![1, 3], vec![3, 1]]);
+        assert_eq!(permutations(&[]), [Vec::<usize>::new()]);
+    }
+}

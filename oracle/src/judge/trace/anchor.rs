@@ -1,0 +1,240 @@
+//! Which tensor of a converted model carries which value of the source, where the converter does not say: found by
+//! evaluation. The tensors of the source that were computed last are candidates; a result of the converted model that
+//! encloses one of them, in the same order or with permuted axes, carries it.
+//!
+//! Constants that are not recognised are intervals around what is stored, so results are intervals; a tensor that is
+//! recognised starts again from the source's exact values, so intervals do not grow from operator to operator.
+
+use super::row::{Meaning, Row};
+use super::source::Walk;
+use crate::arith::Enclosure;
+use crate::judge::compare::Tally;
+use crate::judge::layout::source_order;
+use crate::judge::recognise::{Strided, permutations};
+use crate::tflite::Program;
+use crate::value::{Array, Value};
+use crate::verdict::Numbers;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Source operators that are kept before and after the last one recognised.
+pub(super) const WINDOW: usize = 48;
+/// Elements that are looked at to find what a wrong tensor should have been.
+const SAMPLE: usize = 4096;
+
+/// What is recognised so far.
+#[derive(Default)]
+pub(super) struct Anchors {
+    /// Source values by tensor.
+    pub(super) matched: BTreeMap<u32, usize>,
+    /// The last source operator whose result is recognised.
+    last: usize,
+    /// What tensors that carry nothing may have been meant to be.
+    suspects: BTreeMap<u32, Suspect>,
+}
+
+struct Suspect {
+    id: usize,
+    element: u64,
+    numbers: Numbers,
+    outside: u64,
+    judged: u64,
+}
+
+impl Anchors {
+    /// The source value that a result carries, with the target's shape; `None` when it carries none.
+    pub(super) fn find(
+        &mut self,
+        walk: &mut Walk<'_>,
+        tensor: u32,
+        target: &Value<Enclosure>,
+    ) -> Result<Option<Value<Enclosure>>, String> {
+        walk.advance(self.last + WINDOW)?;
+        walk.release(self.last.saturating_sub(WINDOW));
+        let mut candidates: Vec<(usize, usize)> = walk
+            .alive()
+            .filter(|(_, v)| v.len() == target.len())
+            .map(|(id, _)| (walk.maker(id).map_or(0, |m| m + 1).abs_diff(self.last + 1), id))
+            .collect();
+        candidates.sort_unstable();
+        for (_, id) in &candidates {
+            let Some(source) = walk.get(*id) else { continue };
+            for permutation in orders(source.shape(), target.shape()) {
+                if let Some(carried) = carried(source, target, &permutation) {
+                    self.matched.insert(tensor, *id);
+                    self.last = self.last.max(walk.maker(*id).unwrap_or(0));
+                    return Ok(Some(carried));
+                }
+            }
+        }
+        // Only what stands near the last recognised operator can be what this was meant to be.
+        if self.suspects.len() < 64 {
+            let taken: BTreeSet<usize> = self.matched.values().copied().collect();
+            let open = candidates.iter().map(|(_, id)| *id).filter(|id| !taken.contains(id));
+            let best = open
+                .filter(|&id| walk.maker(id).is_some())
+                .filter_map(|id| Some((id, suspect(walk.get(id)?, target)?)))
+                .min_by(|a, b| (a.1.3 * b.1.2.max(1)).cmp(&(b.1.3 * a.1.2.max(1))));
+            if let Some((id, (element, numbers, judged, outside))) = best {
+                self.suspects.insert(tensor, Suspect { id, element, numbers, outside, judged });
+            }
+        }
+        Ok(None)
+    }
+
+    /// Says of the first tensor that carries nothing, and from which nothing recognised follows, that it is wrong.
+    pub(super) fn accuse(&self, program: &Program, rows: &mut [Row], walk: &Walk<'_>) {
+        let wrong_output = rows.iter().any(|r| {
+            program.outputs().contains(&r.tensor)
+                && matches!(r.meaning, Meaning::Differs { .. } | Meaning::Shape(..))
+        });
+        if !wrong_output {
+            return;
+        }
+        // From the end: tensors from which a recognised one follows.
+        let mut right: BTreeSet<u32> = self.matched.keys().copied().collect();
+        let operators: Vec<_> = program.operators().collect();
+        for op in operators.iter().rev() {
+            if op.results.iter().any(|t| right.contains(t)) {
+                right.extend(op.operands.iter().flatten());
+            }
+        }
+        let known = |t: &u32| right.contains(t) || program.is_constant(*t) || program.inputs().contains(t);
+        let first = operators.iter().position(|op| {
+            !op.results.iter().any(|t| right.contains(t)) && op.operands.iter().flatten().all(known)
+        });
+        let Some(at) = first else { return };
+        let Some(row) = rows.iter_mut().find(|r| r.operator == at) else { return };
+        let operands: Vec<usize> =
+            operators[at].operands.iter().flatten().filter_map(|t| self.matched.get(t).copied()).collect();
+        let done: BTreeSet<usize> = self.matched.values().copied().collect();
+        row.source = self
+            .suspects
+            .get(&row.tensor)
+            .map(|s| walk.since(s.id, &done).join(", "))
+            .filter(|names| !names.is_empty())
+            .or_else(|| walk.first_reader(&operands, &done))
+            .or_else(|| row.source.take());
+        match self.suspects.get(&row.tensor) {
+            Some(s) => {
+                let (element, numbers, outside, judged) = (s.element, s.numbers, s.outside, s.judged);
+                row.meaning = Meaning::Differs { element, numbers, outside, judged };
+            }
+            None if !matches!(row.meaning, Meaning::Differs { .. }) => {
+                row.meaning = Meaning::Shape(vec![], row.shape.clone());
+            }
+            None => {}
+        }
+    }
+}
+
+/// Orders of the source's axes that give the target's shape, and those of a target that is reshaped.
+fn orders(source: &[usize], target: &[usize]) -> Vec<Vec<usize>> {
+    let long = |shape: &[usize]| shape.iter().copied().filter(|&d| d > 1).collect::<Vec<_>>();
+    let wanted = long(target);
+    let all = permutations(source);
+    let same_rank = long(source).len() == wanted.len();
+    all.into_iter()
+        .enumerate()
+        .filter(|(i, p)| *i == 0 || !same_rank || p.iter().map(|&a| source[a]).eq(wanted.iter().copied()))
+        .map(|(_, p)| p)
+        .collect()
+}
+
+/// The source's values in the target's order, if the target encloses every one of them.
+fn carried(
+    source: &Value<Enclosure>,
+    target: &Value<Enclosure>,
+    permutation: &[usize],
+) -> Option<Value<Enclosure>> {
+    let mut walk = Strided::new(source.shape(), permutation);
+    match (source, target) {
+        (Value::Float(_, s), Value::Float(dtype, t)) => {
+            let scale = s.data.iter().map(|e| e.v.abs()).filter(|m| m.is_finite()).fold(0.0, f64::max);
+            let mut data = Vec::new();
+            for t in &t.data {
+                let s = s.data[walk.next_index()];
+                if !encloses(&s, t, scale) {
+                    return None;
+                }
+                // A point: the bound of the whole source would grow from operator to operator, and enclose anything.
+                data.push(Enclosure::point(s.v));
+            }
+            Some(Value::Float(*dtype, Array { shape: t.shape.clone(), data }))
+        }
+        (Value::Whole(..), Value::Whole(dtype, t)) => {
+            let Value::Whole(_, s) = source else { return None };
+            let mut data = Vec::new();
+            for t in &t.data {
+                let s = s.data[walk.next_index()];
+                if s.value != t.value {
+                    return None;
+                }
+                data.push(s);
+            }
+            Some(Value::Whole(*dtype, Array { shape: t.shape.clone(), data }))
+        }
+        _ => None,
+    }
+}
+
+/// True when an element of the converted graph can be that of the source, whatever its constants were before rounding.
+pub(super) fn encloses(s: &Enclosure, t: &Enclosure, scale: f64) -> bool {
+    if s.v == t.v || s.v.is_nan() && t.v.is_nan() {
+        return true;
+    }
+    let slack = 1e-12 * scale;
+    let inside = t.lo - slack <= s.v && s.v <= t.hi + slack;
+    // Two evaluations of the same in f64 may differ by a few roundings even where constants are exact.
+    inside || (s.v - t.v).abs() <= 16.0 * t.radius().min(1e-10 * scale) + slack
+}
+
+/// As the judge's comparison, with what the target may have been before its constants were rounded.
+pub(super) fn compare(
+    source: &Value<Enclosure>,
+    target: &Value<Enclosure>,
+    permutation: Option<&[usize]>,
+) -> Option<Tally> {
+    let (Value::Float(_, s), Value::Float(_, t)) = (source, target) else {
+        return crate::judge::semantics::compare(source, target, permutation);
+    };
+    let order = source_order(source.shape(), permutation);
+    let scale = s.data.iter().map(|e| e.v.abs()).filter(|m| m.is_finite()).fold(0.0, f64::max);
+    let mut tally = Tally::default();
+    for (i, t) in t.data.iter().enumerate() {
+        let s = &s.data[order.as_ref().map_or(i, |o| o[i])];
+        let ratio = if t.radius() > 0.0 { (s.v - t.v).abs() / t.radius() } else { f64::INFINITY };
+        let right = encloses(s, t, scale);
+        let ratio = if right { ratio.min(1.0) } else { ratio };
+        tally.judge(i, right, Numbers { expected: s.v, actual: t.v, low: s.v, high: s.v, ratio });
+    }
+    Some(tally)
+}
+
+type Compared = (u64, Numbers, u64, u64);
+
+/// How a tensor differs from what it may have been meant to be: worst element, its numbers, compared, outside.
+fn suspect(source: &Value<Enclosure>, target: &Value<Enclosure>) -> Option<Compared> {
+    let (Value::Float(_, s), Value::Float(_, t)) = (source, target) else { return None };
+    let scale = s.data.iter().map(|e| e.v.abs()).filter(|m| m.is_finite()).fold(0.0, f64::max);
+    let compared = |p: &Vec<usize>| -> Option<Compared> {
+        let mut walk = Strided::new(&s.shape, p);
+        let (mut worst, mut outside, mut judged): (Option<(u64, Numbers)>, u64, u64) = (None, 0, 0);
+        for (i, t) in t.data.iter().enumerate().take(SAMPLE) {
+            let s = s.data[walk.next_index()];
+            judged += 1;
+            if encloses(&s, t, scale) {
+                continue;
+            }
+            outside += 1;
+            let ratio = if t.radius() > 0.0 { (s.v - t.v).abs() / t.radius() } else { f64::INFINITY };
+            let numbers = Numbers { expected: s.v, actual: t.v, low: s.v, high: s.v, ratio };
+            let error = (s.v - t.v).abs();
+            if worst.is_none_or(|(_, w)| error > (w.expected - w.actual).abs()) {
+                worst = Some((i as u64, numbers));
+            }
+        }
+        let (element, numbers) = worst?;
+        Some((element, numbers, judged, outside))
+    };
+    orders(&s.shape, &t.shape).iter().filter_map(compared).min_by_key(|c| c.3)
+}

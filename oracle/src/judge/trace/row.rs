@@ -4,7 +4,7 @@ use super::cause::{Cause, LOSS};
 use crate::arith::Enclosure;
 use crate::half;
 use crate::judge::compare::Tally;
-use crate::judge::precision::numbers;
+use crate::judge::compare::numbers;
 use crate::judge::subject::Subject;
 use crate::value::Value;
 use crate::verdict::{Numbers, Strength};

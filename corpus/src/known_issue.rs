@@ -3,7 +3,7 @@
 
 use crate::expect::is_system;
 use crate::version::Range;
-use halfproof_oracle::verdict::{Blame, Class};
+use halfproof_oracle::verdict::{Blame, Class, Numbers};
 use serde::{Deserialize, Serialize};
 
 /// The contents of `known-issues/SYSTEM/SLUG.toml`.
@@ -26,6 +26,12 @@ pub struct KnownIssue {
     /// What the text of its verdicts contains.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+    /// Least and greatest exact result of the worst element; `[nan, nan]` for NaN alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_range: Option<[f64; 2]>,
+    /// The same of what the system gives there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actual_range: Option<[f64; 2]>,
     /// Identifiers of its findings' signatures; where there are any, only those are this issue.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub signatures: Vec<String>,
@@ -74,6 +80,19 @@ pub struct Sighting<'a> {
     pub text: &'a str,
     /// The identifier of the signature.
     pub signature: &'a str,
+    /// The numbers of the worst element.
+    pub numbers: Option<&'a Numbers>,
+}
+
+/// True when a range of a known issue, where it has one, holds the number that the finding has.
+fn within(range: Option<[f64; 2]>, number: Option<f64>) -> bool {
+    match (range, number) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some([low, high]), Some(x)) => {
+            (low <= x && x <= high) || (low.is_nan() && high.is_nan() && x.is_nan())
+        }
+    }
 }
 
 /// What not having seen a known issue means.
@@ -97,6 +116,8 @@ impl KnownIssue {
             && self.blame == seen.blame
             && self.operator.as_deref().is_none_or(|o| seen.operator == Some(o))
             && self.text.as_deref().is_none_or(|t| seen.text.contains(t))
+            && within(self.expected_range, seen.numbers.map(|n| n.expected))
+            && within(self.actual_range, seen.numbers.map(|n| n.actual))
             && (self.signatures.is_empty() || self.signatures.iter().any(|s| s == seen.signature))
     }
 
@@ -166,6 +187,7 @@ mod tests {
         operator: Some("SOFTMAX"),
         text: "outside its one-operator bound",
         signature: "KE-3f2a91",
+        numbers: None,
     };
 
     #[test]
@@ -186,6 +208,21 @@ mod tests {
         assert!(!narrow.matches(&SEEN, today));
         let narrow = KnownIssue { text: Some("one-operator".into()), ..issue() };
         assert!(narrow.matches(&SEEN, today));
+    }
+
+    #[test]
+    fn numbers_narrow_an_entry_to_what_was_seen() {
+        let numbers = Numbers { expected: 0.0, actual: 3.05e-5, low: 0.0, high: 0.0, ratio: f64::INFINITY };
+        let seen = Sighting { numbers: Some(&numbers), ..SEEN };
+        let entry = KnownIssue { actual_range: Some([3e-5, 3.1e-5]), ..issue() };
+        assert!(entry.matches(&seen, "2026-11-23"));
+        assert!(!entry.matches(&SEEN, "2026-11-23"), "without numbers nothing is within");
+        let nan = Numbers { actual: f64::NAN, ..numbers };
+        assert!(!entry.matches(&Sighting { numbers: Some(&nan), ..SEEN }, "2026-11-23"));
+        let entry =
+            KnownIssue { actual_range: Some([f64::NAN; 2]), expected_range: Some([0.0; 2]), ..issue() };
+        assert!(entry.matches(&Sighting { numbers: Some(&nan), ..SEEN }, "2026-11-23"));
+        assert!(!entry.matches(&seen, "2026-11-23"));
     }
 
     #[test]

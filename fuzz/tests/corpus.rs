@@ -3,6 +3,7 @@
 
 use halfproof_corpus::{Case, Setting, expect, store};
 use halfproof_ir::{Precision, Request};
+use halfproof_oracle::arith::half::ExecutionModel;
 use halfproof_oracle::judge::{Answer, Evidence, Subject, judge, worst};
 use halfproof_oracle::record::Execution;
 use halfproof_systems::runtimes::interp::Interpreter;
@@ -15,7 +16,7 @@ fn disagreements(name: &str, case: &Case) -> Vec<String> {
     for &precision in case.precisions() {
         for set in &case.inputs {
             let answers = answers(case, precision, &set.tensors);
-            for system in ["interp-f16", "interp-f32"] {
+            for system in ["interp-f16", "interp-f32", "interp-f16+acc16"] {
                 if !case.wants_system(system) {
                     continue;
                 }
@@ -42,7 +43,8 @@ fn answers(case: &Case, precision: Precision, inputs: &[halfproof_ir::Tensor]) -
         && let Ok(subject) = Subject::new(&case.graph, &request, conversion)
         && let Ok(model_inputs) = subject.model_inputs(inputs)
     {
-        for mut runtime in [Interpreter::f16(), Interpreter::f32()] {
+        let narrow = Interpreter::new("interp-f16+acc16", ExecutionModel::HALF_ACCUMULATOR);
+        for mut runtime in [Interpreter::f16(), Interpreter::f32(), narrow] {
             executions.push(runtime.run(&conversion.model, &model_inputs, Taps::All));
         }
     }
@@ -54,7 +56,7 @@ fn answers(case: &Case, precision: Precision, inputs: &[halfproof_ir::Tensor]) -
 fn stored_cases_get_the_verdicts_of_their_labels() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpus");
     let entries = store::list(&root).unwrap();
-    assert!(entries.len() >= 15);
+    assert!(entries.len() >= 90);
     let wrong: Vec<String> = entries
         .iter()
         .flat_map(|entry| {

@@ -108,8 +108,8 @@ pub struct Contract {
     pub flush_single: bool,
     /// True when FLOAT32 tensors are held in binary16.
     pub force_f16: bool,
-    /// True when a float16 result may be read by the next operator before it is rounded: a runtime that computes
-    /// FLOAT16 graphs in binary32 and rounds only where a tensor leaves them.
+    /// True when a float16 result may be read by the next operator before it is rounded, because a runtime makes one
+    /// operator of both or leaves one of them in binary32.
     pub excess: bool,
     /// False when storing rounds nothing: two f64 evaluations.
     pub rounds_storage: bool,

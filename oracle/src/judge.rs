@@ -20,6 +20,7 @@ mod layout;
 mod legality;
 mod precision;
 pub mod recognise;
+mod region;
 mod semantics;
 mod subject;
 pub mod trace;

@@ -147,9 +147,7 @@ fn xnnpack_half(f: Function) -> Allowance {
             Allowance { relative: 1.0, by_argument: 0.0, floor: MIN_SUBNORMAL, flush: false }
         }
         Sqrt | Rsqrt => Allowance::relative(0.5),
-        // The slope is rounded to binary16 first.
-        LeakyRelu { .. } => Allowance::relative(1.1),
-        Square | Reciprocal => Allowance::NONE,
+        Square | Reciprocal | LeakyRelu { .. } => Allowance::NONE,
         HardSwish => Allowance { relative: 2.2, by_argument: 0.0, floor: 1.0e-7, flush: false },
         Gelu | GeluTanh => Allowance { relative: 1.0, by_argument: 2.4, floor: 1.0e-7, flush: false },
         _ => Library::Half.allowance(f),

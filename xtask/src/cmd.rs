@@ -6,6 +6,7 @@ pub(crate) mod compare;
 pub(crate) mod conformance;
 pub(crate) mod convert;
 pub(crate) mod corpus;
+pub(crate) mod exhaustive;
 pub(crate) mod fuzz;
 mod libfuzzer;
 pub(crate) mod matrix;

@@ -32,6 +32,8 @@ enum Command {
     Corpus(cmd::corpus::Args),
     /// Tell new, fixed and less precise from one run to another.
     Compare(cmd::compare::Args),
+    /// Run every finite float16 input of every unary operator through every runtime.
+    Exhaustive(cmd::exhaustive::Args),
     /// What converts, runs and is right: operator by strategy by runtime, from executed cases.
     Matrix(cmd::matrix::Args),
     /// The test cases of the onnx package through our converter.
@@ -67,6 +69,7 @@ fn main() -> ExitCode {
         Command::Zoo(args) => cmd::zoo::run(args),
         Command::Corpus(args) => cmd::corpus::run(args),
         Command::Compare(args) => cmd::compare::run(args),
+        Command::Exhaustive(args) => cmd::exhaustive::run(args),
         Command::Matrix(args) => cmd::matrix::run(args),
         Command::Conformance(args) => cmd::conformance::run(args),
         Command::Report(args) => cmd::report::run(args),

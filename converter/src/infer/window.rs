@@ -166,6 +166,9 @@ pub fn transposed(
             if kernel[i] == 0 || input[i] == 0 {
                 return Err("an axis of the kernel or of the input is empty".to_string());
             }
+            if extra[i] != 0 && extra[i] >= stride.max(dilation) {
+                return Err("output_padding is not less than the stride or the dilation".to_string());
+            }
             let full = ((input[i] - 1) * stride + (kernel[i] - 1) * dilation + 1 + extra[i]).cast_signed();
             let wanted = match (&wanted, op.auto_pad) {
                 (Some(shape), _) => Some(shape[i].cast_signed()),

@@ -8,6 +8,7 @@ use crate::constants::MIN_NORMAL;
 use crate::lint::{decimal, source};
 use crate::target::{Target, TargetOperator, TensorId};
 use halfproof_ir::{Elements, Level, Note, Rewrite};
+use halfproof_wire::tflite::Builtin;
 
 /// What the strategy decided.
 #[derive(Debug, Default)]
@@ -93,6 +94,9 @@ fn reason(
     }
     if let Some(reason) = &ranges.inside[i] {
         return Some(reason.clone());
+    }
+    if op.builtin == Builtin::Softmax && op.outputs.iter().any(|id| readers[id.index()].divisor) {
+        return Some("a logarithm or a division reads its small results".to_string());
     }
     for &id in op.inputs.iter().flatten() {
         if let Some(rounded) = &constants[id.index()]

@@ -98,7 +98,7 @@ pub(super) struct Readers {
     /// It is itself a result of the model.
     output: bool,
     /// A zero in it would make an infinity or a NaN.
-    divisor: bool,
+    pub(super) divisor: bool,
     /// Somebody reads it at all.
     any: bool,
 }

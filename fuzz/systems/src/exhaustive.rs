@@ -10,10 +10,12 @@ use crate::{Job, Runtime, Taps};
 use halfproof_ir::{DType, Data, Tensor};
 use halfproof_oracle::arith::Function;
 use halfproof_oracle::record::{Execution, Status};
+use halfproof_oracle::verdict::Class;
 use halfproof_oracle::{function, half};
 use halfproof_wire::tflite::{
     self, Buffer, Builtin, Model, Operator, Options, SubGraph, TensorType, options,
 };
+use serde::Serialize;
 
 /// A unary operator as TFLite has it.
 #[derive(Clone, Debug)]
@@ -24,58 +26,103 @@ pub struct Unary {
     pub builtin: Builtin,
     /// Its options.
     pub options: Options,
-    /// What it is worth in f64.
-    pub value: fn(f64) -> f64,
+    /// What it computes.
+    pub law: Law,
+}
+
+/// The real function that a unary operator stands for.
+#[derive(Clone, Copy, Debug)]
+pub enum Law {
+    /// One of the oracle's functions.
+    Function(Function),
+    /// A clamp to an interval.
+    Clamp(f64, f64),
+}
+
+impl Law {
+    /// The exact value.
+    pub fn value(self, x: f64) -> f64 {
+        match self {
+            Law::Function(f) => function::value(f, x),
+            Law::Clamp(low, high) => x.clamp(low, high),
+        }
+    }
+
+    /// The magnitude that a result's distance from the exact value is sensibly measured against. Next to a zero that the
+    /// formula reaches by cancellation (reduced arguments, a logarithm near 1, a product with a gate) no kernel promises
+    /// units of the result itself.
+    pub fn scale(self, x: f64) -> f64 {
+        let exact = self.value(x).abs();
+        match self {
+            Law::Function(Function::Sin | Function::Cos | Function::Log) => exact.max(1.0),
+            Law::Function(Function::HardSwish) => exact.max(x.abs()),
+            _ => exact,
+        }
+    }
+
+    /// What no result may leave, whatever the argument.
+    pub fn range(self) -> (f64, f64) {
+        match self {
+            Law::Function(f) => function::codomain(f),
+            Law::Clamp(low, high) => (low, high),
+        }
+    }
 }
 
 /// The unary operators of TFLite on floats.
 pub fn operators() -> Vec<Unary> {
-    let plain = |name, builtin, value| Unary { name, builtin, options: Options::None, value };
-    let gelu = |name, approximate, value| Unary {
-        name,
-        builtin: Builtin::Gelu,
+    use Function::{
+        Abs, Ceil, Cos, Elu, Exp, Floor, Gelu, GeluTanh, HardSwish, LeakyRelu, Log, Logistic, Neg, Relu,
+        Round, Rsqrt, Sign, Sin, Sqrt, Square, Tanh,
+    };
+    let plain = |name, builtin, law| Unary { name, builtin, options: Options::None, law };
+    let of = |name, builtin, f| plain(name, builtin, Law::Function(f));
+    let gelu = |name, approximate, f| Unary {
         options: Options::Gelu(options::Gelu { approximate }),
-        value,
+        ..of(name, Builtin::Gelu, f)
+    };
+    // One slope is a float16 number, the other is not: LiteRT holds slopes as float32.
+    let leaky = |name, alpha: f32| Unary {
+        options: Options::LeakyRelu(options::LeakyRelu { alpha }),
+        ..of(name, Builtin::LeakyRelu, LeakyRelu { alpha: f64::from(alpha) })
     };
     vec![
-        plain("ABS", Builtin::Abs, |x| function::value(Function::Abs, x)),
-        plain("CEIL", Builtin::Ceil, |x| function::value(Function::Ceil, x)),
-        plain("COS", Builtin::Cos, |x| function::value(Function::Cos, x)),
-        plain("ELU", Builtin::Elu, |x| function::value(Function::Elu { alpha: 1.0 }, x)),
-        plain("EXP", Builtin::Exp, |x| function::value(Function::Exp, x)),
-        plain("FLOOR", Builtin::Floor, |x| function::value(Function::Floor, x)),
-        gelu("GELU", false, |x| function::value(Function::Gelu, x)),
-        gelu("GELU(approximate)", true, |x| function::value(Function::GeluTanh, x)),
-        plain("HARD_SWISH", Builtin::HardSwish, |x| function::value(Function::HardSwish, x)),
-        Unary {
-            name: "LEAKY_RELU(0.5)",
-            builtin: Builtin::LeakyRelu,
-            options: Options::LeakyRelu(options::LeakyRelu { alpha: 0.5 }),
-            value: |x| function::value(Function::LeakyRelu { alpha: 0.5 }, x),
-        },
-        plain("LOG", Builtin::Log, |x| function::value(Function::Log, x)),
-        plain("LOGISTIC", Builtin::Logistic, |x| function::value(Function::Logistic, x)),
-        plain("NEG", Builtin::Neg, |x| function::value(Function::Neg, x)),
-        plain("RELU", Builtin::Relu, |x| function::value(Function::Relu, x)),
-        plain("RELU6", Builtin::Relu6, |x| x.clamp(0.0, 6.0)),
-        plain("RELU_N1_TO_1", Builtin::ReluN1To1, |x| x.clamp(-1.0, 1.0)),
-        plain("ROUND", Builtin::Round, |x| function::value(Function::Round, x)),
-        plain("RSQRT", Builtin::Rsqrt, |x| function::value(Function::Rsqrt, x)),
-        plain("SIGN", Builtin::Sign, |x| function::value(Function::Sign, x)),
-        plain("SIN", Builtin::Sin, |x| function::value(Function::Sin, x)),
-        plain("SQRT", Builtin::Sqrt, |x| function::value(Function::Sqrt, x)),
-        plain("SQUARE", Builtin::Square, |x| function::value(Function::Square, x)),
-        plain("TANH", Builtin::Tanh, |x| function::value(Function::Tanh, x)),
+        of("ABS", Builtin::Abs, Abs),
+        of("CEIL", Builtin::Ceil, Ceil),
+        of("COS", Builtin::Cos, Cos),
+        of("ELU", Builtin::Elu, Elu { alpha: 1.0 }),
+        of("EXP", Builtin::Exp, Exp),
+        of("FLOOR", Builtin::Floor, Floor),
+        gelu("GELU", false, Gelu),
+        gelu("GELU(approximate)", true, GeluTanh),
+        of("HARD_SWISH", Builtin::HardSwish, HardSwish),
+        leaky("LEAKY_RELU(0.5)", 0.5),
+        leaky("LEAKY_RELU(0.01)", 0.01),
+        of("LOG", Builtin::Log, Log),
+        of("LOGISTIC", Builtin::Logistic, Logistic),
+        of("NEG", Builtin::Neg, Neg),
+        of("RELU", Builtin::Relu, Relu),
+        plain("RELU6", Builtin::Relu6, Law::Clamp(0.0, 6.0)),
+        plain("RELU_N1_TO_1", Builtin::ReluN1To1, Law::Clamp(-1.0, 1.0)),
+        of("ROUND", Builtin::Round, Round),
+        of("RSQRT", Builtin::Rsqrt, Rsqrt),
+        of("SIGN", Builtin::Sign, Sign),
+        of("SIN", Builtin::Sin, Sin),
+        of("SQRT", Builtin::Sqrt, Sqrt),
+        of("SQUARE", Builtin::Square, Square),
+        of("TANH", Builtin::Tanh, Tanh),
     ]
 }
 
 /// How one operator of one runtime did on every finite float16 input.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Row {
     /// The runtime.
     pub runtime: String,
     /// The operator's name in tables.
     pub operator: &'static str,
+    /// The operator as TFLite prints it.
+    pub builtin: &'static str,
     /// Element type of input and output.
     pub dtype: DType,
     /// The figures, or why there are none.
@@ -83,7 +130,7 @@ pub struct Row {
 }
 
 /// What was counted over the inputs of one sweep.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Figures {
     /// Inputs run.
     pub inputs: usize,
@@ -93,9 +140,13 @@ pub struct Figures {
     pub accelerated: Option<bool>,
     /// Results that are not the exact value rounded to nearest, ties to even.
     pub not_nearest: usize,
-    /// Largest distance from the exact value, in units in the last place of the exact value.
+    /// Largest distance from the exact value, in units in the last place of the exact value; flushed results left out.
     pub worst_ulp: f64,
-    /// The same over results whose exact value is a normal number of the grid.
+    /// The same in units of what the distance is sensibly measured against (see [`Law::scale`]).
+    pub scaled_ulp: f64,
+    /// Where that is largest.
+    pub worst_scaled: Option<Sample>,
+    /// Largest distance in units of the exact value, over results whose exact value is a normal number of the grid.
     pub worst_ulp_normal: f64,
     /// Where the largest distance is.
     pub worst: Option<Sample>,
@@ -103,8 +154,12 @@ pub struct Figures {
     pub nonfinite_mismatch: usize,
     /// The first of those.
     pub first_nonfinite: Option<Sample>,
-    /// Zeros where the rounded exact value is not zero.
+    /// Zeros where the rounded exact value is a subnormal number.
     pub flushed: usize,
+    /// Results that no argument may give: |tanh| above 1, a negative exponential.
+    pub outside_range: usize,
+    /// The first of those.
+    pub first_outside: Option<Sample>,
     /// Results with the wrong sign, the sign of zero not counted.
     pub wrong_sign: usize,
     /// Neighboring inputs, in order, whose results step against the exact values' direction by more than rounding.
@@ -114,7 +169,7 @@ pub struct Figures {
 }
 
 /// One input with its result.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Sample {
     /// The input.
     pub input: f64,
@@ -140,7 +195,13 @@ pub fn sweep(runtime: &mut dyn Runtime) -> Vec<Row> {
     for dtype in [DType::F16, DType::F32] {
         for unary in operators() {
             let outcome = sweep_one(runtime, &unary, dtype);
-            rows.push(Row { runtime: runtime.name().to_string(), operator: unary.name, dtype, outcome });
+            rows.push(Row {
+                runtime: runtime.name().to_string(),
+                operator: unary.name,
+                builtin: unary.builtin.name(),
+                dtype,
+                outcome,
+            });
         }
     }
     rows
@@ -152,7 +213,7 @@ fn sweep_one(runtime: &mut dyn Runtime, unary: &Unary, dtype: DType) -> Result<F
     let rows = run(runtime, unary, dtype, &inputs, ROW)?;
     let results = concatenated(&whole)?;
     let again = concatenated(&rows)?;
-    let mut figures = judge(unary.value, &inputs, &results, dtype);
+    let mut figures = judge(unary.law, &inputs, &results, dtype);
     figures.accelerated = whole.first().and_then(|e| e.accelerated);
     let same = |a: f64, b: f64| a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan();
     figures.by_position = results.iter().zip(&again).filter(|&(&a, &b)| !same(a, b)).count();
@@ -219,15 +280,15 @@ fn tensor(row: &[f64], dtype: DType) -> Tensor {
 }
 
 /// Holds results to the exact values.
-fn judge(value: fn(f64) -> f64, inputs: &[f64], results: &[f64], dtype: DType) -> Figures {
+fn judge(law: Law, inputs: &[f64], results: &[f64], dtype: DType) -> Figures {
     let on_half_grid = dtype == DType::F16
         || results.iter().all(|&y| !y.is_finite() || half::is_representable(y))
-            && !trivially_half(value, inputs);
+            && !trivially_half(law, inputs);
     let grid = if on_half_grid { HALF } else { SINGLE };
     let mut figures = Figures { inputs: results.len(), on_half_grid, ..Figures::default() };
     let mut before: Option<(f64, f64)> = None;
     for (&input, &actual) in inputs.iter().zip(results) {
-        let exact = value(input);
+        let exact = law.value(input);
         let nearest = (grid.round)(exact);
         let sample = Sample { input, exact, actual };
         if !nearest.is_finite() || !actual.is_finite() {
@@ -240,15 +301,26 @@ fn judge(value: fn(f64) -> f64, inputs: &[f64], results: &[f64], dtype: DType) -
             continue;
         }
         figures.not_nearest += usize::from(actual != nearest);
-        figures.flushed += usize::from(actual == 0.0 && nearest != 0.0);
+        let (least, greatest) = law.range();
+        if actual < least || actual > greatest {
+            figures.outside_range += 1;
+            figures.first_outside.get_or_insert(sample);
+        }
+        let flushed = actual == 0.0 && nearest != 0.0 && exact.abs() < grid.min_normal;
+        figures.flushed += usize::from(flushed);
         figures.wrong_sign += usize::from(actual * exact < 0.0);
         let error = (actual - exact).abs() / (grid.ulp)(exact);
         if exact.abs() >= grid.min_normal {
             figures.worst_ulp_normal = figures.worst_ulp_normal.max(error);
         }
-        if error > figures.worst_ulp {
+        if error > figures.worst_ulp && !flushed {
             figures.worst_ulp = error;
             figures.worst = Some(sample);
+        }
+        let scaled = (actual - exact).abs() / (grid.ulp)(law.scale(input));
+        if scaled > figures.scaled_ulp && !flushed {
+            figures.scaled_ulp = scaled;
+            figures.worst_scaled = Some(sample);
         }
         if let Some((exact_before, actual_before)) = before {
             let (rises, rose) = (exact - exact_before, actual - actual_before);
@@ -260,8 +332,8 @@ fn judge(value: fn(f64) -> f64, inputs: &[f64], results: &[f64], dtype: DType) -
 }
 
 /// True when even the exact values are all float16 numbers, so that the results say nothing about the grid.
-fn trivially_half(value: fn(f64) -> f64, inputs: &[f64]) -> bool {
-    inputs.iter().all(|&x| half::is_representable(value(x)))
+fn trivially_half(law: Law, inputs: &[f64]) -> bool {
+    inputs.iter().all(|&x| half::is_representable(law.value(x)))
 }
 
 /// A format that results lie on.
@@ -275,10 +347,75 @@ const HALF: Grid = Grid { round: half::round, ulp: half::ulp, min_normal: half::
 const SINGLE: Grid =
     Grid { round: half::round_single, ulp: half::ulp_single, min_normal: half::MIN_NORMAL_SINGLE };
 
+/// Units in the last place (see [`Law::scale`]) that a kernel may be off and still be called sane: two of float16, and
+/// eight of float32, whose kernels are polynomials.
+pub const SANE_ULP_HALF: f64 = 2.0;
+/// See [`SANE_ULP_HALF`].
+pub const SANE_ULP_SINGLE: f64 = 8.0;
+
+/// Something about a row that no sane kernel does.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Finding {
+    /// The runtime.
+    pub runtime: String,
+    /// The operator as TFLite prints it.
+    pub operator: &'static str,
+    /// Element type of input and output.
+    pub dtype: DType,
+    /// The class of the verdict.
+    pub class: Class,
+    /// One line without numbers.
+    pub text: String,
+    /// Where.
+    pub sample: Option<Sample>,
+    /// How many inputs, or how many units.
+    pub extent: f64,
+}
+
+impl Row {
+    /// What is wrong with the row: distance, infinities, range, sign. Flushed subnormals, steps back within the allowance
+    /// and results that depend on the lane are figures of the table, not faults.
+    pub fn findings(&self) -> Vec<Finding> {
+        let Ok(figures) = &self.outcome else { return vec![] };
+        let sane = if figures.on_half_grid { SANE_ULP_HALF } else { SANE_ULP_SINGLE };
+        let finding = |class, text: &str, sample, extent| Finding {
+            runtime: self.runtime.clone(),
+            operator: self.builtin,
+            dtype: self.dtype,
+            class,
+            text: format!("{} {text}", self.builtin),
+            sample,
+            extent,
+        };
+        let mut found = vec![];
+        if figures.scaled_ulp > sane {
+            let grid = if figures.on_half_grid { "float16" } else { "float32" };
+            let text = format!("is more than {sane} units of {grid} off for some float16 inputs");
+            found.push(finding(Class::Kernel, &text, figures.worst_scaled, figures.scaled_ulp));
+        }
+        let count = |n: usize| n as f64;
+        if figures.nonfinite_mismatch > 0 {
+            let text = "gives an infinity or NaN where there is none, or none where there is";
+            let n = count(figures.nonfinite_mismatch);
+            found.push(finding(Class::Nonfinite, text, figures.first_nonfinite, n));
+        }
+        if figures.outside_range > 0 {
+            let n = count(figures.outside_range);
+            found.push(finding(Class::Kernel, "leaves its range", figures.first_outside, n));
+        }
+        if figures.wrong_sign > 0 {
+            found.push(finding(Class::Kernel, "has the wrong sign", None, count(figures.wrong_sign)));
+        }
+        found
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::runtimes::interp::Interpreter;
+
+    const SAME: Law = Law::Clamp(f64::NEG_INFINITY, f64::INFINITY);
 
     #[test]
     fn every_finite_float16_is_an_input_once() {
@@ -292,11 +429,30 @@ mod tests {
     #[test]
     fn a_result_one_unit_off_is_counted_where_it_is() {
         let inputs = [1.0, 2.0, 3.0];
-        let figures = judge(|x| x, &inputs, &[1.0, half::next_up(2.0), 3.0], DType::F16);
+        let figures = judge(SAME, &inputs, &[1.0, half::next_up(2.0), 3.0], DType::F16);
         assert_eq!((figures.not_nearest, figures.worst_ulp), (1, 1.0));
         assert_eq!(figures.worst.unwrap().input, 2.0);
-        let figures = judge(|x| x, &inputs, &[1.0, f64::INFINITY, 0.0], DType::F16);
-        assert_eq!((figures.nonfinite_mismatch, figures.flushed), (1, 1));
+        let figures = judge(SAME, &inputs, &[1.0, f64::INFINITY, 0.0], DType::F16);
+        assert_eq!((figures.nonfinite_mismatch, figures.worst_ulp_normal), (1, 1024.0 * 1.5));
+    }
+
+    #[test]
+    fn an_insane_kernel_is_a_finding_and_a_flushed_subnormal_is_none() {
+        let row = |outcome: Figures| Row {
+            runtime: "some".into(),
+            operator: "TANH",
+            builtin: "TANH",
+            dtype: DType::F16,
+            outcome: Ok(outcome),
+        };
+        let tanh = Law::Function(Function::Tanh);
+        let texts = |results: &[f64]| -> Vec<Class> {
+            row(judge(tanh, &[1e-6, 2.0], results, DType::F16)).findings().iter().map(|f| f.class).collect()
+        };
+        assert_eq!(texts(&[0.0, half::round(tanh.value(2.0))]), []);
+        assert_eq!(texts(&[1e-6, 0.95]), [Class::Kernel]);
+        assert_eq!(texts(&[1e-6, 1.044]), [Class::Kernel, Class::Kernel]);
+        assert_eq!(texts(&[1e-6, f64::NAN]), [Class::Nonfinite]);
     }
 
     #[test]

@@ -27,18 +27,40 @@ pub struct Bound {
     pub contract: Contract,
     /// Where [`Arith::kernel`] takes the contract of the next operator from; `None` keeps the current one.
     pub runtime: Option<Runtime>,
+    /// True for formats without a largest number: what lies outside such a bound and inside the real one is there
+    /// because something overflowed.
+    pub unbounded: bool,
 }
 
 impl Bound {
     /// The bound for a runtime, with the contract of each of its kernels.
     pub fn new(runtime: Runtime) -> Bound {
-        Bound { contract: runtime.base(), runtime: Some(runtime) }
+        Bound { contract: runtime.base(), runtime: Some(runtime), unbounded: false }
     }
 
     /// The bound under one contract for every operator. Operators on FLOAT32 tensors are held to binary32 sums and
     /// registers unless the contract forces binary16.
     pub fn under(contract: Contract) -> Bound {
-        Bound { contract, runtime: None }
+        Bound { contract, runtime: None, unbounded: false }
+    }
+
+    /// The same contracts with formats that have no largest number.
+    pub fn without_overflow(self) -> Bound {
+        Bound { unbounded: true, ..self }
+    }
+
+    /// Both ends rounded to a format. Without a largest number, what would overflow is off by at most a unit roundoff.
+    #[inline]
+    fn rounded(&self, e: Enclosure, format: Format) -> Enclosure {
+        let (lo, hi) = (format.round(e.lo), format.round(e.hi));
+        if !self.unbounded {
+            return Enclosure { lo, hi, ..e };
+        }
+        let unit = format.unit() * (1.0 + format.unit());
+        let kept = |x: f64, rounded: f64, sign: f64| {
+            if rounded.is_infinite() && x.is_finite() { x + sign * unit * x.abs() } else { rounded }
+        };
+        Enclosure { lo: kept(e.lo, lo, -1.0), hi: kept(e.hi, hi, 1.0), ..e }
     }
 
     /// Both ends rounded to `format`, or not: rounding may be skipped, be wider, or go through binary32 first.
@@ -47,14 +69,15 @@ impl Bound {
         match format {
             Format::Double => e,
             Format::Single => {
-                let (lo, hi) = (Format::Single.round(e.lo), Format::Single.round(e.hi));
-                let narrow = Enclosure { lo: e.lo.min(lo), hi: e.hi.max(hi), ..e };
+                let r = self.rounded(e, Format::Single);
+                let narrow = Enclosure { lo: e.lo.min(r.lo), hi: e.hi.max(r.hi), ..e };
                 if self.contract.flush_single { flushed_single(narrow) } else { narrow }
             }
             Format::Half => {
-                let lo = e.lo.min(Format::Single.round(e.lo));
-                let hi = e.hi.max(Format::Single.round(e.hi));
-                let narrow = Enclosure { lo: lo.min(half::round(lo)), hi: hi.max(half::round(hi)), ..e };
+                let single = self.rounded(e, Format::Single);
+                let wide = Enclosure { lo: e.lo.min(single.lo), hi: e.hi.max(single.hi), ..e };
+                let r = self.rounded(wide, Format::Half);
+                let narrow = Enclosure { lo: wide.lo.min(r.lo), hi: wide.hi.max(r.hi), ..e };
                 if self.contract.flush { flushed(narrow) } else { narrow }
             }
         }
@@ -108,7 +131,7 @@ impl Arith for Bound {
                 }
             }
         };
-        Bound { contract, runtime: self.runtime }
+        Bound { contract, ..*self }
     }
 
     fn exact(&self, x: f64) -> Enclosure {
@@ -126,13 +149,11 @@ impl Arith for Bound {
         }
         match dtype {
             DType::F32 if !self.contract.force_f16 => {
-                let rounded =
-                    Enclosure { lo: Format::Single.round(x.lo), hi: Format::Single.round(x.hi), ..x };
+                let rounded = self.rounded(x, Format::Single);
                 if self.contract.flush_single { flushed_single(rounded) } else { rounded }
             }
             DType::F16 | DType::F32 => {
-                let mut rounded =
-                    Enclosure { lo: Format::Half.round(x.lo), hi: Format::Half.round(x.hi), ..x };
+                let mut rounded = self.rounded(x, Format::Half);
                 if self.contract.excess {
                     (rounded.lo, rounded.hi) = (rounded.lo.min(x.lo), rounded.hi.max(x.hi));
                 }

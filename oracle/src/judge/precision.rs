@@ -12,7 +12,7 @@ use crate::contract::{Contract, Format, Runtime};
 use crate::half;
 use crate::onnx;
 use crate::record::Execution;
-use crate::tflite::Constants;
+use crate::tflite::{Constants, Run};
 use crate::value::Value;
 use crate::verdict::{Blame, Class, Numbers, Place, Strength, Verdict};
 use halfproof_ir::{DType, Graph, Tensor};
@@ -32,18 +32,44 @@ struct Seen {
     inherent: u64,
     avoidable: Option<(u64, Numbers)>,
     avoidable_count: u64,
+    /// The judged element whose bound is widest beside the rounding of the result alone.
+    widest: Option<Widest>,
+}
+
+/// An element, its bound, and how many times a rounding of the result alone goes into that.
+#[derive(Clone, Copy)]
+struct Widest {
+    exact: f64,
+    low: f64,
+    high: f64,
+    times: f64,
+}
+
+impl Widest {
+    /// The bound over u |v| is what the program makes of a relative error of u: no less than its condition number.
+    fn note(self) -> String {
+        let Widest { exact, low, high, times } = self;
+        let many = if times.is_finite() { format!("{times:.3e}") } else { "infinite".to_string() };
+        format!("condition number at most {many}: exact result {exact:.6e}, bound [{low:.6e}, {high:.6e}]")
+    }
 }
 
 impl Point<'_> {
     /// Are an execution's outputs within what rounding explains, under the contract of its runtime?
     pub fn precision(&mut self, execution: &Execution) -> Verdict {
         let runtime = Runtime::of_system(&execution.system);
+        let region = self.subject.unrounded(runtime.unwrap_or(Runtime::AnyHalf));
+        let runtime = runtime.map(|r| r.leaving(region.contains(&true)));
         let known = runtime.unwrap_or(Runtime::AnyHalf);
         let run = match self.bound(known) {
             Ok(run) => run,
             Err(verdict) => return *verdict,
         };
         let strength = match runtime {
+            // Where a forced float16 graph has stretches in float32, how they are cut is not certain.
+            Some(runtime) if known.base().force_f16 && region.contains(&true) => {
+                self.weakest(runtime).max(Strength::Unknown)
+            }
             Some(runtime) => self.weakest(runtime),
             None => Strength::Unknown,
         };
@@ -70,7 +96,7 @@ impl Point<'_> {
                 verdict.notes.push(format!("{}{:?}", actual.dtype(), actual.shape));
                 return verdict;
             }
-            fallback |= known.base().force_f16 && !on_grid(actual);
+            fallback |= known.base().force_f16 && !on_grid(actual) && !region[tensor as usize];
             let source = self.source_values(position, tensor);
             let seen = observe(expected, actual, source.as_deref());
             bits_lost.push(if seen.half_units > 1.0 { seen.half_units.log2() } else { 0.0 });
@@ -83,7 +109,12 @@ impl Point<'_> {
             total.avoidable_count += seen.avoidable_count;
             total.inherent += seen.inherent;
             total.off += seen.off;
+            total.widest =
+                [total.widest, seen.widest].into_iter().flatten().max_by(|a, b| a.times.total_cmp(&b.times));
             total.tally.add(&seen.tally);
+        }
+        if worst_output.is_none() && total.avoidable.is_none() {
+            (total.avoidable, total.avoidable_count) = self.ruined(known, &run, execution);
         }
         let mut verdict = if let Some((tensor, element, numbers)) = worst_output {
             if fallback {
@@ -99,7 +130,11 @@ impl Point<'_> {
                 verdict
             }
         } else if let Some((element, numbers)) = total.avoidable {
-            let text = "an intermediate result is not representable in float16 though the result is";
+            let text = if numbers.actual.is_finite() {
+                "an intermediate result is not representable in float16 and ruins a finite output"
+            } else {
+                "an intermediate result is not representable in float16 though the result is"
+            };
             let mut verdict = Verdict::new(Class::Nonfinite, Blame::Policy, strength, text);
             verdict.numbers = Some(numbers);
             verdict.place.element = Some(element);
@@ -133,7 +168,44 @@ impl Point<'_> {
         if verdict.class == Class::Explained && self.needs_narrow_sums(known, execution) {
             verdict.notes.push("accumulator: part of the error needs a float16 accumulator".to_string());
         }
+        if verdict.class == Class::Explained {
+            verdict.notes.extend(total.widest.map(Widest::note));
+        }
         verdict
+    }
+
+    /// Finite outputs that only an overflow on the way explains: inside the bound, but outside the bound of the same
+    /// contract with formats that have no largest number. The inverse root of an infinite variance is such a 0.
+    fn ruined(
+        &self,
+        runtime: Runtime,
+        run: &Run<Enclosure>,
+        execution: &Execution,
+    ) -> (Option<(u64, Numbers)>, u64) {
+        if !run.tensors.iter().flatten().any(admits_overflow) {
+            return (None, 0);
+        }
+        let Ok(wide) = self.evaluate(&Bound::new(runtime).without_overflow()) else { return (None, 0) };
+        let (mut first, mut count) = (None, 0);
+        for (position, (&tensor, actual)) in
+            self.subject.program.outputs().iter().zip(&execution.outputs).enumerate()
+        {
+            let (Some(Value::Float(dtype, wide)), Some(values)) =
+                (wide.tensors[tensor as usize].as_ref(), actual.floats())
+            else {
+                continue;
+            };
+            let source = self.source_values(position, tensor);
+            let largest = if *dtype == DType::F16 { half::OVERFLOW } else { half::OVERFLOW_SINGLE };
+            for (i, (e, &x)) in wide.data.iter().zip(&values).enumerate() {
+                let exact = source.as_ref().and_then(|s| s.get(i).copied()).unwrap_or(e.v);
+                if x.is_finite() && exact.abs() < largest && e.is_finite() && !e.contains(x) {
+                    count += 1;
+                    first.get_or_insert((i as u64, numbers(e, x)));
+                }
+            }
+        }
+        (first, count)
     }
 
     /// The weakest contract that any operator of the program is held to.
@@ -244,6 +316,14 @@ pub(super) fn on_grid(tensor: &Tensor) -> bool {
     }
 }
 
+/// True when a number of the exact computation may be an infinity in an execution.
+fn admits_overflow(value: &Value<Enclosure>) -> bool {
+    match value {
+        Value::Float(_, e) => e.data.iter().any(|e| e.v.is_finite() && e.may_be_infinite()),
+        Value::Whole(..) => false,
+    }
+}
+
 fn observe(expected: &Value<Enclosure>, actual: &Tensor, source: Option<&[f64]>) -> Seen {
     let mut seen = Seen::default();
     match (expected, actual.floats()) {
@@ -282,6 +362,13 @@ impl Seen {
             } else {
                 self.avoidable_count += 1;
                 self.avoidable.get_or_insert((index as u64, numbers(e, actual)));
+            }
+        }
+        if good && e.is_finite() && e.v.is_finite() && !e.is_point() {
+            let unit = if dtype == DType::F16 { half::UNIT } else { half::UNIT_SINGLE };
+            let times = e.radius() / (unit * e.v.abs());
+            if self.widest.is_none_or(|w| times > w.times) {
+                self.widest = Some(Widest { exact: e.v, low: e.lo, high: e.hi, times });
             }
         }
         if good && actual.is_finite() && e.v.is_finite() {

@@ -12,13 +12,14 @@ use crate::contract::Runtime;
 use crate::tflite::{Constants, Run, RunError};
 use crate::value::Value;
 use crate::verdict::{Blame, Class, Numbers, Place, Strength, Verdict};
-use halfproof_ir::ValueId;
+use halfproof_ir::{Node, Op, ValueId};
 
 /// The bounds of both evaluations are taken this many times: folding a constant rounds a few times more.
 const FOLDING: f64 = 16.0;
 /// Least tolerance, relative to the values compared.
 const LEAST: f64 = 1e-13;
-/// Greatest tolerance, relative to the largest element of the tensor; beyond it an element is undecidable.
+/// Greatest tolerance, relative to the largest element of the tensor, or of what it is a sum or difference of; beyond it
+/// an element is undecidable.
 const GREATEST: f64 = 1e-9;
 
 impl Point<'_> {
@@ -31,6 +32,7 @@ impl Point<'_> {
             Err(e) => return self.fails(&e),
         };
         let mut total = Tally::default();
+        let scales = self.scales();
         for (&tensor, &id) in subject.program.outputs().iter().zip(&subject.graph.outputs) {
             let (Some(source), Some(target)) =
                 (self.reference.evaluation.value(id), run.tensors[tensor as usize].as_ref())
@@ -45,7 +47,7 @@ impl Point<'_> {
                 verdict.notes.push(format!("{:?} instead of {wanted:?}", target.shape()));
                 return verdict;
             }
-            match compare(source, target, permutation.as_deref()) {
+            match compare(source, target, permutation.as_deref(), scales[id.index()]) {
                 Some(tally) => total.add(&tally),
                 None => {
                     return differs("an output has another kind of elements than the source's", tensor, self);
@@ -53,7 +55,7 @@ impl Point<'_> {
             }
         }
         // Tensors inside say where, and see what a later operator hides.
-        let (inside, first_bad) = self.inside(&run);
+        let (inside, first_bad) = self.inside(&run, &scales);
         if let Some((tensor, tally)) = first_bad {
             let reaches = total.outside > 0;
             let text = match self.operator_name(tensor) {
@@ -108,7 +110,7 @@ impl Point<'_> {
     }
 
     /// Tensors that carry a source value: what all of them give, and the first (in execution order) that differs.
-    fn inside(&self, run: &Run<Enclosure>) -> (Tally, Option<(u32, Tally)>) {
+    fn inside(&self, run: &Run<Enclosure>, scales: &[f64]) -> (Tally, Option<(u32, Tally)>) {
         let mut total = Tally::default();
         let mut first: Option<(usize, u32, Tally)> = None;
         for (id, origin) in &self.subject.origins {
@@ -117,13 +119,57 @@ impl Point<'_> {
             if source.len() != target.len() {
                 continue;
             }
-            let Some(tally) = compare(source, target, origin.permutation.as_deref()) else { continue };
+            let scale = scales[id.index()];
+            let Some(tally) = compare(source, target, origin.permutation.as_deref(), scale) else { continue };
             total.add(&tally);
             if tally.outside > 0 && first.as_ref().is_none_or(|(o, _, _)| operator < *o) {
                 first = Some((operator, origin.tensor, tally));
             }
         }
         (total, first.map(|(_, tensor, tally)| (tensor, tally)))
+    }
+
+    /// By source value, the magnitude that differences are measured against: its largest element, or where cancellation
+    /// made it small, that of the terms it is a sum of. The difference of two equal numbers is judged like the numbers.
+    fn scales(&self) -> Vec<f64> {
+        let graph = self.subject.graph;
+        let largest = |id: ValueId| match self.reference.evaluation.value(id) {
+            Some(Value::Float(_, a)) => {
+                a.data.iter().map(|e| e.v.abs()).filter(|m| m.is_finite()).fold(0.0, f64::max)
+            }
+            _ => 0.0,
+        };
+        // The root of an operand's last extent, or of the elements that one output channel of a filter has.
+        let depth = |node: &Node, slot: usize, filter: bool| {
+            let value =
+                node.inputs.get(slot).copied().flatten().and_then(|id| self.reference.evaluation.value(id));
+            let shape = value.map_or(&[][..], |v| v.shape());
+            let n: usize =
+                if filter { shape.iter().skip(1).product() } else { shape.last().copied().unwrap_or(1) };
+            (n as f64).sqrt()
+        };
+        let mut scales: Vec<f64> = (0u32..).zip(&graph.values).map(|(i, _)| largest(ValueId(i))).collect();
+        for node in &graph.nodes {
+            let operands: Vec<f64> = node.inputs.iter().flatten().map(|id| scales[id.index()]).collect();
+            let terms = match &node.op {
+                Op::Add | Op::Sub | Op::Sum | Op::Mean | Op::Neg | Op::Identity => {
+                    operands.iter().copied().fold(0.0, f64::max)
+                }
+                Op::Transpose(_) | Op::Reshape(_) | Op::Flatten(_) | Op::ReduceMean(_) | Op::ReduceSum(_) => {
+                    operands.first().copied().unwrap_or(0.0)
+                }
+                Op::Mul => operands.iter().product(),
+                // A sum of n products without cancellation, of either sign at random.
+                Op::MatMul | Op::Gemm(_) => operands.iter().take(2).product::<f64>() * depth(node, 0, false),
+                Op::Conv(_) => operands.iter().take(2).product::<f64>() * depth(node, 1, true),
+                _ => 0.0,
+            };
+            for id in node.outputs.iter().flatten() {
+                let own = &mut scales[id.index()];
+                *own = own.max(terms).min(f64::MAX);
+            }
+        }
+        scales
     }
 
     fn pair<'v>(
@@ -163,13 +209,13 @@ pub(super) fn compare(
     source: &Value<Enclosure>,
     target: &Value<Enclosure>,
     permutation: Option<&[usize]>,
+    scale: f64,
 ) -> Option<Tally> {
     let order = source_order(source.shape(), permutation);
     let at = |i: usize| order.as_ref().map_or(i, |o| o[i]);
     let mut tally = Tally::default();
     match (source, target) {
         (Value::Float(_, s), Value::Float(_, t)) => {
-            let scale = s.data.iter().map(|e| e.v.abs()).filter(|m| m.is_finite()).fold(0.0, f64::max);
             for (i, t) in t.data.iter().enumerate() {
                 element(&mut tally, i, &s.data[at(i)], t, scale);
             }

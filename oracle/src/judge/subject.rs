@@ -124,6 +124,12 @@ impl<'a> Subject<'a> {
         Ok(Subject { graph, restated, request, provenance, bytes, model, program, exact, origins })
     }
 
+    /// By tensor: a runtime may read it before it is rounded to float16.
+    pub(super) fn unrounded(&self, runtime: Runtime) -> Vec<bool> {
+        let count = self.model.subgraphs.first().map_or(0, |g| g.tensors.len());
+        super::region::unrounded(&self.program, runtime, count)
+    }
+
     /// How the interface tensor `tensor` holds the source value `id`.
     pub(super) fn interface_permutation(
         &self,
@@ -264,27 +270,34 @@ impl Point<'_> {
         let failed = |e: crate::tflite::RunError| {
             undecidable("the interpreter cannot run the converted model", e.to_string())
         };
-        let bound = Bound::new(runtime);
-        let run = if bound.contract.force_f16 {
-            let inputs: Vec<Tensor> = self.inputs.iter().map(narrowed).collect();
-            let constants = self.subject.narrowed_constants();
-            self.subject.program.run(&inputs, Constants::Exact(&constants), &bound)
-        } else {
-            self.subject.program.run(&self.inputs, Constants::Stored, &bound)
-        };
-        let run = Arc::new(run.map_err(failed)?);
+        let run = Arc::new(self.evaluate(&Bound::new(runtime)).map_err(failed)?);
         self.bounds.insert(runtime, Arc::clone(&run));
         Ok(run)
+    }
+
+    /// The converted program in a bound arithmetic, with the constants and inputs that such a runtime holds.
+    pub(super) fn evaluate(&self, bound: &Bound) -> Result<Run<Enclosure>, crate::tflite::RunError> {
+        if !bound.contract.force_f16 {
+            return self.subject.program.run(&self.inputs, Constants::Stored, bound);
+        }
+        let inputs: Vec<Tensor> = self.inputs.iter().map(narrowed).collect();
+        let constants = self.subject.narrowed_constants(bound.runtime.unwrap_or(Runtime::AnyHalf));
+        self.subject.program.run(&inputs, Constants::Exact(&constants), bound)
     }
 }
 
 impl Subject<'_> {
-    /// FLOAT32 constants as a runtime holds them that computes everything in float16.
-    fn narrowed_constants(&self) -> BTreeMap<u32, Arc<Vec<f64>>> {
+    /// FLOAT32 constants as a runtime holds them that computes everything in float16: those that it reads itself.
+    pub(super) fn narrowed_constants(&self, runtime: Runtime) -> BTreeMap<u32, Arc<Vec<f64>>> {
         let Some(graph) = self.model.subgraphs.first() else { return BTreeMap::new() };
+        let forced = |t: u32| {
+            let reads = |op: &crate::tflite::Operation<'_>| op.operands.contains(&Some(t));
+            self.program.operators().any(|op| reads(&op) && runtime.forces(op.builtin))
+        };
         (0u32..)
             .zip(&graph.tensors)
             .filter(|(t, tensor)| self.program.is_constant(*t) && tensor.dtype == tflite::TensorType::Float32)
+            .filter(|(t, _)| forced(*t))
             .filter_map(|(t, tensor)| {
                 let data = Data::from_le_bytes(DType::F32, self.model.data(tensor)?)?;
                 let Data::F32(v) = data else { return None };

@@ -15,7 +15,7 @@ pub use row::{Meaning, Row, Sample, State};
 pub use source::{Source, values};
 
 use super::compare::Tally;
-use super::kernels::{self, Check};
+use super::kernels::{self, Check, Kernels};
 use super::layout::permuted_shape;
 use super::semantics;
 use super::subject::{Subject, narrowed};
@@ -102,6 +102,7 @@ impl Subject<'_> {
         let mut tracer = Tracer {
             subject: self,
             runtime,
+            kernels: Kernels::new(self, runtime),
             bound: Bound::new(runtime),
             double: Bound::new(Runtime::Double),
             live: BTreeMap::new(),
@@ -206,6 +207,7 @@ fn last_uses(subject: &Subject<'_>) -> BTreeMap<u32, usize> {
 struct Tracer<'a> {
     subject: &'a Subject<'a>,
     runtime: Runtime,
+    kernels: Kernels<'a>,
     bound: Bound,
     double: Bound,
     live: BTreeMap<u32, Live>,
@@ -274,9 +276,8 @@ impl<'a> Tracer<'a> {
                 let own = op.results.iter().position(|&r| r == t).and_then(|i| results[i].as_ref());
                 own.or_else(|| live.get(&t)?.actual.as_ref()).or_else(|| taps.get(&t).copied())
             };
-            let computed = |t: u32| self.last_written.contains_key(&t);
             let widened = |t: u32| live.get(&t).filter(|l| l.widened && l.actual.is_none())?.bound.clone();
-            kernels::check(&subject.program, index, &seen, &computed, &widened, &self.bound)
+            self.kernels.check(index, &seen, &widened)
         };
         let carried = self.carried(&op);
         let flushed = self.ruined_constant(index, &op);

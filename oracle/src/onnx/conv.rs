@@ -214,6 +214,10 @@ pub(super) fn conv_transpose<A: Arith>(
     let dilation = positive("dilations", &op.dilations, axes)?;
     let extra = per_axis("output_padding", &op.output_padding, axes, 0)?;
     let pads = per_axis("pads", &op.pads, 2 * axes, 0)?;
+    // The specification: less than the stride or the dilation of its axis.
+    if (0..axes).any(|i| extra[i] != 0 && extra[i] >= step[i].max(dilation[i])) {
+        return Err(attribute(format!("output_padding {extra:?} is not less than stride or dilation")));
+    }
     if !op.output_shape.is_empty() && op.output_shape.len() != axes {
         return Err(attribute(format!("output_shape {:?} for {axes} spatial axes", op.output_shape)));
     }

@@ -304,6 +304,7 @@ fn findings(
             operator: group.verdict.place.operator.as_deref(),
             text: &group.verdict.text,
             signature: &text,
+            numbers: group.verdict.numbers.as_ref(),
         };
         let issue = known.iter().find(|(_, k)| k.matches(&sighting, &today));
         let issue = issue.map(|(file, k)| KnownIssue { file: file.clone(), link: k.upstream.clone() });

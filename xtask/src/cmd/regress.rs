@@ -3,7 +3,7 @@
 use super::{convert, systems, triage};
 use crate::exit::{Exit, Failure, Outcome};
 use halfproof_corpus::known_issue::Sighting;
-use halfproof_corpus::{Expectation, KnownIssue, Setting, expect, store};
+use halfproof_corpus::{Case, Expectation, KnownIssue, Setting, expect, store};
 use halfproof_fuzz::generate::{InputKind, inputs};
 use halfproof_fuzz::pipeline::Pipeline;
 use halfproof_ir::{Graph, Precision, Tensor};
@@ -33,6 +33,8 @@ struct Replay {
     precisions: Vec<Precision>,
     sets: Vec<(String, Vec<Tensor>)>,
     expect: Vec<Expectation>,
+    /// The stored case; a real model is replayed on everything.
+    about: Option<Case>,
 }
 
 /// Replays everything; exit code 1 when a verdict is not the expected one.
@@ -97,9 +99,10 @@ fn collect(corpus: &Path) -> Result<Vec<Replay>, Failure> {
         replays.push(Replay {
             name: entry.name.clone(),
             precisions: case.precisions().to_vec(),
-            sets: case.inputs.into_iter().map(|s| (s.name, s.tensors)).collect(),
-            expect: case.about.expect,
-            graph: case.graph,
+            sets: case.inputs.iter().map(|s| (s.name.clone(), s.tensors.clone())).collect(),
+            expect: case.about.expect.clone(),
+            graph: case.graph.clone(),
+            about: Some(case),
         });
     }
     let mut models: Vec<PathBuf> = std::fs::read_dir(corpus.join("models"))
@@ -120,6 +123,7 @@ fn collect(corpus: &Path) -> Result<Vec<Replay>, Failure> {
             precisions: Precision::ALL.to_vec(),
             sets,
             expect: vec![],
+            about: None,
         });
     }
     Ok(replays)
@@ -133,6 +137,9 @@ fn check(pipeline: &mut Pipeline, replay: &Replay, known: &Known, count: &mut Co
             let kind = InputKind::from_name(set).unwrap_or(InputKind::Gaussian);
             let answers = triage::examine(pipeline, &replay.graph, precision, kind, tensors);
             for system in systems_of(&answers) {
+                if replay.about.as_ref().is_some_and(|case| !case.wants_system(system)) {
+                    continue;
+                }
                 // What holds for the file holds for every runtime that runs it.
                 let file = |q| matches!(q, Question::Legality | Question::Constants | Question::Semantics);
                 // A run of which no operator is visible says nothing about kernels; its outputs still count.
@@ -185,24 +192,25 @@ impl Known {
         Ok(Known(issues.into_iter().map(|(_, issue)| issue).collect()))
     }
 
+    /// True when a sighting is a known issue.
+    pub(crate) fn knows(&self, sighting: &Sighting<'_>) -> bool {
+        self.0.iter().any(|k| k.matches(sighting, ""))
+    }
+
     /// Whether a verdict is one of them.
     pub(crate) fn excuses(&self, system: &str, verdict: &Verdict) -> bool {
         // The versions are the pinned ones: what `setup` installs.
         let version =
             if system.starts_with("litert") { setup::LITERT_VERSION } else { env!("CARGO_PKG_VERSION") };
-        self.0.iter().any(|k| {
-            k.matches(
-                &Sighting {
-                    system,
-                    version,
-                    class: verdict.class,
-                    blame: verdict.blame,
-                    operator: verdict.place.operator.as_deref(),
-                    text: &verdict.text,
-                    signature: "",
-                },
-                "",
-            )
+        self.knows(&Sighting {
+            system,
+            version,
+            class: verdict.class,
+            blame: verdict.blame,
+            operator: verdict.place.operator.as_deref(),
+            text: &verdict.text,
+            signature: "",
+            numbers: verdict.numbers.as_ref(),
         })
     }
 }

@@ -79,6 +79,11 @@ impl<'a> Producers<'a> {
         }
     }
 
+    /// True for a result of SOFTMAX, reshaped or not.
+    pub(super) fn is_softmax(&self, id: TensorId) -> bool {
+        self.of(self.behind_reshapes(id)).is_some_and(|op| op.builtin == Builtin::Softmax)
+    }
+
     /// True for `a - max(a)`, also where 0 stands for an infinite maximum.
     pub(super) fn is_shift_by_maximum(&self, a: TensorId, b: TensorId) -> bool {
         let mut shift = self.behind_reshapes(b);

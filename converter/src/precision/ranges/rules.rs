@@ -101,7 +101,12 @@ fn one(c: &Context<'_, '_>, op: &TargetOperator) -> (Bounds, Option<String>) {
         Minimum => plain(Bounds { low: x.low.min(y().low), high: x.high.min(y().high), ..x.or(y()) }),
 
         Exp => plain(monotone(x, libm::exp)),
-        Log => plain(monotone(x.clamp(0.0, f64::INFINITY), |v| libm::log(v).max(LEAST_LOGARITHM))),
+        Log => {
+            let shares = op.inputs.first().copied().flatten().is_some_and(|id| c.origins.is_softmax(id));
+            let reason = "its operand, a share of a softmax, may be 0 in float16".to_string();
+            let range = monotone(x.clamp(0.0, f64::INFINITY), |v| libm::log(v).max(LEAST_LOGARITHM));
+            (range, shares.then_some(reason))
+        }
         Sqrt => plain(monotone(x.clamp(0.0, f64::INFINITY), f64::sqrt)),
         Rsqrt if x.low > 0.0 => plain(monotone(x, |v| 1.0 / v.sqrt())),
         Rsqrt => (Bounds::ASSUMED, Some("the root it divides by may be 0".to_string())),

@@ -145,7 +145,7 @@ impl Bound {
         let rounding = self.growth(n) * accumulator.unit() * t.largest;
         let underflow = if products { n * self.loss_of_a_product() } else { self.loss_of_a_sum(n) };
         let reach = (spread + rounding + underflow + reference) * (1.0 + 4.0 * f64::EPSILON);
-        if t.largest + reach >= accumulator.largest() {
+        if t.largest + reach >= accumulator.largest() && !self.unbounded {
             return Enclosure::anything(t.exact);
         }
         let least = if t.middle == t.largest { 0.0 } else { f64::NEG_INFINITY };
@@ -260,7 +260,8 @@ impl Bound {
             // Our interpreter divides the sum, as its accumulator holds it, once.
             return self.register(elementwise::div(self.total(a), Enclosure::point(count)));
         }
-        let sum = self.register(self.total(a));
+        // The sum is divided in the format it was accumulated in: only what a kernel sums in binary16 overflows there.
+        let sum = self.total(a);
         let mean = elementwise::div(sum, Enclosure::point(count));
         // A kernel may multiply by the rounded reciprocal of the count, and that of a power of two is exact.
         if a.len().is_power_of_two() && self.contract.library == Library::Double {

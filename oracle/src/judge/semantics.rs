@@ -133,12 +133,7 @@ impl Point<'_> {
     /// made it small, that of the terms it is a sum of. The difference of two equal numbers is judged like the numbers.
     fn scales(&self) -> Vec<f64> {
         let graph = self.subject.graph;
-        let largest = |id: ValueId| match self.reference.evaluation.value(id) {
-            Some(Value::Float(_, a)) => {
-                a.data.iter().map(|e| e.v.abs()).filter(|m| m.is_finite()).fold(0.0, f64::max)
-            }
-            _ => 0.0,
-        };
+        let largest = |id: ValueId| self.reference.evaluation.value(id).map_or(0.0, largest);
         // The root of an operand's last extent, or of the elements that one output channel of a filter has.
         let depth = |node: &Node, slot: usize, filter: bool| {
             let value =
@@ -204,7 +199,13 @@ fn differs(text: &str, tensor: u32, point: &Point<'_>) -> Verdict {
     verdict
 }
 
-/// Compares two evaluations of one tensor; `None` when one has floats and the other integers.
+/// The largest finite magnitude of a tensor; 0 for integers.
+pub(super) fn largest(value: &Value<Enclosure>) -> f64 {
+    let Value::Float(_, a) = value else { return 0.0 };
+    a.data.iter().map(|e| e.v.abs()).filter(|m| m.is_finite()).fold(0.0, f64::max)
+}
+
+/// Compares two evaluations of one tensor, against differences of the magnitude `scale`; `None` when one has floats and the other integers.
 pub(super) fn compare(
     source: &Value<Enclosure>,
     target: &Value<Enclosure>,

@@ -516,7 +516,7 @@ impl<'a> Tracer<'a> {
         let tally = if self.anchors.is_some() {
             anchor::compare(source, target, permutation)
         } else {
-            semantics::compare(source, target, permutation)
+            semantics::compare(source, target, permutation, semantics::largest(source))
         };
         let meaning = match tally {
             None => Meaning::Shape(source.shape().to_vec(), target.shape().to_vec()),

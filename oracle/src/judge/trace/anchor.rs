@@ -195,7 +195,7 @@ pub(super) fn compare(
     permutation: Option<&[usize]>,
 ) -> Option<Tally> {
     let (Value::Float(_, s), Value::Float(_, t)) = (source, target) else {
-        return crate::judge::semantics::compare(source, target, permutation);
+        return crate::judge::semantics::compare(source, target, permutation, 0.0);
     };
     let order = source_order(source.shape(), permutation);
     let scale = s.data.iter().map(|e| e.v.abs()).filter(|m| m.is_finite()).fold(0.0, f64::max);

@@ -19,7 +19,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// Findings whose graph and plot are drawn; the rest keep their text, so that the file stays small.
-const DRAWN: usize = 300;
+const DRAWN: usize = 200;
 
 /// The badge of a known issue.
 const KNOWN: &str = "known";

@@ -398,7 +398,7 @@ impl<'d> Builder<'d> {
         }
         let name = format!("n{}", self.graph.nodes.len());
         let mut items = vec![];
-        let outputs = results
+        let mut outputs: Vec<Option<ValueId>> = results
             .into_iter()
             .enumerate()
             .map(|(k, result)| {
@@ -408,6 +408,10 @@ impl<'d> Builder<'d> {
                 Some(id)
             })
             .collect();
+        // ONNX files do not hold results at the end that nobody asked for.
+        while outputs.last() == Some(&None) {
+            outputs.pop();
+        }
         self.graph.nodes.push(Node { name, op: op.into(), inputs, outputs });
         self.pool.extend(items.iter().cloned());
         Some(items)

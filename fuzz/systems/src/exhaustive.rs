@@ -461,7 +461,9 @@ mod tests {
             let figures = row.outcome.unwrap_or_else(|e| panic!("{}: {e}", row.operator));
             assert_eq!(figures.nonfinite_mismatch, 0, "{}: {figures:?}", row.operator);
             // Functions pass through a float32 register, so the rounding to float16 may be the second one.
-            assert!(figures.worst_ulp <= 0.5 + 1.0 / 8192.0, "{}: {figures:?}", row.operator);
+            // A slope that is no float16 number is rounded like the tensor: half a unit more.
+            let rounded_slope = if row.operator == "LEAKY_RELU(0.01)" { 0.5 } else { 0.0 };
+            assert!(figures.worst_ulp <= 0.5 + rounded_slope + 1.0 / 8192.0, "{}: {figures:?}", row.operator);
             assert_eq!((figures.by_position, figures.not_monotone), (0, 0), "{}", row.operator);
         }
     }

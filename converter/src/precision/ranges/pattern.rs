@@ -89,10 +89,11 @@ impl<'a> Producers<'a> {
         let mut shift = self.behind_reshapes(b);
         if let Some(op) = self.of(shift)
             && op.builtin == Builtin::SelectV2
-            && let &[_, Some(zero), Some(otherwise)] = &op.inputs[..]
-            && is_zero(self.target, zero)
+            && let &[_, Some(left), Some(right)] = &op.inputs[..]
         {
-            shift = self.behind_reshapes(otherwise);
+            // Which of the two is the zero depends on who wrote the condition.
+            let maximum = if is_zero(self.target, left) { right } else { left };
+            shift = self.behind_reshapes(maximum);
         }
         self.of(shift)
             .is_some_and(|op| op.builtin == Builtin::ReduceMax && op.inputs.first() == Some(&Some(a)))

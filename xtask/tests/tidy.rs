@@ -129,8 +129,10 @@ fn no_test_is_ignored_and_unsafe_stays_in_one_file() {
     for path in sources() {
         let text = read(&path);
         let name = path.strip_prefix(root()).unwrap().to_string_lossy().into_owned();
-        // The one exception measures the figures of docs/oracle.md, for minutes.
-        if name == "xtask/tests/tidy.rs" || name == "oracle/tests/soundness.rs" {
+        // One exception measures the figures of docs/oracle.md, for minutes.
+        // So does the other one, for docs/triaging.md.
+        let measures = ["oracle/tests/soundness.rs", "fuzz/tests/broken_models.rs"];
+        if name == "xtask/tests/tidy.rs" || measures.contains(&name.as_str()) {
             continue;
         }
         assert!(

@@ -120,7 +120,7 @@ fn what_an_opset_cannot_say_is_refused_with_node_and_reason() {
         assert!(error.ends_with(reason), "{error}");
     }
     let error = refusal(x, 8);
-    assert_eq!(error, "graph \"\" cannot be written at opset 8: only opsets 9 to 23 are written");
+    assert_eq!(error, "graph \"\" cannot be written at opset 8: only opsets 9 to 25 are written");
 }
 
 #[test]

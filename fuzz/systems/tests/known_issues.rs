@@ -101,7 +101,7 @@ fn xnnpack_fp16_gelu_tanh_large_negative() {
     let options = options::Gelu { approximate: true };
     let inputs = [-65504.0, -10000.0, -1000.0];
     let Some(got) = unary(Builtin::Gelu, options.into(), &inputs, Mode::XnnpackFp16) else { return };
-    assert!(got.iter().zip(inputs).all(|(y, x)| (y / f64::from(x) - 5.4e-4).abs() < 1e-6), "{got:?}");
+    assert!(got.iter().zip(inputs).all(|(y, x)| (y / f64::from(x) - 5.35e-4).abs() < 1.5e-5), "{got:?}");
 }
 
 #[test]

@@ -137,7 +137,6 @@ fn history() -> Vec<Run> {
 }
 
 #[test]
-#[ignore = "written, not verified yet against Chromium"]
 fn the_report_works_in_a_browser() {
     let folder = tempfile::tempdir().expect("a folder");
     let Some(browser) = Browser::open(&folder.path().join("profile")) else {

@@ -179,8 +179,9 @@ impl Line {
             let d = distance.abs();
             match (op.mode, d) {
                 (ResizeMode::Linear, d) => (1.0 - d).max(0.0),
-                (_, d) if d <= 1.0 => ((a + 2.0) * d - (a + 3.0)) * d * d + 1.0,
-                (_, d) if d < 2.0 => ((a * d - 5.0 * a) * d + 8.0 * a) * d - 4.0 * a,
+                // The polynomials of the definition, divided by their roots: small weights keep their bits.
+                (_, d) if d <= 1.0 => (1.0 - d) * (1.0 + d - (a + 2.0) * d * d),
+                (_, d) if d < 2.0 => a * (d - 1.0) * (2.0 - d) * (2.0 - d),
                 _ => 0.0,
             }
         };

@@ -113,11 +113,11 @@ impl Axis {
         // Antialiasing stretches the filter when the axis shrinks.
         let stretch = if op.antialias { (self.ratio.0 / self.ratio.1).min(1.0) } else { 1.0 };
         let filter = |i: f64| {
-            let distance = ((i * under - over) / under).abs() * stretch;
+            let distance = (i * under - over).abs() * stretch;
             if op.mode == ResizeMode::Linear {
-                (1.0 - distance).max(0.0)
+                ((under - distance) / under).max(0.0)
             } else {
-                cubic(distance, op.cubic_coeff_a.into())
+                cubic(distance, under, op.cubic_coeff_a.into())
             }
         };
         let (first, end) = ((x - radius / stretch).floor(), (x + radius / stretch).ceil());
@@ -156,12 +156,13 @@ fn nearest(mode: NearestMode, x: f64) -> f64 {
     }
 }
 
-/// Keys' cubic convolution kernel at a distance.
-fn cubic(x: f64, a: f64) -> f64 {
+/// Keys' cubic convolution kernel at the distance `over / under`, by its roots: small weights keep their bits.
+fn cubic(over: f64, under: f64, a: f64) -> f64 {
+    let (x, beyond_one, beyond_two) = (over / under, (over - under) / under, (over - 2.0 * under) / under);
     if x <= 1.0 {
-        ((a + 2.0) * x - (a + 3.0)) * x * x + 1.0
+        beyond_one * (((a + 2.0) * x - 1.0) * x - 1.0)
     } else if x < 2.0 {
-        ((x - 5.0) * x + 8.0) * a * x - 4.0 * a
+        a * beyond_one * beyond_two * beyond_two
     } else {
         0.0
     }

@@ -12,6 +12,7 @@ use halfproof_systems::serve::{Engine, OwnLimits, serve};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use tract_onnx::prelude::*;
+use tract_onnx::tract_core::internal::format_err;
 
 fn main() -> std::io::Result<()> {
     serve(OwnLimits::from_args(std::env::args().skip(1)), || Ok(Tract))

@@ -1,7 +1,8 @@
 //! Tensors of ours to tract's, and back.
 
 use halfproof_ir::{DType, Data, Tensor};
-use tract_onnx::prelude::{self as tract, Datum, DatumType, TractResult, bail};
+use tract_onnx::prelude::{self as tract, Datum, DatumType, TractResult};
+use tract_onnx::tract_core::internal::bail;
 
 /// tract's name of an element type.
 pub(crate) fn datum_type(dtype: DType) -> DatumType {

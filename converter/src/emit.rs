@@ -10,17 +10,16 @@ mod version;
 pub(crate) use buffers::Buffers;
 pub(crate) use program::{Program, program};
 
-use crate::precision::Plan;
 use halfproof_ir::Provenance;
 use halfproof_wire::tflite::{Model, Signature};
 
 /// Wraps one program as a whole file with the signature `serving_default`, and says where everything comes from.
-pub(crate) fn model(program: Program, plan: &Plan, buffers: Buffers) -> (Model, Provenance) {
+pub(crate) fn model(program: Program, buffers: Buffers) -> (Model, Provenance) {
     let provenance = Provenance {
         tensors: program.origins,
         constants: program.constants,
         operators: program.sources,
-        rewrites: plan.rewrites.clone(),
+        rewrites: program.rewrites,
     };
     let signature = Signature {
         key: "serving_default".to_string(),

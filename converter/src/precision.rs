@@ -11,6 +11,7 @@ mod epsilons;
 pub(crate) mod fixture;
 mod islands;
 mod kernels;
+mod logarithms;
 mod masks;
 mod mixed;
 mod plan;
@@ -97,7 +98,7 @@ fn emitted(
     plan.notes.splice(0..0, notes.iter().cloned());
     let mut buffers = emit::Buffers::default();
     let program = emit::program(target, &plan, &mut buffers)?;
-    let (model, provenance) = emit::model(program, &plan, buffers);
+    let (model, provenance) = emit::model(program, buffers);
     Ok((model, provenance, plan.notes))
 }
 

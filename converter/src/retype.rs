@@ -91,10 +91,10 @@ fn retype(model: &Model, parts: &[Part], marked: &[bool]) -> Result<Conversion, 
                 tensors: std::mem::take(&mut program.origins),
                 constants: std::mem::take(&mut program.constants),
                 operators: std::mem::take(&mut program.sources),
-                rewrites: plan.rewrites,
+                rewrites: std::mem::take(&mut program.rewrites),
             };
         } else {
-            provenance.rewrites.extend(plan.rewrites);
+            provenance.rewrites.append(&mut program.rewrites);
         }
         subgraphs.push(program.subgraph);
     }

@@ -28,7 +28,7 @@ pub mod trace;
 #[cfg(test)]
 mod tests;
 
-pub use precision::second_opinion;
+pub use precision::{OUT_OF_DOMAIN, second_opinion};
 pub use subject::{Point, Reference, Subject};
 
 use crate::record::{Execution, Status};

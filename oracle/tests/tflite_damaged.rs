@@ -203,6 +203,17 @@ proptest! {
 }
 
 #[test]
+fn the_other_extents_of_an_empty_tensor_are_bounded_too() {
+    let (_, case) = cases().into_iter().find(|(builtin, _)| *builtin == Builtin::Concatenation).expect(OWN);
+    let mut model = read(&case.model).expect(OWN);
+    let graph = &mut model.subgraphs[0];
+    let operand = usize::try_from(graph.operators[0].inputs[0]).expect("an operand");
+    graph.tensors[operand].shape = vec![0, 1 << 24, 1 << 24, 1 << 24];
+    let error = Program::new(&model).map(drop).expect_err("an immense shape");
+    assert!(error.to_string().contains("has more than"), "{error}");
+}
+
+#[test]
 fn most_recorded_models_survive_undamaged() {
     assert!(SEEDS.iter().filter(|m| Program::new(m).is_ok()).count() > 900);
 }

@@ -4,7 +4,9 @@ use super::{Buffers, version::version};
 use crate::constants;
 use crate::precision::{ConstantPlan, Plan, SingleForm, is_narrowable};
 use crate::target::{Constant, Target, TargetOperator, TargetTensor, TensorId};
-use halfproof_ir::{ConstantOrigin, DType, Data, OperatorOrigin, Refusal, RefusedNode, TensorOrigin};
+use halfproof_ir::{
+    ConstantOrigin, DType, Data, OperatorOrigin, Refusal, RefusedNode, Rewrite, TensorOrigin,
+};
 use halfproof_wire::tflite::{
     Builtin, Operator, Options, SubGraph, Tensor, TensorType,
     options::{Cast, Dequantize},
@@ -26,6 +28,8 @@ pub(crate) struct Program {
     pub(crate) constants: Vec<ConstantOrigin>,
     /// Source nodes.
     pub(crate) sources: Vec<OperatorOrigin>,
+    /// Deliberate changes of constants.
+    pub(crate) rewrites: Vec<Rewrite>,
     /// By tensor of the target: its number in the file, in the type of its producer; -1 when nobody needs it.
     pub(crate) tensors: Vec<i32>,
     /// By operator of the target: its number in the file.
@@ -80,6 +84,7 @@ pub(crate) fn program(target: &Target, plan: &Plan, buffers: &mut Buffers) -> Re
         layout.out.subgraph.outputs.push(index);
         layout.out.outputs.push((name.clone(), index.unsigned_abs()));
     }
+    layout.out.rewrites = plan.rewrites.iter().map(|(id, rewrite)| layout.placed(*id, rewrite)).collect();
     Ok(layout.out)
 }
 
@@ -87,6 +92,16 @@ impl Layout<'_> {
     fn slot(&self, id: TensorId, single: bool) -> i32 {
         let single = single && is_narrowable(self.target.tensor(id));
         if single { self.single[id.index()] } else { self.half[id.index()] }
+    }
+
+    /// A rewrite of a constant with the name that the file gives it, where no source has named it.
+    fn placed(&self, id: TensorId, rewrite: &Rewrite) -> Rewrite {
+        let mut rewrite = rewrite.clone();
+        let stored = usize::try_from(self.slot(id, false)).ok();
+        if let Some(index) = stored.filter(|_| self.target.tensor(id).origin.is_none()) {
+            rewrite.at.clone_from(&self.out.subgraph.tensors[index].name);
+        }
+        rewrite
     }
 
     fn set_slot(&mut self, id: TensorId, single: bool, index: i32) {

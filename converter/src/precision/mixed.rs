@@ -3,7 +3,7 @@
 use super::islands::{self, Uses};
 use super::plan::{Readers, Rounded, is_narrowable, loses};
 use super::ranges::{self, Observed, Ranges};
-use super::{epsilons, kernels, masks};
+use super::{epsilons, kernels, logarithms, masks};
 use crate::constants::MIN_NORMAL;
 use crate::lint::{decimal, source};
 use crate::target::{Target, TargetOperator, TensorId};
@@ -37,11 +37,13 @@ pub(super) fn decide(
     if raise_epsilons(target, &uses, &ranges, constants, &mut out) {
         ranges = analyze(target, observed, constants);
     }
+    let logarithms = logarithms::behind(target, &uses, &ranges);
     for (i, op) in target.operators.iter().enumerate() {
         if !floats(target, op) {
             continue;
         }
-        if let Some(reason) = reason(target, op, i, &ranges, constants, readers) {
+        let logarithm = || logarithms[i].then(|| "a logarithm reads its small results".to_string());
+        if let Some(reason) = reason(target, op, i, &ranges, constants, readers).or_else(logarithm) {
             out.single[i] = true;
             if !kept[i] {
                 out.notes.push(explain(op, reason));

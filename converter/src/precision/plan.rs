@@ -78,7 +78,7 @@ pub(crate) struct Plan {
     /// By tensor: its form, when it is a float constant that somebody reads.
     pub(crate) constants: Vec<Option<ConstantPlan>>,
     /// Deliberate changes.
-    pub(crate) rewrites: Vec<Rewrite>,
+    pub(crate) rewrites: Vec<(TensorId, Rewrite)>,
     /// Explanations and warnings.
     pub(crate) notes: Vec<Note>,
 }
@@ -155,7 +155,7 @@ pub(crate) fn decide(target: &Target, request: &Request, pins: &[Pin]) -> Result
     // Float32 readers get a constant as the source has it.
     let (read, unread): (Vec<_>, Vec<_>) = changed.into_iter().partition(|(id, _)| readers[id.index()].half);
     plan.notes.retain(|n| n.level != Level::Rewrite || !unread.iter().any(|(_, r)| r.at == n.at));
-    plan.rewrites = read.into_iter().map(|(_, rewrite)| rewrite).collect();
+    plan.rewrites = read;
     for ((id, rounded), readers) in (0..).map(TensorId).zip(rounded).zip(readers) {
         let tensor = target.tensor(id);
         plan.constants.push(rounded.map(|rounded| {

@@ -135,3 +135,10 @@ fn negative_axes_count_from_the_front_in_old_files() {
          output y\noutput u\noutput c\n"
     );
 }
+
+#[test]
+fn the_axis_of_a_one_hot_counts_in_its_result() {
+    let text = "i = input i64[3]\nd = const i64[] {4}\nv = const f32[2] {0, 1}\ny = OneHot(i, d, v) axis=-2\noutput y\n";
+    let old = text::print(&read_back(&text::parse(text).unwrap(), 9));
+    assert!(old.contains("y = OneHot(i, d, v) axis=0\n"), "{old}");
+}

@@ -82,6 +82,7 @@ fn rewrite(fault: &Fault) -> Option<&'static str> {
         }
         Fault::Constant(_) => "use a finite constant: at most 65504 in magnitude (-1e4 is enough for a mask)",
         Fault::Underflow { .. } => "scale the operand up, or add an epsilon of at least 6.1e-5",
+        Fault::Domain { .. } => "bound the operand from below before this operator (Max with a small number)",
         Fault::Indeterminate => "replace infinite constants by large finite ones (a mask of -1e4)",
         Fault::Cancellation { .. } => "subtract before adding large numbers, or reorder the sum",
         Fault::Carried | Fault::Amplification => return None,

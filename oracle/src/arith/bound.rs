@@ -30,18 +30,20 @@ pub struct Bound {
     /// True for formats without a largest number: what lies outside such a bound and inside the real one is there
     /// because something overflowed.
     pub unbounded: bool,
+    /// True for formats without a smallest number: nothing is flushed, and rounding near 0 is as relative as elsewhere.
+    pub bottomless: bool,
 }
 
 impl Bound {
     /// The bound for a runtime, with the contract of each of its kernels.
     pub fn new(runtime: Runtime) -> Bound {
-        Bound { contract: runtime.base(), runtime: Some(runtime), unbounded: false }
+        Bound { contract: runtime.base(), runtime: Some(runtime), unbounded: false, bottomless: false }
     }
 
     /// The bound under one contract for every operator. Operators on FLOAT32 tensors are held to binary32 sums and
     /// registers unless the contract forces binary16.
     pub fn under(contract: Contract) -> Bound {
-        Bound { contract, runtime: None, unbounded: false }
+        Bound { contract, runtime: None, unbounded: false, bottomless: false }
     }
 
     /// The same contracts with formats that have no largest number.
@@ -49,7 +51,13 @@ impl Bound {
         Bound { unbounded: true, ..self }
     }
 
-    /// Both ends rounded to a format. Without a largest number, what would overflow is off by at most a unit roundoff.
+    /// The same contracts with formats that hold every magnitude: neither overflow nor underflow.
+    pub fn without_range(self) -> Bound {
+        Bound { unbounded: true, bottomless: true, ..self }
+    }
+
+    /// Both ends rounded to a format. Without a largest or smallest number, what would overflow or become subnormal is
+    /// off by at most a unit roundoff.
     #[inline]
     fn rounded(&self, e: Enclosure, format: Format) -> Enclosure {
         let (lo, hi) = (format.round(e.lo), format.round(e.hi));
@@ -57,8 +65,10 @@ impl Bound {
             return Enclosure { lo, hi, ..e };
         }
         let unit = format.unit() * (1.0 + format.unit());
+        let least = if self.bottomless { format.min_normal() } else { 0.0 };
         let kept = |x: f64, rounded: f64, sign: f64| {
-            if rounded.is_infinite() && x.is_finite() { x + sign * unit * x.abs() } else { rounded }
+            let outside = rounded.is_infinite() && x.is_finite() || x.abs() < least;
+            if outside { x + sign * unit * x.abs() } else { rounded }
         };
         Enclosure { lo: kept(e.lo, lo, -1.0), hi: kept(e.hi, hi, 1.0), ..e }
     }
@@ -71,14 +81,14 @@ impl Bound {
             Format::Single => {
                 let r = self.rounded(e, Format::Single);
                 let narrow = Enclosure { lo: e.lo.min(r.lo), hi: e.hi.max(r.hi), ..e };
-                if self.contract.flush_single { flushed_single(narrow) } else { narrow }
+                if self.contract.flush_single && !self.bottomless { flushed_single(narrow) } else { narrow }
             }
             Format::Half => {
                 let single = self.rounded(e, Format::Single);
                 let wide = Enclosure { lo: e.lo.min(single.lo), hi: e.hi.max(single.hi), ..e };
                 let r = self.rounded(wide, Format::Half);
                 let narrow = Enclosure { lo: wide.lo.min(r.lo), hi: wide.hi.max(r.hi), ..e };
-                if self.contract.flush { flushed(narrow) } else { narrow }
+                if self.contract.flush && !self.bottomless { flushed(narrow) } else { narrow }
             }
         }
     }
@@ -150,7 +160,7 @@ impl Arith for Bound {
         match dtype {
             DType::F32 if !self.contract.force_f16 => {
                 let rounded = self.rounded(x, Format::Single);
-                if self.contract.flush_single { flushed_single(rounded) } else { rounded }
+                if self.contract.flush_single && !self.bottomless { flushed_single(rounded) } else { rounded }
             }
             DType::F16 | DType::F32 => {
                 let mut rounded = self.rounded(x, Format::Half);
@@ -158,7 +168,7 @@ impl Arith for Bound {
                     (rounded.lo, rounded.hi) = (rounded.lo.min(x.lo), rounded.hi.max(x.hi));
                 }
                 // Flushing may look at the number before it is rounded.
-                if self.contract.flush {
+                if self.contract.flush && !self.bottomless {
                     let lo = if flushed(x).lo == 0.0 { rounded.lo.min(0.0) } else { rounded.lo };
                     let hi = if flushed(x).hi == 0.0 { rounded.hi.max(0.0) } else { rounded.hi };
                     return flushed(Enclosure { lo, hi, ..rounded });

@@ -16,6 +16,7 @@ use crate::tflite::{Constants, Run};
 use crate::value::Value;
 use crate::verdict::{Blame, Class, Numbers, Place, Strength, Verdict};
 use halfproof_ir::{DType, Graph, Tensor};
+use std::sync::Arc;
 
 /// Share of the judged elements that may be more than half a unit off in a `pass`.
 const ALMOST: f64 = 0.01;
@@ -83,6 +84,7 @@ impl Point<'_> {
         let mut total = Seen::default();
         let mut bits_lost = Vec::with_capacity(outputs.len());
         let mut worst_output = None;
+        let mut avoidable_output = 0;
         let mut fallback = false;
         for (position, (&tensor, actual)) in outputs.iter().zip(&execution.outputs).enumerate() {
             let Some(expected) = run.tensors[tensor as usize].as_ref() else { continue };
@@ -105,6 +107,7 @@ impl Point<'_> {
             }
             if let (None, Some((e, n))) = (&total.avoidable, seen.avoidable) {
                 total.avoidable = Some((e, n));
+                avoidable_output = tensor;
             }
             total.avoidable_count += seen.avoidable_count;
             total.inherent += seen.inherent;
@@ -113,8 +116,11 @@ impl Point<'_> {
                 [total.widest, seen.widest].into_iter().flatten().max_by(|a, b| a.times.total_cmp(&b.times));
             total.tally.add(&seen.tally);
         }
+        let mut out_of_domain = false;
         if worst_output.is_none() && total.avoidable.is_none() {
             (total.avoidable, total.avoidable_count) = self.ruined(known, &run, execution);
+        } else if let Some((element, numbers)) = &total.avoidable {
+            out_of_domain = self.is_without_range(known, avoidable_output, *element, numbers.actual);
         }
         let mut verdict = if let Some((tensor, element, numbers)) = worst_output {
             if fallback {
@@ -130,7 +136,9 @@ impl Point<'_> {
                 verdict
             }
         } else if let Some((element, numbers)) = total.avoidable {
-            let text = if numbers.actual.is_finite() {
+            let text = if out_of_domain {
+                OUT_OF_DOMAIN
+            } else if numbers.actual.is_finite() {
                 "an intermediate result is not representable in float16 and ruins a finite output"
             } else {
                 "an intermediate result is not representable in float16 though the result is"
@@ -208,6 +216,25 @@ impl Point<'_> {
         (first, count)
     }
 
+    /// True when an element may be what it is even in formats that hold every magnitude: no overflow and no underflow is
+    /// behind it, but rounding alone, which carried an operand out of the domain of an operator.
+    fn is_without_range(&self, runtime: Runtime, tensor: u32, element: u64, actual: f64) -> bool {
+        let subject = &self.subject;
+        let mut constants = subject.narrowed_constants(runtime);
+        for (&tensor, exact) in &subject.exact {
+            if subject.program.form(tensor).is_some_and(|(dtype, _)| dtype == DType::F16) {
+                let lost = |stored: f64| stored == 0.0 || !stored.is_finite();
+                let pairs = exact.iter().zip(subject.constant_elements(tensor));
+                let held = pairs.map(|(&exact, stored)| if lost(stored) { exact } else { stored }).collect();
+                constants.insert(tensor, Arc::new(held));
+            }
+        }
+        let bound = Bound::new(runtime).without_range();
+        let run = subject.program.run(&self.inputs, Constants::Exact(&constants), &bound);
+        let value = run.ok().and_then(|mut run| run.tensors[tensor as usize].take());
+        matches!(value, Some(Value::Float(_, a)) if a.data.get(element as usize).is_some_and(|e| e.contains(actual)))
+    }
+
     /// The weakest contract that any operator of the program is held to.
     fn weakest(&self, runtime: Runtime) -> Strength {
         let contracts = self.subject.program.operators().map(|op| {
@@ -255,6 +282,9 @@ impl Point<'_> {
         }
     }
 }
+
+/// The text of a [`Class::Nonfinite`] verdict that no range of numbers would avoid.
+pub const OUT_OF_DOMAIN: &str = "rounding carries an operand out of the domain of an operator";
 
 fn fault(class: Class, strength: Strength, text: &str) -> Verdict {
     Verdict::new(class, Blame::Kernel, strength, text)

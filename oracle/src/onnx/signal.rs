@@ -10,12 +10,14 @@
 //! An inverse one-sided transform, whose result is real, is not computed here. A window of one element that is not periodic
 //! divides by 0 and is not defined.
 //! # Numerics
-//! One `dot` per part of the result with the exact angles. Windows are numbers that nothing is computed from: one store.
+//! One `dot` per part of the result with the exact angles. Windows are numbers that nothing is computed from: constants of
+//! their type, so in every arithmetic the nearest number of that type; the middle of a BlackmanWindow is 1, not just below.
 
 use super::error::{OpError, attribute, shape};
 use super::operands::Operands;
 use super::strided::{axis as index_of, elements, extent, map};
 use crate::arith::Arith;
+use crate::half;
 use crate::value::{Array, Value};
 use halfproof_ir::DType;
 use halfproof_ir::ops::DFT;
@@ -116,7 +118,12 @@ pub(super) fn window<A: Arith>(
     };
     let numbers = Array { shape: vec![size], data: (0..size).map(value).collect::<Vec<f64>>() };
     if dtype.is_float() {
-        return Ok(Value::Float(dtype, map(&numbers, |v| arith.store(arith.exact(v), dtype))));
+        let nearest = |v| match dtype {
+            DType::F16 => half::round(v),
+            DType::F32 => half::round_single(v),
+            _ => v,
+        };
+        return Ok(Value::Float(dtype, map(&numbers, |v| arith.store(arith.exact(nearest(v)), dtype))));
     }
     Err(OpError::Unsupported(format!("a window of {dtype} elements")))
 }

@@ -166,12 +166,14 @@ pub(super) fn axis(axis: i64, rank: usize) -> Result<usize, Fault> {
 }
 
 /// A shape from integers, refusing negative and immense extents.
+///
+/// An extent of 0 counts as 1: the kernels multiply some of the extents only, and these must not overflow either.
 pub(super) fn shape(extents: &[i64]) -> Result<Vec<usize>, Fault> {
     let mut elements: usize = 1;
     let mut result = Vec::with_capacity(extents.len());
     for &e in extents {
         let extent = usize::try_from(e).map_err(|_| Fault::malformed(format!("shape {extents:?}")))?;
-        elements = elements.saturating_mul(extent);
+        elements = elements.saturating_mul(extent.max(1));
         result.push(extent);
     }
     if elements > MAX_ELEMENTS || result.iter().any(|&e| e > MAX_EXTENT) {

@@ -101,16 +101,22 @@ impl<'a> Producers<'a> {
 
     /// True for `a / sum(a)` where `a` is exp(b - max(b)), so that the sum is at least 1.
     pub(super) fn is_share_of_exponentials(&self, a: TensorId, sum: TensorId) -> bool {
-        let makes = |id: TensorId, builtin: Builtin| {
-            self.of(self.behind_reshapes(id)).filter(|op| op.builtin == builtin)
-        };
-        let exponentials = makes(sum, Builtin::Sum).is_some_and(|op| op.inputs.first() == Some(&Some(a)));
-        let Some(exp) = makes(a, Builtin::Exp).filter(|_| exponentials) else { return false };
+        self.makes(sum, Builtin::Sum).is_some_and(|op| op.inputs.first() == Some(&Some(a)))
+            && self.is_shifted_exponential(a)
+    }
+
+    /// True for exp(b - max(b)): every row that the maximum was taken of has a 1.
+    pub(super) fn is_shifted_exponential(&self, a: TensorId) -> bool {
+        let Some(exp) = self.makes(a, Builtin::Exp) else { return false };
         let Some(&Some(exponent)) = exp.inputs.first() else { return false };
-        makes(exponent, Builtin::Sub).is_some_and(|sub| match sub.inputs[..] {
+        self.makes(exponent, Builtin::Sub).is_some_and(|sub| match sub.inputs[..] {
             [Some(b), Some(most)] => self.is_shift_by_maximum(b, most),
             _ => false,
         })
+    }
+
+    fn makes(&self, id: TensorId, builtin: Builtin) -> Option<&'a TargetOperator> {
+        self.of(self.behind_reshapes(id)).filter(|op| op.builtin == builtin)
     }
 }
 

@@ -152,7 +152,10 @@ fn one(c: &Context<'_, '_>, op: &TargetOperator) -> (Bounds, Option<String>) {
         }
         Sum => {
             let n = reduced(c.target, op);
-            (Bounds { low: n * x.low, high: n * x.high, mean: n * x.mean, deviation: n * x.deviation }, None)
+            let one =
+                op.inputs.first().copied().flatten().is_some_and(|id| c.origins.is_shifted_exponential(id));
+            let low = if one { 1.0 } else { n * x.low };
+            plain(Bounds { low, high: n * x.high, mean: n * x.mean, deviation: n * x.deviation })
         }
         AveragePool2d => {
             let n = if let Options::Pool2D(o) = &op.options {

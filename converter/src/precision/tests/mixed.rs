@@ -379,3 +379,33 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_product_before_a_logarithm_is_float32_with_what_feeds_it() {
+    let mut t = Target::default();
+    let (a, b) = (t.input("a", &[4]), t.input("b", &[4]));
+    let e = t.plain(Builtin::Exp, &[a], "e", &[4]);
+    let m = t.plain(Builtin::Mul, &[e, b], "m", &[4]);
+    let y = t.plain(Builtin::Log, &[m], "y", &[4]);
+    t.output("y", y);
+    let (model, _, notes) = assemble(&t, &mixed()).unwrap();
+    check(&model);
+    assert_eq!(islands(&model), ["EXP", "MUL", "LOG"]);
+    assert!(
+        notes.iter().any(|n| n.text == "MUL stays float32: a logarithm reads its small results"),
+        "{notes:?}"
+    );
+}
+
+#[test]
+fn a_logarithm_of_what_cannot_be_small_keeps_nothing() {
+    let mut t = Target::default();
+    let a = t.input("a", &[4]);
+    let s = t.plain(Builtin::Tanh, &[a], "s", &[4]);
+    let two = t.scalar("two", Role::Plain, 2.0);
+    let m = t.plain(Builtin::Add, &[s, two], "m", &[4]);
+    let y = t.plain(Builtin::Log, &[m], "y", &[4]);
+    t.output("y", y);
+    let (model, _, _) = assemble(&t, &mixed()).unwrap();
+    assert!(islands(&model).is_empty());
+}

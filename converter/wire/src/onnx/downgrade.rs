@@ -175,7 +175,9 @@ fn axes_from_front(graph: &Graph, node: &Node, lowered: &mut Lowered<'_>) -> Res
             if let ("axis", Attr::Int(axis)) = (*name, value)
                 && *axis < 0
             {
-                *axis += rank(graph, x).ok_or(needs)?;
+                // OneHot's axis is one of its result, which has one more.
+                let grown = i64::from(matches!(node.op, Op::OneHot(_)));
+                *axis += rank(graph, x).ok_or(needs)? + grown;
             }
         }
     }

@@ -162,6 +162,9 @@ impl Bound {
 
     /// What a product (and the sum that takes it) can lose in the subnormal range of the accumulator.
     fn loss_of_a_product(&self) -> f64 {
+        if self.bottomless {
+            return 0.0;
+        }
         let format = self.contract.accumulator;
         let flush = if self.flushes(format) { 2.0 * format.min_normal() } else { 0.0 };
         format.underflow() + flush
@@ -176,6 +179,7 @@ impl Bound {
     /// True when subnormal numbers of the format may become zero.
     fn flushes(&self, format: Format) -> bool {
         match format {
+            _ if self.bottomless => false,
             Format::Half => self.contract.flush,
             Format::Single => self.contract.flush_single,
             Format::Double => false,

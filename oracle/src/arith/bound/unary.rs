@@ -36,6 +36,15 @@ impl Bound {
         if range.leaves_domain || function::is_gated(f) && x.lo == f64::NEG_INFINITY {
             exact.nan = Nan::Possible;
         }
+        // An exponential beyond f64 is a number all the same, and its logarithm is an ordinary one.
+        if matches!(f, Function::Exp | Function::Sinh | Function::Cosh) {
+            if x.lo.is_finite() && exact.lo == f64::INFINITY {
+                exact.lo = f64::MAX;
+            }
+            if x.hi.is_finite() && exact.hi == f64::NEG_INFINITY {
+                exact.hi = f64::MIN;
+            }
+        }
         if x.nan == Nan::Possible && f == Function::Relu {
             exact.lo = 0.0;
         }

@@ -35,6 +35,15 @@ pub enum Fault {
     },
     /// A constant became 0 or infinite, and this is what comes of it.
     Constant(Flushed),
+    /// Rounding carried an operand over the border of where the operator is defined.
+    Domain {
+        /// Its name.
+        operand: String,
+        /// What it should be.
+        exact: f64,
+        /// What it became.
+        stored: f64,
+    },
     /// An operand became 0, and is divided by, or its root or logarithm is taken.
     Underflow {
         /// The operand.
@@ -115,6 +124,13 @@ fn ruin(builtin: Builtin, row: &Row, operands: &[Operand], flushed: Option<&Flus
     {
         return Fault::Underflow { operand: o.name.clone(), exact };
     }
+    let rooted = matches!(builtin, Builtin::Sqrt | Builtin::Rsqrt | Builtin::Log);
+    if let Some(o) = operands.first().filter(|_| rooted)
+        && let Some(exact) = &o.exact
+        && let Some((&exact, &stored)) = exact.iter().zip(&o.stored).find(|(e, s)| **s < 0.0 && **e >= 0.0)
+    {
+        return Fault::Domain { operand: o.name.clone(), exact, stored };
+    }
     let exact = row.first_ruined.map_or(0.0, |(_, n)| n.expected);
     if exact.abs() >= largest { Fault::Overflow { exact } } else { Fault::Intermediate { exact } }
 }
@@ -147,6 +163,10 @@ fn words(fault: &Fault, row: &Row) -> String {
         Fault::Constant(f) => {
             format!("the constant \"{}\" is {:e} and became {} in float16", f.name, f.exact, f.stored)
         }
+        Fault::Domain { operand, exact, stored } => format!(
+            "its operand \"{operand}\" should be {exact:.4e} and became {stored:.4e} by rounding: {} of it is not a number",
+            row.builtin
+        ),
         Fault::Underflow { operand, exact } => {
             format!("its operand \"{operand}\" should be {exact:.4e} and became 0 in {type_name}")
         }

@@ -1,0 +1,27 @@
+"""XNNPACK: LOG of NaN is 88.8.
+
+Exits 1 when the defect is there, 0 otherwise. Needs: pip install ai-edge-litert==2.3.0
+"""
+import sys
+import flatbuffers
+import numpy as np
+from ai_edge_litert import schema_py_generated as tfl
+from ai_edge_litert.compiled_model import CompiledModel
+from ai_edge_litert.options import CpuOptions, Options
+
+inputs = np.float32([np.nan])
+code, op, graph, model, x, y = (f() for f in [tfl.OperatorCodeT, tfl.OperatorT, tfl.SubGraphT, tfl.ModelT] + 2 * [tfl.TensorT])
+x.name, y.name = "x", "y"
+x.shape = y.shape = [len(inputs)]
+code.deprecatedBuiltinCode, code.builtinCode = min(tfl.BuiltinOperator.LOG, 127), tfl.BuiltinOperator.LOG
+code.version, op.inputs, op.outputs = 1, [0], [1]
+graph.tensors, graph.inputs, graph.outputs, graph.operators = [x, y], [0], [1], [op]
+model.version, model.operatorCodes, model.subgraphs, model.buffers = 3, [code], [graph], [tfl.BufferT()]
+builder = flatbuffers.Builder()
+builder.Finish(model.Pack(builder), b"TFL3")
+m = CompiledModel.from_buffer(bytes(builder.Output()), options=Options(cpu_options=CpuOptions(xnnpack_flags=4)))
+ins, outs = m.create_input_buffers(0), m.create_output_buffers(0)
+ins[0].write(inputs); m.run_by_index(0, ins, outs)
+got = outs[0].read(len(inputs), np.float32)
+print("inputs", inputs, "results", got, "want nan")
+sys.exit(int(not np.isnan(got[0])))

@@ -1,6 +1,7 @@
 //! Computes what a source graph says about constants and static shapes, so that lowering sees them as constants.
 //!
-//! A node is folded when all its operands are constant, or when it asks for a shape that is known. Floats are
+//! A node is folded when all its operands are constant, when it asks for a shape that is known, or when its results have no
+//! elements. Floats are
 //! computed in f64 and stay there: a folded constant has `Data::F64` elements whatever type it is declared to have,
 //! and is rounded only once, when the file is written. Integers that would wrap, divide by zero or not fit their
 //! type are left unfolded, and so is what would make the model much larger than its source or take long.
@@ -129,6 +130,10 @@ impl Folder {
         if let Some(shape) = asked_shape(&node.op, &operands) {
             return Some((types, Some(vec![shape])));
         }
+        if !types.is_empty() && types.iter().all(Type::is_empty) {
+            // Whatever it computes, there is nothing of it.
+            return Some((types.clone(), Some(types.iter().map(|t| nothing(t.dtype)).collect())));
+        }
         if constants == 0 || constants < operands.iter().flatten().count() {
             return Some((types, None));
         }
@@ -183,6 +188,11 @@ fn constant(op: &Op, operands: &[Option<Operand<'_>>], types: &[Type]) -> Option
         },
     };
     one.map(|data| vec![data])
+}
+
+/// No elements of a type.
+fn nothing(dtype: DType) -> Data {
+    integers(dtype, Vec::new()).unwrap_or_else(|| Data::F64(Vec::new()))
 }
 
 /// Integer elements in the type that the graph declares; `None` when one does not fit.

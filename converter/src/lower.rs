@@ -35,7 +35,7 @@ use crate::target::{Target, TensorId};
 use context::Context;
 use fuse::Fused;
 use halfproof_ir::ops::Family;
-use halfproof_ir::{Graph, IoLayout, Refusal, Request, Rewrite, ValueId};
+use halfproof_ir::{Graph, IoLayout, Op, Refusal, Request, Rewrite, ValueId};
 use halfproof_wire::tflite::{Builtin, options};
 use perm::{MOST_AXES, Perm};
 
@@ -106,10 +106,10 @@ fn bounds(types: &[Option<Type>], node: &halfproof_ir::Node) -> Result<(), Strin
             return Err(format!("rank {} is beyond {MOST_AXES}", ty.rank()));
         }
     }
-    for id in node.outputs.iter().flatten() {
-        if types[id.index()].as_ref().is_some_and(Type::is_empty) {
-            return Err("its result has no elements".into());
-        }
+    let empty = |id: &ValueId| types[id.index()].as_ref().is_some_and(Type::is_empty);
+    // A part without elements is not made, and what joins parts leaves it out.
+    if !matches!(node.op, Op::Split(_)) && node.outputs.iter().flatten().any(empty) {
+        return Err("its result has no elements".into());
     }
     Ok(())
 }
@@ -186,6 +186,10 @@ fn outputs(cx: &mut Context<'_>, layout: IoLayout, types: &[Option<Type>], refus
             Some((interface_order(types[id.index()].as_ref()?, layout), cx.plan.resolve(id)))
         };
         let Some((order, value)) = held() else { continue };
+        if let Some(ty) = types[id.index()].as_ref().filter(|t| t.is_empty()) {
+            refused.interface(&name, Some(ty.dtype), format!("shape {:?} is not supported", ty.shape));
+            continue;
+        }
         cx.enter_output(id);
         match cx.ordered(value, &order) {
             Ok(tensor) => {

@@ -22,7 +22,6 @@ const SKIPPED: &[(&str, &str)] = &[
     ("test_batchnorm_epsilon_training_mode", "training is not in the table"),
     ("test_batchnorm_example_training_mode", "training is not in the table"),
     ("test_dft_irfft*", "an inverse one-sided transform is not in the reference"),
-    ("test_dropout_default_mask*", "the mask of Dropout is not in the table"),
     ("test_training_dropout*", "training is not in the table"),
     (
         "test_resize_downsample_scales_cubic_align_corners",

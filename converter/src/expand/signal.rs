@@ -4,6 +4,7 @@ use super::Builder;
 use super::scatter::signed;
 use crate::constants;
 use crate::infer::axis;
+use halfproof_ir::ops::Gather;
 use halfproof_ir::{DType, Node, Op, ValueId};
 use std::f64::consts::TAU;
 
@@ -12,18 +13,27 @@ pub(super) fn dft(b: &mut Builder, node: &Node) -> Result<Vec<ValueId>, String> 
     let (x, y) = (b.need(node, 0)?, b.need_output(node)?);
     let (ty, shape) = (b.ty(x)?, b.shape(y)?);
     let rank = ty.rank();
-    let given = b.integers(node, 2, "axis")?.and_then(|a| a.first().copied()).unwrap_or(-2);
-    let at = axis(given, rank)?;
-    let (held, parts) = (ty.shape[at], ty.shape[rank - 1]);
+    let place = b.integers(node, 2, "axis")?.and_then(|a| a.first().copied()).unwrap_or(-2);
+    let at = axis(place, rank)?;
+    let (given, parts) = (ty.shape[at], ty.shape[rank - 1]);
     let length = match b.integers(node, 1, "dft_length")?.and_then(|n| n.first().copied()) {
         Some(n) => usize::try_from(n).map_err(|_| "dft_length is negative")?,
-        None => held,
+        None => given,
     };
     let kept = shape[at];
     if length == 0 {
         return Err("dft_length is 0".into());
     }
-    // Rows (element, part), columns (frequency, part); elements behind the length have no weight.
+    // What is cut off must not be read: 0 times an infinity is no 0.
+    let held = given.min(length);
+    let x = if held < given {
+        let first: Vec<usize> = (0..held).collect();
+        let first = b.ints(&first);
+        b.emit(Gather { axis: signed(at) }, &[x, first])?
+    } else {
+        x
+    };
+    // Rows (element, part), columns (frequency, part).
     let (sign, size) = if op.inverse { (1.0, length) } else { (-1.0, 1) };
     let mut matrix = Vec::with_capacity(held * parts * kept * 2);
     #[expect(clippy::cast_precision_loss, reason = "extents and indices below them")]
@@ -33,7 +43,7 @@ pub(super) fn dft(b: &mut Builder, node: &Node) -> Result<Vec<ValueId>, String> 
                 let angle = TAU * ((k * n % length) as f64) / length as f64;
                 let (cos, sin) = (libm::cos(angle), sign * libm::sin(angle));
                 let pair = if part == 0 { [cos, sin] } else { [-sin, cos] };
-                matrix.extend(pair.map(|w| if n < length { w / size as f64 } else { 0.0 }));
+                matrix.extend(pair.map(|w| w / size as f64));
             }
         }
     }

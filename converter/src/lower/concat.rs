@@ -8,7 +8,7 @@ use super::perm::Perm;
 use crate::infer::{Operand, axis, split_sizes};
 use crate::layout::choose;
 use crate::target::TensorId;
-use halfproof_ir::{DType, Op, ValueId};
+use halfproof_ir::{DType, Node, Op, ValueId};
 use halfproof_wire::tflite::{Activation, Builtin, options};
 
 pub(super) fn lower(cx: &mut Context<'_>, index: usize) -> Result<(), String> {
@@ -77,7 +77,9 @@ fn split(cx: &mut Context<'_>, index: usize, at: i64, parts: Option<i64>) -> Res
     let equal = sizes.iter().all(|&s| s == sizes[0]);
     let split_v_type = split_type || ty.dtype == DType::I64;
     let axis = cx.int(short(place));
-    let outputs: Vec<Option<TensorId>> = if equal && split_type {
+    let outputs: Vec<Option<TensorId>> = if sizes.contains(&0) {
+        slices(cx, node, tensor, place, &sizes)
+    } else if equal && split_type {
         let tensors: Vec<TensorId> = sizes.iter().map(|&n| cx.tensor(part(n), ty.dtype)).collect();
         let options = options::Split { num_splits: short(sizes.len()) };
         cx.add(Builtin::Split, vec![Some(axis), Some(tensor)], tensors.clone(), options);
@@ -90,14 +92,7 @@ fn split(cx: &mut Context<'_>, index: usize, at: i64, parts: Option<i64>) -> Res
         cx.add(Builtin::SplitV, vec![Some(tensor), Some(lengths), Some(axis)], tensors.clone(), options);
         tensors.into_iter().map(Some).collect()
     } else {
-        let mut from = 0;
-        let mut tensors = Vec::with_capacity(sizes.len());
-        for (i, &n) in sizes.iter().enumerate() {
-            let wanted = node.outputs.get(i).copied().flatten().is_some();
-            tensors.push(wanted.then(|| slice_axis(cx, tensor, place, from, n)));
-            from += n;
-        }
-        tensors
+        slices(cx, node, tensor, place, &sizes)
     };
     for (id, tensor) in node.outputs.iter().zip(outputs) {
         if let (Some(id), Some(tensor)) = (id, tensor) {
@@ -105,6 +100,24 @@ fn split(cx: &mut Context<'_>, index: usize, at: i64, parts: Option<i64>) -> Res
         }
     }
     Ok(())
+}
+
+/// The parts that somebody may read, each as a SLICE; parts without elements are not made.
+fn slices(
+    cx: &mut Context<'_>,
+    node: &Node,
+    tensor: TensorId,
+    place: usize,
+    sizes: &[usize],
+) -> Vec<Option<TensorId>> {
+    let mut from = 0;
+    let mut tensors = Vec::with_capacity(sizes.len());
+    for (i, &n) in sizes.iter().enumerate() {
+        let wanted = n > 0 && node.outputs.get(i).copied().flatten().is_some();
+        tensors.push(wanted.then(|| slice_axis(cx, tensor, place, from, n)));
+        from += n;
+    }
+    tensors
 }
 
 /// `len` elements along one axis of a tensor.

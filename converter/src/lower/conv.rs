@@ -203,7 +203,7 @@ pub(super) fn paddings_tensor(cx: &mut Context<'_>, paddings: Vec<i32>) -> Tenso
     cx.literal(vec![rows, 2], halfproof_ir::DType::I32, data, Role::Plain)
 }
 
-/// CONV_3D over N, D, H, W, C with weights D, H, W, I, O.
+/// CONV_3D over N, D, H, W, C with weights D, H, W, I, O, once per group: the kernel knows none.
 fn conv_3d(
     cx: &mut Context<'_>,
     node: &Node,
@@ -212,22 +212,33 @@ fn conv_3d(
     tail: &Tail,
     y: ValueId,
 ) -> Result<(), String> {
-    if group != 1 {
-        return Err("TFLite CONV_3D has no groups".into());
-    }
+    let groups = usize::try_from(group).unwrap_or(1);
     let (x, w) = (cx.input(node, 0)?, cx.input(node, 1)?);
     let shape = cx.shape(w)?;
     let tensor = cx.ordered(x, &Perm::channels_last(5))?;
     let (tensor, padding) = padded(cx, tensor, axes);
     let order = Perm::new([2, 3, 4, 1, 0]);
     let held = order.apply(&shape);
-    let weights = match (&tail.affine, cx.constant(w)) {
-        (Some(a), Some(t)) => {
-            let elements = scaled(t, 0, &a.scale)?;
-            cx.floats(held.clone(), perm::transpose(&elements, &shape, &order), Role::Weight)
+    let filters = shape[0] / groups;
+    let parts: Vec<TensorId> = match cx.constant(w) {
+        None if groups > 1 => {
+            return Err("TFLite CONV_3D has no groups, and its weights are not constant".into());
         }
-        (_, Some(_)) => cx.constant_as(w, &order, &held, Role::Weight)?,
-        _ => cx.shaped(w, &order, &held)?,
+        None => vec![cx.shaped(w, &order, &held)?],
+        Some(_) if groups == 1 && tail.affine.is_none() => {
+            vec![cx.constant_as(w, &order, &held, Role::Weight)?]
+        }
+        Some(t) => {
+            let elements = match &tail.affine {
+                Some(a) => scaled(t, 0, &a.scale)?,
+                None => t.floats().ok_or("weights are not floats")?,
+            };
+            let part: Vec<usize> = [filters].into_iter().chain(shape[1..].iter().copied()).collect();
+            elements
+                .chunks(elements.len() / groups)
+                .map(|e| cx.floats(order.apply(&part), perm::transpose(e, &part, &order), Role::Weight))
+                .collect()
+        }
     };
     let bias = bias(cx, cx.optional(node, 2), shape[0], tail.affine.as_ref())?;
     let options = options::Conv3D {
@@ -241,8 +252,21 @@ fn conv_3d(
         dilation_h_factor: short(axes[1].dilation),
     };
     let last = Perm::channels_last(5);
-    let out = last.apply(&cx.shape(y)?);
-    let out = cx.emit(Builtin::Conv3d, &[tensor, weights, bias], options, out);
+    let wanted = last.apply(&cx.shape(y)?);
+    let slices = if groups == 1 { vec![tensor] } else { split_channels(cx, tensor, groups) };
+    let mut results = Vec::with_capacity(groups);
+    for (g, (&weights, input)) in parts.iter().zip(slices).enumerate() {
+        let bias = if groups == 1 { bias } else { slice_vector(cx, bias, g * filters, filters) };
+        let mut made = wanted.clone();
+        made[4] = filters;
+        results.push(cx.emit(Builtin::Conv3d, &[input, weights, bias], options.clone(), made));
+    }
+    let out = if let [one] = results[..] {
+        one
+    } else {
+        let options = options::Concatenation { axis: 4, fused_activation_function: Activation::None };
+        cx.emit(Builtin::Concatenation, &results, options, wanted)
+    };
     cx.bind(y, out, last);
     Ok(())
 }

@@ -6,7 +6,8 @@
 //! reference to 1e-3 of the largest element (the package's own tolerance), and with the fp32 interpreter's run of the `weights` model to 1e-2.
 //! Everything is a graph input in these tests, also what decides shapes and weights; exporters make those constants. A case that is
 //! refused as it stands is tried again with the inputs that are not floats bound to the test's values, then with all inputs
-//! but the first float bound, and counted as such. float64 inputs are rounded to float32, which is what a .tflite model takes.
+//! but one float bound, and counted as such. float64 inputs are rounded to float32, which is what a .tflite model takes.
+//! Where we read the specification in another way than the package does, [`READINGS`] says so; such a case is not right.
 
 mod cases;
 mod table;
@@ -32,9 +33,9 @@ pub(crate) struct Args {
     /// Folder for conformance.json.
     #[arg(long, default_value = "reports/conformance")]
     out: PathBuf,
-    /// Write docs/conformance.md as well.
-    #[arg(long)]
-    docs: bool,
+    /// Write docs/conformance.md as well, or that file.
+    #[arg(long, num_args = 0..=1, default_missing_value = "docs/conformance.md")]
+    docs: Option<PathBuf>,
     /// Print every case that is not right.
     #[arg(long)]
     list: bool,
@@ -42,6 +43,15 @@ pub(crate) struct Args {
 
 /// The strategies that are tried.
 pub(crate) const STRATEGIES: [Precision; 2] = [Precision::Weights, Precision::Full];
+
+/// Cases whose expected outputs we do not share, with the reason. They count as cases and are never right.
+pub(crate) const READINGS: [(&str, &str); 2] = [
+    (
+        "test_resize_downsample_scales_cubic_align_corners",
+        "the package divides by `scale * length - 1`, the text by `length_resized - 1`, a whole number, as ONNX Runtime does",
+    ),
+    ("test_resize_downsample_scales_linear_align_corners", "as in cubic mode"),
+];
 
 /// How one case fared under one strategy.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,6 +67,8 @@ pub(crate) enum Fate {
     Wrong(String),
     /// Refused, with the reason.
     Refused(String),
+    /// Converted as we read the specification, which is not as the package does: an entry of [`READINGS`].
+    Reading(&'static str),
 }
 
 /// One case and what became of it.
@@ -98,9 +110,8 @@ pub(crate) fn run(args: &Args) -> Outcome {
     }
     let json = table::json(&rows).to_string();
     write_atomically(&args.out.join("conformance.json"), json.as_bytes()).map_err(Failure::bad_input)?;
-    if args.docs {
-        let page = table::page(&rows);
-        write_atomically("docs/conformance.md".as_ref(), page.as_bytes()).map_err(Failure::bad_input)?;
+    if let Some(path) = &args.docs {
+        write_atomically(path, table::page(&rows).as_bytes()).map_err(Failure::bad_input)?;
     }
     let wrong = rows.iter().flat_map(|r| r.fates.iter().flatten()).any(|f| matches!(f, Fate::Wrong(_)));
     Ok(if wrong { Exit::NewFindings } else { Exit::Clean })
@@ -121,8 +132,20 @@ fn examine(folder: &std::path::Path, entry: &cases::Entry) -> Row {
             return row(&set, operator, Ok(vec![Fate::Refused(why); STRATEGIES.len()]));
         }
     };
-    let fates = STRATEGIES.iter().map(|&precision| fate(&case, precision)).collect();
+    let fates =
+        STRATEGIES.iter().map(|&precision| read_otherwise(&entry.name, fate(&case, precision))).collect();
     row(&case.set, case.operator.clone(), Ok(fates))
+}
+
+/// A disagreement with the package that is listed is no fault; one that is listed and gone is.
+fn read_otherwise(name: &str, fate: Fate) -> Fate {
+    match (READINGS.iter().find(|(case, _)| *case == name), fate) {
+        (Some((_, why)), Fate::Wrong(text)) if text.contains("disagrees with the package") => {
+            Fate::Reading(why)
+        }
+        (Some(_), Fate::Right { .. }) => Fate::Wrong("it is right and can be deleted from READINGS".into()),
+        (_, fate) => fate,
+    }
 }
 
 fn fate(case: &Case, precision: Precision) -> Fate {
@@ -136,13 +159,14 @@ fn fate(case: &Case, precision: Precision) -> Fate {
     if !matches!(first, Fate::Refused(_)) {
         return first;
     }
-    let mut last = first;
+    // The reason that is given is the one where what is no float is constant.
+    let mut reason = None;
     for (graph, inputs) in case.bound() {
         match judge(&graph, &inputs) {
             Fate::Right { overflows, .. } => return Fate::Right { bound: true, overflows },
-            Fate::Refused(why) => last = Fate::Refused(why),
-            wrong @ Fate::Wrong(_) => return wrong,
+            refused @ Fate::Refused(_) => reason = reason.or(Some(refused)),
+            other => return other,
         }
     }
-    last
+    reason.unwrap_or(first)
 }

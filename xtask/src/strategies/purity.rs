@@ -5,7 +5,8 @@ use halfproof_systems::setup;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// A constant of at most this many bytes may stay float32 under `weights`, where float16 would ruin it: an epsilon, a mask.
+/// A constant of at most this many bytes may stay float32 under `weights` although float16 holds a part of it: an epsilon.
+/// Larger ones only where float16 would ruin them, which the reader finds out by itself.
 const SMALL: u64 = 16;
 
 /// The Python of `setup zoo`, when it is there.

@@ -153,16 +153,21 @@ fn special(
             Ok(Some(Op::Gelu(halfproof_ir::ops::Gelu { approximate: GeluMode::None })))
         }
         "Dropout" => {
-            let mask = outputs.get(1).copied().flatten();
-            if mask.is_some_and(|id| reader.is_used(id)) {
-                return Ok(Some(unknown(proto, "mask")));
-            }
             let training = match inputs.get(2).copied().flatten() {
                 None => false,
                 Some(id) => reader.graph.constant(id).and_then(Tensor::integers) != Some(vec![0]),
             };
             if training {
                 return Ok(Some(unknown(proto, "training_mode")));
+            }
+            let mask = outputs.get(1).copied().flatten().filter(|&id| reader.is_used(id));
+            if let Some(mask) = mask {
+                // Nothing is dropped: the mask is true everywhere. Before opset 10 it was of the type of the data.
+                let x = inputs.first().copied().flatten();
+                let shape = x.and_then(|x| reader.graph.value(x).static_shape()).filter(|_| old >= 10);
+                let Some(shape) = shape else { return Ok(Some(unknown(proto, "mask"))) };
+                let kept = vec![true; shape.iter().product()];
+                reader.set_constant(mask, Arc::new(Tensor::new(shape, Data::Bool(kept))));
             }
             inputs.truncate(1);
             outputs.truncate(1);

@@ -26,34 +26,55 @@ pub fn onnx_cases() -> PathBuf {
 /// [`SetupError`]; a folder of cases appears only when it is complete.
 pub fn install(say: &mut dyn FnMut(&str)) -> Result<PathBuf, SetupError> {
     let cases = onnx_cases();
-    if cases.join("index.tsv").exists() {
+    let folder = cases.parent().unwrap_or(Path::new(".")).to_path_buf();
+    let writer = folder.join("onnx_cases.py");
+    // Cases of another version of the script are written again.
+    let current = fs::read_to_string(&writer).is_ok_and(|text| text == WRITER);
+    if current && cases.join("index.tsv").exists() {
         say(&format!("the cases of onnx {ONNX_VERSION} are installed: {}", cases.display()));
         return Ok(cases);
     }
-    let folder = cases.parent().unwrap_or(Path::new(".")).to_path_buf();
     fs::create_dir_all(&folder).map_err(|e| cannot("create", &folder, e))?;
     let environment = folder.join("venv");
-    say(&format!("fetching onnx {ONNX_VERSION} and numpy {NUMPY_VERSION} with pip: about 35 MB to download"));
-    run(Command::new("python3").args(["-m", "venv"]).arg(&environment), "python3 -m venv")?;
     let python = environment.join("bin/python");
-    run(
-        Command::new(&python)
-            .args(["-m", "pip", "--disable-pip-version-check", "install", "--only-binary=:all:"])
-            .arg(format!("onnx=={ONNX_VERSION}"))
-            .arg(format!("numpy=={NUMPY_VERSION}")),
-        "pip install onnx",
-    )?;
-    let writer = folder.join("onnx_cases.py");
-    fs::write(&writer, WRITER).map_err(|e| cannot("write", &writer, e))?;
+    if !works(&python) {
+        say(&format!(
+            "fetching onnx {ONNX_VERSION} and numpy {NUMPY_VERSION} with pip: about 35 MB to download"
+        ));
+        run(Command::new("python3").args(["-m", "venv"]).arg(&environment), "python3 -m venv")?;
+        run(
+            Command::new(&python)
+                .args(["-m", "pip", "--disable-pip-version-check", "install", "--only-binary=:all:"])
+                .arg(format!("onnx=={ONNX_VERSION}"))
+                .arg(format!("numpy=={NUMPY_VERSION}")),
+            "pip install onnx",
+        )?;
+    }
+    let fresh = folder.join("onnx_cases.tmp");
+    fs::write(&fresh, WRITER).map_err(|e| cannot("write", &fresh, e))?;
     let scratch = folder.join("cases.tmp");
     if scratch.exists() {
         fs::remove_dir_all(&scratch).map_err(|e| cannot("remove", &scratch, e))?;
     }
     say("writing the cases");
-    run(Command::new(&python).arg(&writer).arg(&scratch), "python onnx_cases.py")?;
+    run(Command::new(&python).arg(&fresh).arg(&scratch), "python onnx_cases.py")?;
+    if cases.exists() {
+        fs::remove_dir_all(&cases).map_err(|e| cannot("remove", &cases, e))?;
+    }
     fs::rename(&scratch, &cases).map_err(|e| cannot("write", &cases, e))?;
+    fs::rename(&fresh, &writer).map_err(|e| cannot("write", &writer, e))?;
     say(&format!("installed {}", cases.display()));
     Ok(cases)
+}
+
+/// True when the environment has these very versions.
+fn works(python: &Path) -> bool {
+    let check = format!(
+        "import numpy, onnx, sys; sys.exit((onnx.__version__, numpy.__version__) != ('{ONNX_VERSION}', '{NUMPY_VERSION}'))"
+    );
+    let status =
+        Command::new(python).args(["-c", &check]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    status.is_ok_and(|s| s.success())
 }
 
 fn run(command: &mut Command, name: &str) -> Result<(), SetupError> {

@@ -111,23 +111,28 @@ impl Case {
         if inputs.iter().chain(&expected).any(Tensor::is_empty) {
             return Err(Unfit::Outside("a tensor without elements at the interface".into()));
         }
+        if inputs.iter().chain(&expected).any(beyond_single) {
+            return Err(Unfit::Outside("float64 elements that no float32 holds".into()));
+        }
         let graph = with_shapes(graph, &inputs);
         let inputs = inputs.into_iter().map(single).collect();
         Ok(Case { set, operator, graph, inputs, expected, bytes })
     }
 
     /// The graph with inputs bound to the test's values, as exporters write them: first those that are not floats (shapes,
-    /// axes, indices), then also all floats but the first input (weights, scales).
+    /// axes, indices), then also all floats but one (weights, scales): the first, else the one behind it, and so on.
     pub(super) fn bound(&self) -> Vec<(Graph, Vec<Tensor>)> {
-        [false, true].into_iter().filter_map(|floats_too| self.bind(floats_too)).collect()
+        let floats = (0..self.inputs.len()).filter(|&i| self.inputs[i].dtype().is_float());
+        [None].into_iter().chain(floats.map(Some)).filter_map(|left| self.bind(left)).collect()
     }
 
-    fn bind(&self, floats_too: bool) -> Option<(Graph, Vec<Tensor>)> {
+    /// Leaves one input, or all floats, as they are.
+    fn bind(&self, only: Option<usize>) -> Option<(Graph, Vec<Tensor>)> {
         let mut graph = self.graph.clone();
         let mut left = Vec::new();
         graph.inputs.clear();
-        for (&id, tensor) in self.graph.inputs.iter().zip(&self.inputs) {
-            if tensor.dtype().is_float() && (left.is_empty() || !floats_too) {
+        for (i, (&id, tensor)) in self.graph.inputs.iter().zip(&self.inputs).enumerate() {
+            if only.map_or(tensor.dtype().is_float(), |only| only == i) {
                 graph.inputs.push(id);
                 left.push(tensor.clone());
             } else {
@@ -136,6 +141,12 @@ impl Case {
         }
         (left.len() < self.inputs.len() && !left.is_empty()).then_some((graph, left))
     }
+}
+
+/// Whether an element is finite and beyond the largest float32.
+fn beyond_single(tensor: &Tensor) -> bool {
+    let elements = tensor.floats().unwrap_or_default();
+    elements.iter().any(|x| x.is_finite() && x.abs() > f64::from(f32::MAX))
 }
 
 /// A float64 input as the numbers that a .tflite model can be given.

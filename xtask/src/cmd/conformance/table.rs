@@ -16,6 +16,7 @@ struct Sum {
     right: [usize; STRATEGIES.len()],
     refused: [usize; STRATEGIES.len()],
     wrong: [usize; STRATEGIES.len()],
+    readings: [usize; STRATEGIES.len()],
     bound: usize,
     overflows: usize,
 }
@@ -33,6 +34,7 @@ impl Sum {
                     overflowing |= overflows;
                 }
                 Fate::Refused(_) => self.refused[i] += 1,
+                Fate::Reading(_) => self.readings[i] += 1,
                 Fate::Wrong(_) => self.wrong[i] += 1,
             }
         }
@@ -43,7 +45,7 @@ impl Sum {
     fn cells(&self, name: &str) -> Vec<String> {
         let mut cells = vec![name.to_string(), self.cases.to_string()];
         for i in 0..STRATEGIES.len() {
-            cells.extend([self.right[i], self.refused[i], self.wrong[i]].map(dash));
+            cells.extend([self.right[i], self.refused[i], self.wrong[i], self.readings[i]].map(dash));
         }
         cells.extend([dash(self.bound), dash(self.overflows)]);
         cells
@@ -52,6 +54,7 @@ impl Sum {
     fn json(&self) -> Value {
         json!({
             "cases": self.cases, "right": self.right, "refused": self.refused, "wrong": self.wrong,
+            "readings": self.readings,
             "bound": self.bound, "overflows": self.overflows,
         })
     }
@@ -64,7 +67,7 @@ fn dash(n: usize) -> String {
 fn head() -> Table {
     let mut table = Table::new(1, ["operator", "cases"]);
     for precision in STRATEGIES {
-        for what in ["right", "refused", "wrong"] {
+        for what in ["right", "refused", "wrong", "read otherwise"] {
             table.column(&format!("{precision}: {what}"));
         }
     }
@@ -121,7 +124,7 @@ fn reasons<'r>(rows: &'r [Row], pick: impl Fn(&'r Row) -> Option<String>) -> Vec
     list
 }
 
-fn reason_tables(rows: &[Row]) -> [Table; 3] {
+fn reason_tables(rows: &[Row]) -> [Table; 4] {
     let list = |title: &str, reasons: Vec<(String, usize, &str)>| {
         let mut table = Table::new(1, [title, "cases", "for example"]);
         for (reason, n, name) in reasons {
@@ -137,8 +140,17 @@ fn reason_tables(rows: &[Row]) -> [Table; 3] {
         let fate = r.fates.as_ref().ok()?.iter().find(|f| matches!(f, Fate::Wrong(_)))?;
         if let Fate::Wrong(why) = fate { Some(normalise(why)) } else { None }
     });
+    let readings = reasons(rows, |r| {
+        let fates = r.fates.as_ref().ok()?;
+        fates.iter().find_map(|f| if let Fate::Reading(why) = f { Some((*why).to_string()) } else { None })
+    });
     let outside = reasons(rows, |r| r.fates.as_ref().err().map(|why| normalise(why)));
-    [list("refused because", refused), list("wrong", wrong), list("not counted because", outside)]
+    [
+        list("refused because", refused),
+        list("wrong", wrong),
+        list("read otherwise", readings),
+        list("not counted because", outside),
+    ]
 }
 
 fn summary(rows: &[Row]) -> String {
@@ -171,6 +183,7 @@ pub(super) fn exceptions(rows: &[Row]) -> Vec<String> {
                 Fate::Right { .. } => {}
                 Fate::Wrong(why) => lines.push(format!("wrong    {precision:<8} {}: {why}", row.name)),
                 Fate::Refused(why) => lines.push(format!("refused  {precision:<8} {}: {why}", row.name)),
+                Fate::Reading(why) => lines.push(format!("reading  {precision:<8} {}: {why}", row.name)),
             }
         }
     }
@@ -183,6 +196,7 @@ pub(super) fn json(rows: &[Row]) -> Value {
         Fate::Right { bound, overflows } => json!({"fate": "right", "bound": bound, "overflows": overflows}),
         Fate::Wrong(why) => json!({"fate": "wrong", "why": why}),
         Fate::Refused(why) => json!({"fate": "refused", "why": why}),
+        Fate::Reading(why) => json!({"fate": "reading", "why": why}),
     };
     let cases: Vec<Value> = rows
         .iter()
@@ -207,7 +221,7 @@ pub(super) fn json(rows: &[Row]) -> Value {
 /// The page of the documentation.
 pub(super) fn page(rows: &[Row]) -> String {
     let [by_operator, by_set] = tables(rows);
-    let [refused, wrong, outside] = reason_tables(rows);
+    let [refused, wrong, readings, outside] = reason_tables(rows);
     let mut page = format!(
         "# Conformance\n\n\
          Written by `cargo xtask conformance --docs`; do not edit. The cases are those of the PyPI package `onnx` {}: its node tests \
@@ -215,7 +229,7 @@ pub(super) fn page(rows: &[Row]) -> String {
          A case counts when it has float inputs and float outputs, and element types that halfproof holds; those with floats on one side \
          are summed apart. *Right*: the judge finds nothing \
          in the file, its constants, its meaning and two executions, and the package's expected outputs agree. *Bound*: right once \
-         the inputs that are not floats, or all but the first, are constants, as exporters write them. *Overflows*: right, and a value does not fit \
+         the inputs that are not floats, or all but one, are constants, as exporters write them. *Overflows*: right, and a value does not fit \
          float16.\n\n**{}**\n\n## By set\n\n{}\n## Refused\n\n{}\n",
         halfproof_systems::setup::conformance::ONNX_VERSION,
         summary(rows),
@@ -224,6 +238,9 @@ pub(super) fn page(rows: &[Row]) -> String {
     );
     if !wrong.is_empty() {
         page += &format!("## Wrong\n\n{}\n", wrong.markdown());
+    }
+    if !readings.is_empty() {
+        page += &format!("## Read otherwise\n\n{}\n", readings.markdown());
     }
     page + &format!("## Not counted\n\n{}\n## By operator\n\n{}", outside.markdown(), by_operator.markdown())
 }

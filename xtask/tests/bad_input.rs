@@ -263,7 +263,6 @@ fn words_that_mean_nothing_are_bad_usage() {
         &["fuzz", "--runs", "1", "--precision", "half"],
         &["fuzz", "--runs", "1", "--ops", "Frobnicate"],
         &["regress", "--corpus", "no/such/folder"],
-        &["zoo"],
         &["zoo", "no/such/model.onnx", "--runtime", "interp-f32"],
         &["nonsense"],
     ] {

@@ -201,3 +201,28 @@ fn strings_and_the_operators_on_them_are_not_touched() {
     assert_eq!(out.main().tensors[out.main().inputs[1].unsigned_abs() as usize].dtype, TensorType::String);
     assert_eq!(out.main().tensors[out.main().inputs[0].unsigned_abs() as usize].dtype, TensorType::Float16);
 }
+
+#[test]
+fn a_constant_that_subgraphs_share_is_stored_once() {
+    let add = || Operator::builtin(Builtin::Add, vec![0, 2], vec![1], Options::None);
+    let mut model = single(add());
+    let elements: Vec<u8> = (0..64).flat_map(|i| (0.5 + i as f32).to_le_bytes()).collect();
+    model.buffers.push(Arc::new(elements));
+    let wide = |name: &str, buffer| Tensor { shape: vec![64], buffer, ..float(name) };
+    model.subgraphs[0].tensors = vec![wide("x", 0), wide("y", 0), wide("c", 1)];
+    let again = SubGraph { name: "again".into(), ..model.subgraphs[0].clone() };
+    model.subgraphs.push(again);
+    for precision in Precision::ALL {
+        let out = convert(&model, precision);
+        let held: Vec<u32> = out
+            .subgraphs
+            .iter()
+            .map(|g| {
+                g.tensors.iter().find(|t| t.dtype == TensorType::Float16 && t.buffer > 0).unwrap().buffer
+            })
+            .collect();
+        assert_eq!(held.len(), 2);
+        assert_eq!(held[0], held[1], "{precision}");
+        assert_eq!(out.buffers[held[0] as usize].len(), 128);
+    }
+}

@@ -9,6 +9,7 @@ use halfproof_converter::{Budget, bind_dims, convert, convert_owned, convert_wit
 use halfproof_ir::{Conversion, Io, IoLayout, Level, Precision, Refusal, Request, Tensor};
 use halfproof_wire::{file, onnx, tflite};
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// Options of `convert`.
@@ -56,14 +57,19 @@ pub(crate) enum Source {
 
 /// Reads a model by its contents: a .tflite says so in bytes 4 to 8.
 pub(crate) fn read(path: &Path) -> Result<(Source, u64), Failure> {
-    let bytes = file::read(path).map_err(Failure::bad_input)?;
-    let size = bytes.len() as u64;
     let named = |e: &dyn std::fmt::Display| Failure::bad_input(format!("{}: {e}", path.display()));
+    let unreadable =
+        |source| Failure::bad_input(file::FileError { path: path.to_path_buf(), action: "read", source });
+    // No more than what says which it is: the ONNX reader takes the file by itself.
+    let mut opened = std::fs::File::open(path).map_err(unreadable)?;
+    let mut bytes = Vec::with_capacity(8);
+    Read::by_ref(&mut opened).take(8).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.get(4..8) == Some(b"TFL3") || path.extension().is_some_and(|e| e == "tflite") {
+        opened.read_to_end(&mut bytes).map_err(unreadable)?;
         let model = tflite::read(&bytes).map_err(|e| named(&e))?;
-        return Ok((Source::Tflite(Box::new(model)), size));
+        return Ok((Source::Tflite(Box::new(model)), bytes.len() as u64));
     }
-    drop(bytes);
+    let size = opened.metadata().map_err(unreadable)?.len();
     let graph = onnx::read_file(path).map_err(|e| {
         let text = e.to_string();
         let shown = path.display().to_string();

@@ -6,6 +6,7 @@
 
 mod cell;
 
+use super::regress::Known;
 use super::systems;
 use crate::exit::{Exit, Failure, Outcome};
 use cell::Cell;
@@ -69,6 +70,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let mut names: Vec<&str> = DRAWS.iter().map(|d| d.name).collect();
     names.retain(|name| operators.is_empty() || operators.iter().any(|o| o == name));
     names.sort_unstable();
+    let known = Known::of("corpus".as_ref())?;
     let mut cells: BTreeMap<(String, Precision, String), Cell> = BTreeMap::new();
     let mut short = Vec::new();
     for name in &names {
@@ -87,7 +89,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
                     graph: graph.clone(),
                 };
                 let report = pipeline.examine(&trial, true);
-                cell::count(&mut cells, name, precision, &args.runtime, &report);
+                cell::count(&mut cells, name, precision, &args.runtime, &known, &report);
             }
         }
     }

@@ -7,6 +7,8 @@ use crate::strategies::{autocast, measure, purity, samples};
 use halfproof_converter::convert as to_float16;
 use halfproof_converter::retype::convert_tflite;
 use halfproof_ir::{Conversion, Observation, Precision, Refusal, Request, Tensor};
+use halfproof_reports::table::Table;
+use halfproof_wire::file::write_atomically;
 use std::path::{Path, PathBuf};
 
 /// Options of `strategies`.
@@ -19,6 +21,9 @@ pub(crate) struct Args {
     /// what its strategy promises.
     #[arg(long)]
     purity: bool,
+    /// Write docs/strategies-measured.md as well, or that file.
+    #[arg(long, num_args = 0..=1, default_missing_value = "docs/strategies-measured.md")]
+    docs: Option<PathBuf>,
 }
 
 /// Random samples where there is no data.
@@ -32,13 +37,14 @@ pub(crate) fn run(args: &Args) -> Outcome {
         return Err(Failure::harness("the independent reader is not installed; run `cargo xtask setup zoo`"));
     }
     let (mut checked, mut impure) = (0, 0);
+    let mut rows = vec![];
     heading();
     for path in &models {
         let (source, bytes) = convert::read(path)?;
         let npz = path.with_extension("npz");
         let sets =
             if npz.exists() { samples::read(&npz, &source)? } else { samples::random(&source, SAMPLES) };
-        compare(path, &source, bytes, &sets)?;
+        rows.extend(compare(path, &source, bytes, &sets)?);
         for precision in Precision::ALL.into_iter().filter(|_| args.purity) {
             let Some(python) = &python else { break };
             let Ok(conversion) = converted(&source, &Request::new(precision)) else { continue };
@@ -50,6 +56,9 @@ pub(crate) fn run(args: &Args) -> Outcome {
                 anstream::println!("  {} is impure under {precision}: {text}", path.display());
             }
         }
+    }
+    if let Some(path) = &args.docs {
+        write_atomically(path, page(rows).as_bytes()).map_err(Failure::bad_input)?;
     }
     if args.purity {
         anstream::println!("\n  {checked} files read back by the schema of ai-edge-litert, {impure} impure");
@@ -70,20 +79,37 @@ fn corpus() -> Result<Vec<PathBuf>, Failure> {
     Ok(models)
 }
 
+/// The columns.
+const COLUMNS: [&str; 9] = ["model", "strategy", "f32", "islands", "casts", "bits", "worst", "inf", "size"];
+
 /// The first line of the table.
 pub(crate) fn heading() {
-    anstream::println!(
-        "  {:<20} {:<18} {:>11} {:>7} {:>6} {:>6} {:>6} {:>6} {:>6}",
-        "model",
-        "strategy",
-        "f32",
-        "islands",
-        "casts",
-        "bits",
-        "worst",
-        "inf",
-        "size"
-    );
+    show(&COLUMNS.map(String::from));
+}
+
+fn show(cells: &[String]) {
+    let width = [20, 18, 11, 7, 6, 6, 6, 6, 6];
+    let padded = cells.iter().zip(width).enumerate().map(|(i, (cell, width))| match i {
+        0 | 1 => format!("{cell:<width$}"),
+        _ => format!("{cell:>width$}"),
+    });
+    anstream::println!("  {}", padded.collect::<Vec<_>>().join(" ").trim_end());
+}
+
+/// The page of the documentation.
+fn page(rows: Vec<Vec<String>>) -> String {
+    let mut table = Table::new(2, COLUMNS);
+    rows.into_iter().for_each(|row| table.row(row));
+    format!(
+        "# Strategies, measured\n\n\
+         Written by `cargo xtask strategies --docs MODEL…`; do not edit. The models are those of the corpus and of `cargo xtask setup \
+         zoo`. *f32*: operators in float32, of those with floats. *bits*: bits of float16 lost on the samples beside the model (four \
+         random ones where there are none), by the unit in the last place of the largest element of the worst output; *worst*: by each \
+         element. Measured with float16 storage and float32 sums against the exact result with the same constants. *inf*: elements \
+         that overflow and need not. *size*: bytes over those of the source. *AutoCast's rules*: the published rules of NVIDIA \
+         ModelOpt decide what stays float32; casts and conversion are ours.\n\n{}",
+        table.markdown()
+    )
 }
 
 /// The lines of one model.
@@ -92,19 +118,24 @@ pub(crate) fn compare(
     source: &Source,
     before: u64,
     sets: &[Vec<Tensor>],
-) -> Result<(), Failure> {
+) -> Result<Vec<Vec<String>>, Failure> {
     let name = path.file_stem().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let observed = samples::observe(source, sets).map_err(|e| {
         Failure::bad_input(format!("{}: the reference cannot evaluate it: {e}", path.display()))
     })?;
+    let mut rows = vec![];
     for (strategy, request) in requests(source, &observed) {
-        let line = match converted(source, &request) {
-            Ok(conversion) => line(&conversion, before, sets),
-            Err(refusal) => format!("refused: {}", refusal.to_string().lines().next().unwrap_or_default()),
-        };
-        anstream::println!("  {name:<20} {strategy:<18} {line}");
+        let mut row = vec![name.clone(), strategy.to_string()];
+        match converted(source, &request) {
+            Ok(conversion) => row.extend(figures(&conversion, before, sets)),
+            Err(refusal) => {
+                row.push(format!("refused: {}", refusal.to_string().lines().next().unwrap_or_default()));
+            }
+        }
+        show(&row);
+        rows.push(row);
     }
-    Ok(())
+    Ok(rows)
 }
 
 fn requests(source: &Source, observed: &[Observation]) -> Vec<(&'static str, Request)> {
@@ -126,16 +157,23 @@ fn converted(source: &Source, request: &Request) -> Result<Conversion, Refusal> 
     }
 }
 
-fn line(conversion: &Conversion, before: u64, sets: &[Vec<Tensor>]) -> String {
+/// The cells behind model and strategy.
+fn figures(conversion: &Conversion, before: u64, sets: &[Vec<Tensor>]) -> Vec<String> {
     let counts = match measure::counts(conversion) {
         Ok(counts) => counts,
-        Err(e) => return format!("unreadable: {e}"),
+        Err(e) => return vec![format!("unreadable: {e}")],
     };
     let size = conversion.model.len() as f64 / before.max(1) as f64;
-    let loss = match measure::loss(&conversion.model, sets) {
-        Ok(loss) => format!("{:>6.1} {:>6.1} {:>6}", loss.bits, loss.worst, loss.nonfinite),
-        Err(e) => format!("not measured: {e}"),
-    };
     let single = format!("{} of {}", counts.single, counts.floats);
-    format!("{single:>11} {:>7} {:>6} {loss} {size:>6.2}", counts.islands, counts.casts)
+    let mut cells = vec![single, counts.islands.to_string(), counts.casts.to_string()];
+    match measure::loss(&conversion.model, sets) {
+        Ok(loss) => cells.extend([
+            format!("{:.1}", loss.bits),
+            format!("{:.1}", loss.worst),
+            loss.nonfinite.to_string(),
+            format!("{size:.2}"),
+        ]),
+        Err(e) => cells.push(format!("not measured: {e}")),
+    }
+    cells
 }

@@ -1,24 +1,28 @@
 //! `zoo`: real models through every strategy, runtime and question, as one table.
 
+mod plain;
+mod table;
+
 use super::regress::Known;
 use super::{convert, systems};
 use crate::exit::{Exit, Failure, Outcome};
+use crate::strategies::measure::{self, Counts};
+use crate::strategies::{purity, samples};
 use halfproof_converter::summary::Summary;
 use halfproof_converter::{bind_dims, convert as convert_graph};
 use halfproof_fuzz::generate::{InputKind, inputs};
 use halfproof_fuzz::pipeline::vote;
-use halfproof_ir::{Conversion, Graph, Precision, Request, Tensor};
-use halfproof_oracle::arith::Ideal;
-use halfproof_oracle::judge::{Answer, Question, Reference, Subject, worst};
-use halfproof_oracle::onnx;
+use halfproof_ir::{Conversion, Data, Graph, Precision, Request, Tensor};
+use halfproof_oracle::judge::{Answer, Question, Reference, Subject};
 use halfproof_oracle::record::{Execution, Status};
-use halfproof_oracle::tflite::{Constants, Program};
-use halfproof_oracle::value::Value;
 use halfproof_oracle::verdict::{Class, Strength, Verdict};
+use halfproof_oracle::{half, onnx};
 use halfproof_systems::runtimes::interp::Interpreter;
 use halfproof_systems::worker::Limits;
 use halfproof_systems::{Runtime, Taps, setup};
-use halfproof_wire::tflite::{Builtin, TensorType};
+use halfproof_wire::file::write_atomically;
+use halfproof_wire::tflite::TensorType;
+use plain::{elements, in_f64, lost, multiply_adds, read_back};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,10 +30,11 @@ use std::time::{Duration, Instant};
 /// Options of `zoo`.
 #[derive(clap::Args, Debug)]
 #[command(
-    after_help = "Examples:\n  cargo xtask zoo --light\n  cargo xtask zoo corpus/models mine.onnx --precision full"
+    after_help = "Examples:\n  cargo xtask zoo\n  cargo xtask zoo --light\n  cargo xtask zoo corpus/models mine.onnx --precision full"
 )]
 pub(crate) struct Args {
-    /// Models (.onnx), or folders of them.
+    /// Models (.onnx), or folders of them; those of `setup zoo` where none is given. The first sample of an .npz of the same
+    /// name beside a model is its input.
     models: Vec<PathBuf>,
     /// The nine light_*.onnx models of the onnx package; fetched by pip when they are not there yet.
     #[arg(long)]
@@ -47,6 +52,9 @@ pub(crate) struct Args {
     /// compared with the exact result.
     #[arg(long, default_value_t = 1.0)]
     effort: f64,
+    /// Write docs/zoo.md as well, or that file.
+    #[arg(long, num_args = 0..=1, default_missing_value = "docs/zoo.md")]
+    docs: Option<PathBuf>,
 }
 
 /// Our own interpreters take minutes for a real network and add nothing to what a campaign says about them.
@@ -68,15 +76,26 @@ pub(crate) fn run(args: &Args) -> Outcome {
         interpreters: opened.interpreters,
         runtimes: opened.outside,
         effort: (args.effort.max(0.0) * 1e9) as u64,
+        python: purity::python(),
     };
+    if bench.python.is_none() {
+        anstream::eprintln!(
+            "files are not read back by an independent reader; `cargo xtask setup zoo` installs it"
+        );
+    }
     let names: Vec<String> = bench.systems();
-    print_head(&names);
+    let mut all = vec![];
+    anstream::println!("{}", table::head(&names));
     let (mut faults, mut uncertain) = (0, 0);
     for path in models {
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let begin = Instant::now();
         for row in examine(&name, &path, &mut bench)? {
-            print_row(&row, &names);
+            anstream::println!("{}", table::line(&row, &names));
+            if let Purity::Impure(text) = &row.purity {
+                faults += 1;
+                anstream::println!("    in-tree: impure, says the schema of ai-edge-litert: {text}");
+            }
             for (system, answer) in row.answers.iter().filter(|(_, a)| !a.verdict.class.is_fine()) {
                 let verdict = &answer.verdict;
                 let excused = known.excuses(system, verdict);
@@ -94,10 +113,16 @@ pub(crate) fn run(args: &Args) -> Outcome {
             for note in &row.notes {
                 anstream::println!("    {note}");
             }
+            all.push(row);
         }
         anstream::eprintln!("{name}: {:.1} s", begin.elapsed().as_secs_f64());
     }
-    anstream::println!("{faults} certain faults, {uncertain} not certain");
+    let verdict = format!("{faults} certain faults, {uncertain} not certain");
+    anstream::println!("{verdict}");
+    if let Some(path) = &args.docs {
+        let page = table::page(&all, &names, &verdict);
+        write_atomically(path, page.as_bytes()).map_err(Failure::bad_input)?;
+    }
     Ok(if faults > 0 { Exit::NewFindings } else { Exit::Clean })
 }
 
@@ -114,7 +139,12 @@ fn models(args: &Args) -> Result<Vec<PathBuf>, Failure> {
         given.push(setup::onnx(&mut |line| anstream::eprintln!("{line}")).map_err(Failure::harness)?);
     }
     if given.is_empty() {
-        return Err(Failure::bad_input("no models: name .onnx files or folders, or say --light"));
+        let exported = setup::zoo::models();
+        if !exported.is_dir() {
+            let text = "no models: name .onnx files or folders, say --light, or run `cargo xtask setup zoo`";
+            return Err(Failure::bad_input(text));
+        }
+        given.push(exported);
     }
     let mut files = vec![];
     for path in given {
@@ -148,6 +178,8 @@ pub(crate) struct Bench {
     pub(crate) runtimes: Vec<Box<dyn Runtime>>,
     /// Multiply-adds up to which a model is judged operator by operator.
     pub(crate) effort: u64,
+    /// The independent reader's Python.
+    pub(crate) python: Option<PathBuf>,
 }
 
 impl Bench {
@@ -155,6 +187,17 @@ impl Bench {
         let ours = self.interpreters.iter().map(|r| r.name().to_string());
         ours.chain(self.runtimes.iter().map(|r| r.name().to_string())).collect()
     }
+}
+
+/// What an independent reader finds in a file.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Purity {
+    /// It is not installed.
+    Unread,
+    /// Nothing that contradicts the strategy.
+    Pure,
+    /// What contradicts it.
+    Impure(String),
 }
 
 /// One model under one strategy.
@@ -168,9 +211,17 @@ pub(crate) struct Row {
     pub(crate) single_bytes: u64,
     /// Bytes of the file.
     pub(crate) bytes: u64,
+    /// Operators and casts; of a refused model, none.
+    pub(crate) counts: Counts,
+    /// What the independent reader says.
+    pub(crate) purity: Purity,
+    /// How far the outputs of source and converted graph are apart, both in f64, relative to the largest element; where
+    /// the judge has no answer about that.
+    pub(crate) apart: Option<f64>,
     /// Answers by system; the converter's for questions about the file.
     pub(crate) answers: Vec<(String, Answer)>,
-    /// Largest loss of an output in bits, by system; `None` where nothing was compared.
+    /// Bits by which outputs miss the exact results of the source, at the largest element of each, by system; `None` where
+    /// there are no outputs.
     pub(crate) bits_lost: Vec<(String, Option<f64>)>,
     /// What was not done, and why.
     pub(crate) notes: Vec<String>,
@@ -186,8 +237,7 @@ pub(crate) fn examine(name: &str, path: &Path, bench: &mut Bench) -> Result<Vec<
     };
     let source = halfproof_wire::file::read(path).map_err(Failure::bad_input)?;
     let graph = bind_dims(&graph, &std::collections::BTreeMap::new());
-    // Lattice elements are exact in float16, so that one evaluation of the source serves every strategy.
-    let set = inputs(&graph, InputKind::Lattice, 7);
+    let set = input_set(path, &graph)?;
     let mut exact = Exact::default();
     let mut rows = vec![];
     for precision in bench.precisions.clone() {
@@ -196,6 +246,9 @@ pub(crate) fn examine(name: &str, path: &Path, bench: &mut Bench) -> Result<Vec<
             precision,
             single_bytes: 0,
             bytes: 0,
+            counts: Counts::default(),
+            purity: Purity::Unread,
+            apart: None,
             answers: vec![],
             bits_lost: vec![],
             notes: vec![],
@@ -210,6 +263,28 @@ pub(crate) fn examine(name: &str, path: &Path, bench: &mut Bench) -> Result<Vec<
         rows.push(row);
     }
     Ok(rows)
+}
+
+/// The first sample of the model, or a lattice. Its elements are rounded to float16, so that one evaluation of the source
+/// serves every strategy.
+fn input_set(path: &Path, graph: &Graph) -> Result<Vec<Tensor>, Failure> {
+    let npz = path.with_extension("npz");
+    if !npz.exists() {
+        return Ok(inputs(graph, InputKind::Lattice, 7));
+    }
+    let sets = samples::read(&npz, &convert::Source::Onnx(Box::new(graph.clone())))?;
+    let set = sets
+        .into_iter()
+        .next()
+        .ok_or_else(|| Failure::bad_input(format!("{}: holds no sample", npz.display())))?;
+    let rounded = |t: Tensor| match t.data {
+        Data::F32(v) => {
+            let round = |x: f32| half::round(f64::from(x)) as f32;
+            Tensor::new(t.shape, Data::F32(v.into_iter().map(round).collect()))
+        }
+        data => Tensor::new(t.shape, data),
+    };
+    Ok(set.into_iter().map(rounded).collect())
 }
 
 /// The exact results of the source, kept from one strategy to the next.
@@ -238,10 +313,20 @@ fn about(
         let halves = summary.types.iter().filter(|t| t.dtype == TensorType::Float16);
         row.single_bytes = row.bytes + halves.map(|t| t.bytes).sum::<u64>();
     }
+    row.counts = measure::counts(conversion).unwrap_or_default();
+    row.purity = read_back(bench.python.as_deref(), conversion, request.precision);
     let subject = match Subject::new(graph, request, conversion) {
         Ok(subject) => subject,
         Err(verdict) => return file(row, Question::Legality, *verdict),
     };
+    if exact.outputs.is_none() {
+        // With the constants that the lowering restates, as the judge takes it: the root of two in a GELU.
+        match onnx::ideal(subject.source(), set) {
+            Ok(evaluation) => exact.outputs = Some(evaluation.outputs().map(elements).collect()),
+            Err(e) => row.notes.push(format!("the reference cannot evaluate the source: {e}")),
+        }
+    }
+    let wanted = exact.outputs.clone().unwrap_or_default();
     file(row, Question::Legality, subject.legality());
     file(row, Question::Constants, subject.constants());
     let work = multiply_adds(&subject.program);
@@ -250,17 +335,21 @@ fn about(
             "{:.1} billion multiply-adds: not judged operator by operator (see --effort)",
             work as f64 / 1e9
         ));
-        return by_outputs(graph, &subject, set, exact, bench, conversion, row);
+        return by_outputs(&subject, set, &wanted, bench, conversion, row);
     }
     let mut point = match subject.at(set, exact.reference.as_ref()) {
         Ok(point) => point,
         Err(verdict) => return file(row, Question::Semantics, *verdict),
     };
     exact.reference = Some(Arc::clone(point.reference()));
-    file(row, Question::Semantics, point.semantics());
+    let semantics = point.semantics();
+    if semantics.class == Class::Undecidable {
+        in_f64(&subject, &point.inputs, &wanted, row);
+    }
+    file(row, Question::Semantics, semantics);
     for interpreter in &bench.interpreters {
         let execution = interpreter.execute(&subject.program, &point.inputs, Taps::All);
-        judged(row, &execution, point.execution(&execution));
+        judged(row, &execution, point.execution(&execution), &wanted);
     }
     for runtime in &mut bench.runtimes {
         if runtime.runs_source() {
@@ -269,26 +358,24 @@ fn about(
                 let reason = text.lines().next().unwrap_or_default();
                 row.notes.push(format!("{} does not run it ({stage}): {reason}", execution.system));
             }
-            judged(row, &execution, vote.into_iter().collect());
+            judged(row, &execution, vote.into_iter().collect(), &wanted);
         } else {
             let execution = runtime.run(&conversion.model, &point.inputs, Taps::Checked);
-            judged(row, &execution, point.execution(&execution));
+            judged(row, &execution, point.execution(&execution), &wanted);
         }
     }
 }
 
-fn judged(row: &mut Row, execution: &Execution, answers: Vec<Answer>) {
-    let lost = answers.iter().flat_map(|a| &a.verdict.bits_lost).copied().reduce(f64::max);
-    row.bits_lost.push((execution.system.clone(), lost));
+fn judged(row: &mut Row, execution: &Execution, answers: Vec<Answer>, wanted: &[Vec<f64>]) {
+    row.bits_lost.push((execution.system.clone(), lost(execution, wanted)));
     row.answers.extend(answers.into_iter().map(|a| (execution.system.clone(), a)));
 }
 
-/// Compares outputs with exact results computed without bounds: quick, and no proof.
+/// Compares outputs with exact results: quick, and no proof.
 fn by_outputs(
-    graph: &Graph,
     subject: &Subject<'_>,
     set: &[Tensor],
-    exact: &mut Exact,
+    wanted: &[Vec<f64>],
     bench: &mut Bench,
     conversion: &Conversion,
     row: &mut Row,
@@ -300,138 +387,14 @@ fn by_outputs(
             return row.answers.push(("in-tree".to_string(), answer));
         }
     };
-    if exact.outputs.is_none() {
-        match onnx::ideal(graph, set) {
-            Ok(evaluation) => exact.outputs = Some(evaluation.outputs().map(elements).collect()),
-            Err(e) => return row.notes.push(format!("the reference cannot evaluate the source: {e}")),
-        }
-    }
-    let source = exact.outputs.clone().unwrap_or_default();
-    let run = |constants| subject.program.results(&model_inputs, constants, &Ideal);
-    match run(Constants::Exact(subject.exact_constants())) {
-        Ok(values) => {
-            let target: Vec<Vec<f64>> = values.iter().map(elements).collect();
-            let apart = source.iter().zip(&target).map(|(a, b)| distance(a, b)).fold(0.0, f64::max);
-            row.notes.push(format!(
-                "source and converted graph, both in f64: outputs {apart:.1e} apart, relative to the largest"
-            ));
-            if apart.is_nan() || apart > 1e-9 {
-                let text = "the outputs are not those of the source graph";
-                let blame = halfproof_oracle::verdict::Blame::Converter;
-                let verdict = Verdict::new(Class::Semantics, blame, Strength::Certified, text);
-                let answer = Answer { question: Question::Semantics, system: None, verdict };
-                row.answers.push(("in-tree".to_string(), answer));
-            }
-        }
-        Err(e) => row.notes.push(format!("the interpreter cannot run the converted model: {e}")),
-    }
-    let Ok(stored) = run(Constants::Stored) else { return };
-    let stored: Vec<Vec<f64>> = stored.iter().map(elements).collect();
+    in_f64(subject, &model_inputs, wanted, row);
     for runtime in bench.runtimes.iter_mut().filter(|r| !r.runs_source()) {
         let execution = runtime.run(&conversion.model, &model_inputs, Taps::None);
-        let mut lost = None;
-        if execution.status == Status::Ok {
-            let outputs = execution.outputs.iter().zip(&stored);
-            lost = outputs.filter_map(|(a, e)| Some(bits(&a.floats()?, e))).reduce(f64::max);
-        } else if let Some(verdict) = halfproof_oracle::judge::ended(&execution) {
+        if let Some(verdict) = halfproof_oracle::judge::ended(&execution) {
             let answer =
                 Answer { question: Question::Execution, system: Some(execution.system.clone()), verdict };
             row.answers.push((execution.system.clone(), answer));
         }
-        row.bits_lost.push((execution.system.clone(), lost));
+        row.bits_lost.push((execution.system.clone(), lost(&execution, wanted)));
     }
-}
-
-fn elements(value: &Value<f64>) -> Vec<f64> {
-    match value {
-        Value::Float(_, a) => a.data.clone(),
-        Value::Whole(_, a) => a.data.iter().map(|w| w.value as f64).collect(),
-    }
-}
-
-/// Largest difference over the largest magnitude; NaN where lengths or infinities differ.
-fn distance(a: &[f64], b: &[f64]) -> f64 {
-    if a.len() != b.len() {
-        return f64::NAN;
-    }
-    let size = a.iter().chain(b).fold(0.0, |m: f64, x| m.max(x.abs())).max(f64::MIN_POSITIVE);
-    a.iter().zip(b).filter(|(x, y)| x != y).map(|(x, y)| (x - y).abs() / size).fold(0.0, f64::max)
-}
-
-/// Largest error in bits beyond half a float16 unit in the last place; infinite where only one of both is finite.
-fn bits(actual: &[f64], exact: &[f64]) -> f64 {
-    let unit = |x: f64| 2f64.powi(x.abs().max(2f64.powi(-14)).log2().floor() as i32 - 11);
-    let error = |(a, e): (&f64, &f64)| match (a - e).abs() / unit(*e) {
-        _ if a == e || a.is_nan() && e.is_nan() => 0.0,
-        off if off.is_finite() => off,
-        _ => f64::INFINITY,
-    };
-    let worst = actual.iter().zip(exact).map(error).fold(0.0, f64::max);
-    if worst > 1.0 { worst.log2() } else { 0.0 }
-}
-
-/// The multiply-adds of one inference: convolutions and matrix products.
-fn multiply_adds(program: &Program) -> u64 {
-    let shape = |t: Option<u32>| t.and_then(|t| program.form(t)).map_or(&[][..], |(_, s)| s);
-    let product = |s: &[usize]| s.iter().map(|&d| d as u64).product::<u64>();
-    let one = |op: halfproof_oracle::tflite::Operation<'_>| {
-        let result = product(shape(op.results.first().copied()));
-        let (x, w) =
-            (shape(op.operands.first().copied().flatten()), shape(op.operands.get(1).copied().flatten()));
-        match op.builtin {
-            Builtin::Conv2d | Builtin::FullyConnected => result * product(w.get(1..).unwrap_or(&[])),
-            Builtin::DepthwiseConv2d => result * product(w.get(1..3).unwrap_or(&[])),
-            Builtin::TransposeConv => product(w),
-            Builtin::BatchMatmul => result * x.last().map_or(1, |&d| d as u64),
-            _ => 0,
-        }
-    };
-    program.operators().map(one).sum()
-}
-
-fn print_head(systems: &[String]) {
-    anstream::print!(
-        "{:<24} {:<8} {:>12} {:>12} {:>5}  {:<10}",
-        "model",
-        "strategy",
-        "float32",
-        "bytes",
-        "ratio",
-        "file"
-    );
-    for system in systems {
-        anstream::print!("  {system:<19}");
-    }
-    anstream::println!();
-}
-
-fn print_row(row: &Row, systems: &[String]) {
-    let of = |system: &str| -> Vec<Answer> {
-        row.answers.iter().filter(|(s, _)| s == system).map(|(_, a)| a.clone()).collect()
-    };
-    let ratio = row.bytes as f64 / row.single_bytes.max(1) as f64;
-    let file = worst(&of("in-tree")).map_or("refused", |a| a.verdict.class.name());
-    anstream::print!(
-        "{:<24} {:<8} {:>12} {:>12} {ratio:>5.2}  {file:<10}",
-        row.model,
-        row.precision.name(),
-        row.single_bytes,
-        row.bytes
-    );
-    for system in systems {
-        let lost = row.bits_lost.iter().find(|(s, _)| s == system).and_then(|(_, b)| *b);
-        let class = worst(&of(system)).map(|a| cell(&a.verdict));
-        let word = class.unwrap_or(if lost.is_some() { "runs" } else { "-" });
-        let bits = lost.map(|b| format!(" {b:.1}")).unwrap_or_default();
-        anstream::print!("  {:<19}", format!("{word}{bits}"));
-    }
-    anstream::println!();
-}
-
-/// A verdict in a word.
-fn cell(verdict: &Verdict) -> &'static str {
-    if verdict.class == Class::Undecidable && verdict.text.contains("known not to support") {
-        return "cannot";
-    }
-    verdict.class.name()
 }

@@ -48,7 +48,8 @@ pub(crate) fn loss(model: &[u8], samples: &[Vec<Tensor>]) -> Result<Loss, String
 }
 
 impl Loss {
-    fn add(&mut self, exact: &[f64], actual: &[f64]) {
+    /// Adds one output.
+    pub(crate) fn add(&mut self, exact: &[f64], actual: &[f64]) {
         let largest = exact.iter().map(|x| x.abs()).filter(|x| *x < half::OVERFLOW).fold(0.0, f64::max);
         for (&e, &a) in exact.iter().zip(actual) {
             if !a.is_finite() {

@@ -1,11 +1,12 @@
 //! One cell of the matrix, and how the whole of it is shown.
 
+use crate::cmd::regress::Known;
 use halfproof_fuzz::pipeline::Report;
 use halfproof_fuzz::triage::normalise;
 use halfproof_ir::Precision;
 use halfproof_oracle::judge::Question;
 use halfproof_oracle::record::Status;
-use halfproof_oracle::verdict::{Blame, Class, Verdict};
+use halfproof_oracle::verdict::{Blame, Class, Strength, Verdict};
 use halfproof_reports::table::Table;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -23,8 +24,12 @@ pub(super) struct Cell {
     pub(super) cannot: usize,
     /// Those that ran and are within the bound.
     pub(super) right: usize,
-    /// Those with a fault.
+    /// Those with a certified fault that nobody knows yet.
     pub(super) wrong: usize,
+    /// Those with a fault that is a known issue.
+    pub(super) known: usize,
+    /// Those with a fault that rests on a contract nobody has verified.
+    pub(super) unproven: usize,
     /// Those in which a value does not fit float16: the strategy's doing.
     pub(super) overflows: usize,
     /// What was said where something did not convert, did not run or is wrong: the signature, and how often.
@@ -44,6 +49,7 @@ pub(super) fn count(
     operator: &str,
     precision: Precision,
     runtimes: &[String],
+    known: &Known,
     report: &Report,
 ) {
     let about_file: Vec<&Verdict> =
@@ -88,7 +94,11 @@ pub(super) fn count(
         let fault = verdicts.iter().find(|v| !v.class.is_fine() && !by_policy(v)).or(file_fault);
         match fault {
             Some(verdict) => {
-                cell.wrong += 1;
+                match () {
+                    () if known.excuses(runtime, verdict) => cell.known += 1,
+                    () if verdict.strength != Strength::Certified => cell.unproven += 1,
+                    () => cell.wrong += 1,
+                }
                 say(cell, &format!("{}: {}", verdict.class, verdict.text));
             }
             None if executed.is_some_and(|e| e.status == Status::Ok) => cell.right += 1,
@@ -104,16 +114,19 @@ impl Cell {
             () if self.cases == 0 => "·".into(),
             () if self.converted == 0 => "refused".into(),
             () if self.cannot == self.converted => "cannot".into(),
-            () if self.wrong > 0 => format!("{}/{} {} wrong", self.right, self.cases, self.wrong),
             () if self.right == self.cases => self.cases.to_string(),
-            () => format!("{}/{}", self.right, self.cases),
+            () => {
+                let faults = [(self.wrong, "wrong"), (self.known, "known"), (self.unproven, "unproven")];
+                let faults = faults.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!(" {n} {what}"));
+                format!("{}/{}{}", self.right, self.cases, faults.collect::<String>())
+            }
         }
     }
 
     fn json(&self) -> Value {
         json!({
             "cases": self.cases, "converted": self.converted, "ran": self.ran, "cannot": self.cannot,
-            "right": self.right, "wrong": self.wrong, "overflows": self.overflows, "said": self.said,
+            "right": self.right, "wrong": self.wrong, "known": self.known, "unproven": self.unproven, "overflows": self.overflows, "said": self.said,
         })
     }
 }
@@ -171,16 +184,19 @@ impl Matrix<'_> {
 
     fn summary(&self) -> String {
         let all = self.cells.values();
-        let (mut cells, mut whole, mut cases, mut right, mut wrong) = (0, 0, 0, 0, 0);
+        let (mut cells, mut whole, mut cases, mut right) = (0, 0, 0, 0);
+        let [mut wrong, mut known, mut unproven] = [0; 3];
         for c in all {
             cells += 1;
             whole += usize::from(c.right == c.cases);
             cases += c.cases;
             right += c.right;
             wrong += c.wrong;
+            known += c.known;
+            unproven += c.unproven;
         }
         format!(
-            "{}: {} operators, {cells} cells, {whole} of them right in every case; {cases} executions asked for, {right} right, {wrong} wrong",
+            "{}: {} operators, {cells} cells, {whole} of them right in every case; {cases} executions asked for, {right} right, {wrong} wrong, {known} known issues, {unproven} faults under contracts that nobody has verified",
             self.converter,
             self.operators().len()
         )
@@ -212,7 +228,8 @@ impl Matrix<'_> {
         format!(
             "# {}: operator by strategy by runtime\n\nWritten by `cargo xtask matrix`, from {cases} executed cases per cell. A number: all of \
              them converted, ran, and are within the bound. `9/12`: so many of so many; the others were refused or did not run, and \
-             the second table says why.\n\n**{}**\n\n{}\n{}",
+             the second table says why. `wrong` is certified and new, `known` an issue of `corpus/known-issues`, `unproven` a fault by a \
+             contract that nobody has verified.\n\n**{}**\n\n{}\n{}",
             self.converter,
             self.summary(),
             self.table().markdown(),

@@ -96,18 +96,19 @@ const BLOCK: usize = 16;
 /// Rounds all elements of a constant.
 pub fn narrow(exact: &Elements) -> Narrowed {
     match exact {
-        Elements::Single(v) => narrow_all(v),
-        Elements::Double(v) => narrow_all(v),
+        Elements::Single(v) => narrow_all(v, f64::from),
+        Elements::Double(v) => narrow_all(v, |x| x),
+        Elements::Bytes(b) => narrow_all(b.as_chunks().0, Elements::number),
     }
 }
 
-fn narrow_all<T: Copy + Into<f64>>(exact: &[T]) -> Narrowed {
+fn narrow_all<T: Copy>(exact: &[T], wide: impl Fn(T) -> f64) -> Narrowed {
     let mut survey = Survey { elements: exact.len(), ..Survey::default() };
     let mut bytes = vec![0; exact.len() * 2];
     let (blocks, rest) = exact.as_chunks::<BLOCK>();
     let (out_blocks, out_rest) = bytes.as_chunks_mut::<2>().0.as_chunks_mut::<BLOCK>();
     for (block, out) in blocks.iter().zip(out_blocks) {
-        let block = &block.map(Into::into);
+        let block = &block.map(&wide);
         if all_normal(block) {
             for (x, out) in block.iter().zip(out) {
                 let bits = x.to_bits();
@@ -123,7 +124,7 @@ fn narrow_all<T: Copy + Into<f64>>(exact: &[T]) -> Narrowed {
         }
     }
     for (&x, out) in rest.iter().zip(out_rest) {
-        let x = x.into();
+        let x = wide(x);
         let half = round_bits(x);
         survey.count(x, half);
         *out = half.to_le_bytes();
@@ -141,23 +142,24 @@ fn all_normal(block: &[f64; BLOCK]) -> bool {
 /// Counts what rounding would do, without keeping the result.
 pub fn survey(exact: &Elements) -> Survey {
     match exact {
-        Elements::Single(v) => survey_all(v),
-        Elements::Double(v) => survey_all(v),
+        Elements::Single(v) => survey_all(v, f64::from),
+        Elements::Double(v) => survey_all(v, |x| x),
+        Elements::Bytes(b) => survey_all(b.as_chunks().0, Elements::number),
     }
 }
 
-fn survey_all<T: Copy + Into<f64>>(exact: &[T]) -> Survey {
+fn survey_all<T: Copy>(exact: &[T], wide: impl Fn(T) -> f64) -> Survey {
     let mut survey = Survey { elements: exact.len(), ..Survey::default() };
     let (blocks, rest) = exact.as_chunks::<BLOCK>();
     for block in blocks {
-        let block = &block.map(Into::into);
+        let block = &block.map(&wide);
         if all_normal(block) {
             survey.nonzero += BLOCK;
         } else {
             block.iter().for_each(|&x| survey.count(x, round_bits(x)));
         }
     }
-    rest.iter().map(|&x| x.into()).for_each(|x| survey.count(x, round_bits(x)));
+    rest.iter().map(|&x| wide(x)).for_each(|x| survey.count(x, round_bits(x)));
     survey
 }
 

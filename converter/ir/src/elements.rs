@@ -9,17 +9,26 @@ pub enum Elements {
     Single(Arc<Vec<f32>>),
     /// Any numbers.
     Double(Arc<Vec<f64>>),
+    /// Float32 numbers as a file holds them, little-endian: shared with it.
+    Bytes(Arc<Vec<u8>>),
 }
 
 /// Shorter constants are not worth looking at.
 const SHORT: usize = 1024;
 
 impl Elements {
+    /// The number that four bytes of a file are.
+    #[inline]
+    pub fn number(bytes: [u8; 4]) -> f64 {
+        f64::from(f32::from_le_bytes(bytes))
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         match self {
             Elements::Single(v) => v.len(),
             Elements::Double(v) => v.len(),
+            Elements::Bytes(b) => b.len() / 4,
         }
     }
 
@@ -36,6 +45,7 @@ impl Elements {
         match self {
             Elements::Single(v) => f64::from(v[i]),
             Elements::Double(v) => v[i],
+            Elements::Bytes(b) => Elements::number(b.as_chunks().0[i]),
         }
     }
 
@@ -49,13 +59,14 @@ impl Elements {
         match self {
             Elements::Single(v) => v.iter().map(|&x| f64::from(x)).collect(),
             Elements::Double(v) => v.to_vec(),
+            Elements::Bytes(b) => b.as_chunks().0.iter().copied().map(Elements::number).collect(),
         }
     }
 
     /// Shared where they are held so already.
     pub fn to_double(&self) -> Arc<Vec<f64>> {
         match self {
-            Elements::Single(_) => Arc::new(self.to_vec()),
+            Elements::Single(_) | Elements::Bytes(_) => Arc::new(self.to_vec()),
             Elements::Double(v) => Arc::clone(v),
         }
     }
@@ -105,6 +116,10 @@ mod tests {
     #[test]
     fn how_elements_are_held_makes_no_difference() {
         assert_eq!(Elements::from(vec![0.5f32, 1.0]), Elements::from(vec![0.5f64, 1.0]));
+        let bytes: Vec<u8> = [0.5f32, 1.0].iter().flat_map(|x| x.to_le_bytes()).collect();
+        let held = Elements::Bytes(Arc::new(bytes));
+        assert_eq!(held, Elements::from(vec![0.5f64, 1.0]));
+        assert_eq!((held.len(), held.get(1), held.to_vec()), (2, 1.0, vec![0.5, 1.0]));
         assert_ne!(Elements::from(vec![0.1f32]), Elements::from(vec![0.1f64]));
     }
 }

@@ -1,8 +1,8 @@
 //! Raises the epsilons that float16 loses to the smallest number that survives.
 //!
 //! 1e-5 is subnormal in float16 and 1e-12 is 0; where subnormals are flushed, both guard nothing. The smallest normal
-//! number, 2^-14, does. That changes the function, so it is done only where what it is added to is so much larger that the
-//! change is at most what rounding once may change, and it is recorded.
+//! number, 2^-14, does. That changes the function, so it is done only where the least that it is added to is so much larger that the
+//! change is at most what rounding once may change, which samples can show and assumptions cannot, and it is recorded.
 
 use super::islands::Uses;
 use super::plan::Rounded;
@@ -35,7 +35,7 @@ pub(super) fn candidates(
     .collect()
 }
 
-/// True when operator `i` adds the constant to something that is never negative and usually much larger, or bounds it from
+/// True when operator `i` adds the constant to something that is always much larger, or bounds it from
 /// below, in order to divide by it or take its root.
 fn guards(target: &Target, uses: &Uses, ranges: &Ranges, i: usize, id: TensorId, single: &[bool]) -> bool {
     use Builtin::{Add, Div, Log, Maximum, Rsqrt, Sqrt};
@@ -43,7 +43,8 @@ fn guards(target: &Target, uses: &Uses, ranges: &Ranges, i: usize, id: TensorId,
     let mut others = op.inputs.iter().flatten().filter(|&&o| o != id);
     let (Some(&other), None) = (others.next(), others.next()) else { return false };
     let range = ranges.tensors[other.index()];
-    let large = range.low >= 0.0 && range.mean >= MUCH * MIN_NORMAL;
+    // Not the mean: a class token's variance may be a thousandth of the other tokens'.
+    let large = range.low >= MUCH * MIN_NORMAL;
     let marked = target.tensor(id).role == Role::Epsilon;
     let divided = |&result: &TensorId| {
         uses.readers(result).iter().any(|&r| match target.operators[r].builtin {

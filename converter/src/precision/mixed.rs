@@ -153,7 +153,7 @@ fn raise_epsilons(
         for from in values {
             let text = format!(
                 "epsilon {} became {}, the smallest number that float16 never flushes; what it is added to is \
-                 expected to be far larger",
+                 always far larger",
                 decimal(from),
                 decimal(MIN_NORMAL)
             );

@@ -173,13 +173,14 @@ pub(super) fn analyze<'a>(
     let direct = direct(target);
     for (i, tensor) in target.tensors.iter().enumerate() {
         let id = TensorId(u32::try_from(i).unwrap_or(u32::MAX));
-        if let Some(elements) = constants(id) {
+        if let Some(held) = constants(id) {
             if !direct[i] {
                 continue;
             }
-            ranges.tensors[i] = match elements {
+            ranges.tensors[i] = match held {
                 Elements::Single(v) => Bounds::of(v.iter().map(|&x| f64::from(x))),
                 Elements::Double(v) => Bounds::of(v.iter().copied()),
+                Elements::Bytes(b) => Bounds::of(b.as_chunks().0.iter().copied().map(Elements::number)),
             };
         } else if tensor.dtype == DType::Bool {
             ranges.tensors[i] = Bounds::within(0.0, 1.0);

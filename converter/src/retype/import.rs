@@ -2,7 +2,7 @@
 
 use crate::precision::{Pin, Rewritten};
 use crate::target::{Constant, Origin, Target, TargetOperator, TargetTensor, TensorId};
-use halfproof_ir::{DType, Data, Note, Role};
+use halfproof_ir::{DType, Data, Elements, Note, Role};
 use halfproof_wire::tflite::{Builtin, Model, OpCode, Operator, SubGraph, Tensor, TensorType};
 use std::sync::Arc;
 
@@ -91,11 +91,12 @@ fn tensor(model: &Model, t: &Tensor) -> TargetTensor {
         None => DType::I8,
     };
     let constant = match (t.dtype.dtype(), model.data(t)) {
+        // Shared with the file: a large model is held once.
+        (Some(DType::F32), Some(bytes)) if dtype == DType::F32 && bytes.len().is_multiple_of(4) => {
+            Some(Constant::Exact(Elements::Bytes(Arc::clone(&model.buffers[t.buffer as usize]))))
+        }
         (Some(own), Some(bytes)) if own == dtype => {
-            Data::from_le_bytes(dtype, bytes).map(|data| match data {
-                Data::F32(v) => Constant::Exact(v.into()),
-                data => Constant::Stored(Arc::new(data)),
-            })
+            Data::from_le_bytes(dtype, bytes).map(|data| Constant::Stored(Arc::new(data)))
         }
         _ => None,
     };

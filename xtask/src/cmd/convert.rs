@@ -173,8 +173,14 @@ fn converted(
             Source::Tflite(model) => convert_tflite(model, request),
         };
     };
+    // Against the source, so that rewritten constants count; another layout of the outputs is compared with itself only.
+    let exact = samples::exact(source, sets);
+    let measured = |c: &Conversion| match request.io_layout {
+        IoLayout::Nhwc => measure::loss(&c.model, sets),
+        IoLayout::Source => exact.clone().and_then(|exact| measure::from_source(&c.model, sets, &exact)),
+    };
     // What cannot be measured keeps no budget.
-    let mut lost = |c: &Conversion| measure::loss(&c.model, sets).map_or(f64::NAN, |loss| loss.charged());
+    let mut lost = |c: &Conversion| measured(c).map_or(f64::NAN, |loss| loss.charged());
     let mut budget = Budget { bits, measure: &mut lost };
     match source {
         Source::Onnx(graph) => convert_within(graph, request, &mut budget),

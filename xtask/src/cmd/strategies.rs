@@ -64,8 +64,8 @@ pub(crate) fn run(args: &Args) -> Outcome {
         anstream::println!("\n  {checked} files read back by the schema of ai-edge-litert, {impure} impure");
     }
     anstream::println!(
-        "\n  f32: operators in float32, of those with floats. bits: lost, by the largest element of the worst output\n  \
-         (worst: by each element), float16 storage and float32 sums. inf: elements that overflow and need not."
+        "\n  f32: operators in float32, of those with floats. source: bits lost against the exact results of the source, by the\n  \
+         largest element of the worst output; bits: with the constants of the file (worst: by each element). inf: elements that overflow and need not."
     );
     Ok(if impure > 0 { Exit::NewFindings } else { Exit::Clean })
 }
@@ -80,7 +80,8 @@ fn corpus() -> Result<Vec<PathBuf>, Failure> {
 }
 
 /// The columns.
-const COLUMNS: [&str; 9] = ["model", "strategy", "f32", "islands", "casts", "bits", "worst", "inf", "size"];
+const COLUMNS: [&str; 10] =
+    ["model", "strategy", "f32", "islands", "casts", "source", "bits", "worst", "inf", "size"];
 
 /// The first line of the table.
 pub(crate) fn heading() {
@@ -88,7 +89,7 @@ pub(crate) fn heading() {
 }
 
 fn show(cells: &[String]) {
-    let width = [20, 18, 11, 7, 6, 6, 6, 6, 6];
+    let width = [20, 18, 11, 7, 6, 6, 6, 6, 6, 6];
     let padded = cells.iter().zip(width).enumerate().map(|(i, (cell, width))| match i {
         0 | 1 => format!("{cell:<width$}"),
         _ => format!("{cell:>width$}"),
@@ -103,9 +104,10 @@ fn page(rows: Vec<Vec<String>>) -> String {
     format!(
         "# Strategies, measured\n\n\
          Written by `cargo xtask strategies --docs MODEL…`; do not edit. The models are those of the corpus and of `cargo xtask setup \
-         zoo`. *f32*: operators in float32, of those with floats. *bits*: bits of float16 lost on the samples beside the model (four \
-         random ones where there are none), by the unit in the last place of the largest element of the worst output; *worst*: by each \
-         element. Measured with float16 storage and float32 sums against the exact result with the same constants. *inf*: elements \
+         zoo`. *f32*: operators in float32, of those with floats. *source*: bits of float16 by which outputs miss the exact results of \
+         the source, on the samples beside the model (four random ones where there are none), by the unit in the last place of the largest \
+         element of the worst output. *bits*: the same against the exact results with the constants of the file, so without what \
+         rounding and rewriting them costs; *worst*: that by each element. Executed with float16 storage and float32 sums. *inf*: elements \
          that overflow and need not. *size*: bytes over those of the source. *AutoCast's rules*: the published rules of NVIDIA \
          ModelOpt decide what stays float32; casts and conversion are ours.\n\n{}",
         table.markdown()
@@ -123,11 +125,12 @@ pub(crate) fn compare(
     let observed = samples::observe(source, sets).map_err(|e| {
         Failure::bad_input(format!("{}: the reference cannot evaluate it: {e}", path.display()))
     })?;
+    let exact = samples::exact(source, sets).map_err(Failure::harness)?;
     let mut rows = vec![];
     for (strategy, request) in requests(source, &observed) {
         let mut row = vec![name.clone(), strategy.to_string()];
         match converted(source, &request) {
-            Ok(conversion) => row.extend(figures(&conversion, before, sets)),
+            Ok(conversion) => row.extend(figures(&conversion, before, sets, &exact)),
             Err(refusal) => {
                 row.push(format!("refused: {}", refusal.to_string().lines().next().unwrap_or_default()));
             }
@@ -158,7 +161,12 @@ fn converted(source: &Source, request: &Request) -> Result<Conversion, Refusal> 
 }
 
 /// The cells behind model and strategy.
-fn figures(conversion: &Conversion, before: u64, sets: &[Vec<Tensor>]) -> Vec<String> {
+fn figures(
+    conversion: &Conversion,
+    before: u64,
+    sets: &[Vec<Tensor>],
+    exact: &[Vec<Vec<f64>>],
+) -> Vec<String> {
     let counts = match measure::counts(conversion) {
         Ok(counts) => counts,
         Err(e) => return vec![format!("unreadable: {e}")],
@@ -166,8 +174,11 @@ fn figures(conversion: &Conversion, before: u64, sets: &[Vec<Tensor>]) -> Vec<St
     let size = conversion.model.len() as f64 / before.max(1) as f64;
     let single = format!("{} of {}", counts.single, counts.floats);
     let mut cells = vec![single, counts.islands.to_string(), counts.casts.to_string()];
-    match measure::loss(&conversion.model, sets) {
-        Ok(loss) => cells.extend([
+    let measured = measure::loss(&conversion.model, sets)
+        .and_then(|loss| Ok((loss, measure::from_source(&conversion.model, sets, exact)?)));
+    match measured {
+        Ok((loss, from_source)) => cells.extend([
+            format!("{:.1}", from_source.bits),
             format!("{:.1}", loss.bits),
             format!("{:.1}", loss.worst),
             loss.nonfinite.to_string(),

@@ -47,6 +47,31 @@ pub(crate) fn loss(model: &[u8], samples: &[Vec<Tensor>]) -> Result<Loss, String
     Ok(total)
 }
 
+/// The same execution against the exact results of the source, by sample and output: what rounding and rewriting constants
+/// costs is then counted as well.
+pub(crate) fn from_source(
+    model: &[u8],
+    samples: &[Vec<Tensor>],
+    exact: &[Vec<Vec<f64>>],
+) -> Result<Loss, String> {
+    let model = tflite::read(model).map_err(|e| e.to_string())?;
+    let program = Program::new(&model).map_err(|e| e.to_string())?;
+    let mut total = Loss::default();
+    for (set, exact) in samples.iter().zip(exact) {
+        let forms = program.inputs().iter().map(|&t| program.form(t));
+        let inputs: Option<Vec<Tensor>> = set.iter().zip(forms).map(|(t, form)| fitted(t, form?)).collect();
+        let inputs = inputs.ok_or("the interface is not that of the samples")?;
+        let half = Half::new(ExecutionModel::HALF);
+        let actual = program.results(&inputs, Constants::Stored, &half).map_err(|e| e.to_string())?;
+        for (exact, actual) in exact.iter().zip(&actual) {
+            if let Value::Float(_, a) = actual {
+                total.add(exact, &a.data.iter().map(|&x| f64::from(x)).collect::<Vec<f64>>());
+            }
+        }
+    }
+    Ok(total)
+}
+
 impl Loss {
     /// Adds one output.
     pub(crate) fn add(&mut self, exact: &[f64], actual: &[f64]) {

@@ -104,6 +104,29 @@ fn interface(model: &Model) -> Graph {
     graph
 }
 
+/// The exact outputs of the source, by sample; elements of whole numbers as such.
+pub(crate) fn exact(source: &Source, samples: &[Vec<Tensor>]) -> Result<Vec<Vec<Vec<f64>>>, String> {
+    let of = |set: &Vec<Tensor>| match source {
+        Source::Onnx(graph) => {
+            let run = onnx::ideal(graph, set).map_err(|e| e.to_string())?;
+            Ok(run.outputs().map(elements).collect())
+        }
+        Source::Tflite(model) => {
+            let program = Program::new(model).map_err(|e| e.to_string())?;
+            let run = program.results(set, Constants::Stored, &Ideal).map_err(|e| e.to_string())?;
+            Ok(run.iter().map(elements).collect())
+        }
+    };
+    samples.iter().map(of).collect()
+}
+
+fn elements(value: &Value<f64>) -> Vec<f64> {
+    match value {
+        Value::Float(_, a) => a.data.clone(),
+        Value::Whole(_, a) => a.data.iter().map(|w| w.value as f64).collect(),
+    }
+}
+
 /// Evaluates the source on samples and says between what its float tensors lie.
 pub(crate) fn observe(source: &Source, samples: &[Vec<Tensor>]) -> Result<Vec<Observation>, String> {
     let mut seen = BTreeMap::new();

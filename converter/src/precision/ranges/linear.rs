@@ -32,8 +32,9 @@ pub(super) fn weighted(
 ) -> Bounds {
     let x = if padded { Bounds { low: x.low.min(0.0), high: x.high.max(0.0), ..x } } else { x };
     let sums = match weights {
-        Elements::Single(v) => sums(v, channels),
-        Elements::Double(v) => sums(v, channels),
+        Elements::Single(v) => sums(v, channels, f64::from),
+        Elements::Double(v) => sums(v, channels, |w| w),
+        Elements::Bytes(b) => sums(b.as_chunks().0, channels, Elements::number),
     };
     let mut all = Bounds { low: f64::INFINITY, high: f64::NEG_INFINITY, mean: 0.0, deviation: 0.0 };
     let (mut means, mut variances) = (0.0, 0.0);
@@ -58,30 +59,32 @@ pub(super) fn weighted(
 /// Sums side by side, so that one addition need not wait for the one before.
 const LANES: usize = 4;
 
-fn sums<T: Copy + Into<f64>>(weights: &[T], channels: Channels) -> Vec<Channel> {
+fn sums<T: Copy>(weights: &[T], channels: Channels, wide: impl Fn(T) -> f64 + Copy) -> Vec<Channel> {
     match channels {
         Channels::Matrices(n, columns) => {
             let matrices = weights.chunks((weights.len() / n.max(1)).max(1));
-            matrices.flat_map(|m| sums(m, Channels::Columns(columns))).collect()
+            matrices.flat_map(|m| sums(m, Channels::Columns(columns), wide)).collect()
         }
-        Channels::Rows(n) => weights.chunks((weights.len() / n.max(1)).max(1)).map(row).collect(),
+        Channels::Rows(n) => {
+            weights.chunks((weights.len() / n.max(1)).max(1)).map(|r| row(r, wide)).collect()
+        }
         Channels::Columns(n) => {
             let mut sums = vec![Channel::default(); n];
             for row in weights.chunks(n.max(1)) {
-                sums.iter_mut().zip(row).for_each(|(s, &w)| s.add(w.into()));
+                sums.iter_mut().zip(row).for_each(|(s, &w)| s.add(wide(w)));
             }
             sums
         }
     }
 }
 
-fn row<T: Copy + Into<f64>>(weights: &[T]) -> Channel {
+fn row<T: Copy>(weights: &[T], wide: impl Fn(T) -> f64) -> Channel {
     let mut lanes = [Channel::default(); LANES];
     let (whole, rest) = weights.as_chunks::<LANES>();
     for chunk in whole {
-        lanes.iter_mut().zip(chunk).for_each(|(s, &w)| s.add(w.into()));
+        lanes.iter_mut().zip(chunk).for_each(|(s, &w)| s.add(wide(w)));
     }
-    lanes.iter_mut().zip(rest).for_each(|(s, &w)| s.add(w.into()));
+    lanes.iter_mut().zip(rest).for_each(|(s, &w)| s.add(wide(w)));
     lanes.iter().fold(Channel::default(), |a, b| Channel {
         positive: a.positive + b.positive,
         negative: a.negative + b.negative,

@@ -110,17 +110,43 @@ fn wide_norm(epsilon: f64, factor: f64) -> Target {
 fn a_variance_that_overflows_is_taken_of_scaled_elements_and_the_scale_cancels() {
     let (model, provenance, notes) = assemble(&wide_norm(1e-5, 16.0), &mixed()).unwrap();
     check(&model);
-    assert!(islands(&model).is_empty(), "{:?}", islands(&model));
-    // The mean, the variance, and what its epsilon has become.
-    assert_eq!(rewrites(&notes).len(), 3, "{notes:?}");
-    // The scaled epsilon is exact; what is stored is raised, and recorded.
-    let [rewrite] = &provenance.rewrites[..] else { panic!("{:?}", provenance.rewrites) };
-    assert_eq!((rewrite.rule.as_str(), rewrite.to), ("raise-epsilon", 2f64.powi(-14)));
+    // What the epsilon guards may be small: no sample says otherwise.
+    assert_eq!(islands(&model), ["ADD", "RSQRT"]);
+    assert_eq!(rewrites(&notes).len(), 2, "the mean and the variance: {notes:?}");
+    assert!(provenance.rewrites.is_empty());
     let epsilon = provenance.constants.iter().find(|c| c.role == Role::Epsilon).unwrap();
-    assert_eq!(epsilon.exact.get(0), rewrite.from);
     let scale = provenance.constants.iter().filter(|c| c.role == Role::Scale).map(|c| c.exact.get(0));
     let scale = scale.fold(1.0, f64::min);
-    assert_eq!(rewrite.from, 1e-5 * scale * scale);
+    assert_eq!(epsilon.exact.get(0), 1e-5 * scale * scale);
+}
+
+/// Samples of small elements, on which the variance lies between these.
+fn variance_of(low: f64, high: f64) -> Request {
+    let seen = |tensor: &str, low: f64, high: f64, mean: f64, deviation: f64| Observation {
+        tensor: tensor.into(),
+        low,
+        high,
+        mean,
+        deviation,
+    };
+    let variance = seen("variance", low, high, f64::midpoint(low, high), (high - low) / 4.0);
+    Request { observed: vec![seen("x", -1.5, 1.5, 0.0, 0.8), variance], ..mixed() }
+}
+
+#[test]
+fn an_epsilon_is_raised_where_samples_show_that_it_does_not_matter() {
+    let (model, provenance, notes) = assemble(&wide_norm(1e-5, 1.0), &variance_of(0.5, 2.0)).unwrap();
+    check(&model);
+    assert!(islands(&model).is_empty(), "{:?}", islands(&model));
+    assert_eq!(rewrites(&notes).len(), 1, "{notes:?}");
+    let [rewrite] = &provenance.rewrites[..] else { panic!("{:?}", provenance.rewrites) };
+    assert_eq!((rewrite.rule.as_str(), rewrite.from), ("raise-epsilon", 1e-5));
+    assert_eq!(rewrite.to, 2f64.powi(-14));
+    // One small variance among large ones, as of a class token: the mean says nothing about it.
+    let (model, provenance, _) = assemble(&wide_norm(1e-5, 1.0), &variance_of(4e-4, 2.0)).unwrap();
+    check(&model);
+    assert!(provenance.rewrites.is_empty());
+    assert!(islands(&model).is_empty(), "what stands beside the epsilon keeps it from 0");
 }
 
 #[test]
@@ -134,7 +160,7 @@ fn an_epsilon_that_matters_is_not_raised() {
 
 #[test]
 fn a_constant_that_only_float32_operators_read_is_not_said_to_be_raised() {
-    let keep = Request { keep_fp32: Some("^guarded$".into()), ..mixed() };
+    let keep = Request { keep_fp32: Some("^guarded$".into()), ..variance_of(0.5, 2.0) };
     let (model, provenance, notes) = assemble(&wide_norm(1e-5, 1.0), &keep).unwrap();
     check(&model);
     assert!(provenance.rewrites.is_empty());

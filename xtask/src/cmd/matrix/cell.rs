@@ -34,6 +34,8 @@ pub(super) struct Cell {
     pub(super) overflows: usize,
     /// What was said where something did not convert, did not run or is wrong: the signature, and how often.
     pub(super) said: BTreeMap<String, usize>,
+    /// The first fault that nobody knows, with its numbers.
+    pub(super) example: Option<String>,
 }
 
 /// Cells by operator, strategy and runtime.
@@ -94,10 +96,14 @@ pub(super) fn count(
         let fault = verdicts.iter().find(|v| !v.class.is_fine() && !by_policy(v)).or(file_fault);
         match fault {
             Some(verdict) => {
+                let excused = known.excuses(runtime, verdict);
                 match () {
-                    () if known.excuses(runtime, verdict) => cell.known += 1,
+                    () if excused => cell.known += 1,
                     () if verdict.strength != Strength::Certified => cell.unproven += 1,
                     () => cell.wrong += 1,
+                }
+                if !excused {
+                    cell.example.get_or_insert_with(|| described(verdict));
                 }
                 say(cell, &format!("{}: {}", verdict.class, verdict.text));
             }
@@ -105,6 +111,13 @@ pub(super) fn count(
             None => {}
         }
     }
+}
+
+/// A fault with its worst element.
+fn described(verdict: &Verdict) -> String {
+    let numbers = verdict.numbers.as_ref();
+    let numbers = numbers.map_or(String::new(), |n| format!(": {:e} instead of {:e}", n.actual, n.expected));
+    format!("{}: {}{numbers}", verdict.class, verdict.text)
 }
 
 impl Cell {
@@ -127,6 +140,7 @@ impl Cell {
         json!({
             "cases": self.cases, "converted": self.converted, "ran": self.ran, "cannot": self.cannot,
             "right": self.right, "wrong": self.wrong, "known": self.known, "unproven": self.unproven, "overflows": self.overflows, "said": self.said,
+            "example": self.example,
         })
     }
 }
@@ -182,6 +196,18 @@ impl Matrix<'_> {
         table
     }
 
+    /// The cells with a fault that nobody knows, each with its first.
+    fn faults(&self) -> Table {
+        let mut table =
+            Table::new(4, ["operator", "strategy", "runtime", "the first fault that nobody knows"]);
+        for ((operator, precision, runtime), cell) in self.cells {
+            if let Some(example) = &cell.example {
+                table.row(vec![operator.clone(), precision.to_string(), runtime.clone(), example.clone()]);
+            }
+        }
+        table
+    }
+
     fn summary(&self) -> String {
         let all = self.cells.values();
         let (mut cells, mut whole, mut cases, mut right) = (0, 0, 0, 0);
@@ -204,7 +230,12 @@ impl Matrix<'_> {
 
     /// For the terminal.
     pub(super) fn text(&self) -> String {
-        format!("{}\n{}\n{}", self.table().text("  "), self.said().text("  "), self.summary())
+        let mut text = format!("{}\n{}\n", self.table().text("  "), self.said().text("  "));
+        let faults = self.faults();
+        if !faults.is_empty() {
+            text += &format!("{}\n", faults.text("  "));
+        }
+        text + &self.summary()
     }
 
     /// Everything, for machines.
@@ -229,11 +260,12 @@ impl Matrix<'_> {
             "# {}: operator by strategy by runtime\n\nWritten by `cargo xtask matrix`, from {cases} executed cases per cell. A number: all of \
              them converted, ran, and are within the bound. `9/12`: so many of so many; the others were refused or did not run, and \
              the second table says why. `wrong` is certified and new, `known` an issue of `corpus/known-issues`, `unproven` a fault by a \
-             contract that nobody has verified.\n\n**{}**\n\n{}\n{}",
+             contract that nobody has verified.\n\n**{}**\n\n{}\n{}\n{}",
             self.converter,
             self.summary(),
             self.table().markdown(),
-            self.said().markdown()
+            self.said().markdown(),
+            if self.faults().is_empty() { String::new() } else { self.faults().markdown() }
         )
     }
 }

@@ -153,7 +153,6 @@ pub(super) fn div(a: Enclosure, b: Enclosure) -> Enclosure {
     corners(v, nan, [a.lo / b.lo, a.lo / b.hi, a.hi / b.lo, a.hi / b.hi])
 }
 
-/// a to the power b: monotone in each argument for a > 0; whole exponents for the rest.
 /// The angle of the point (x, y). Over a rectangle that holds neither the origin nor a part of the cut along the
 /// negative x axis, it is extreme at corners.
 pub(super) fn angle(y: Enclosure, x: Enclosure) -> Enclosure {
@@ -174,6 +173,7 @@ pub(super) fn angle(y: Enclosure, x: Enclosure) -> Enclosure {
     Enclosure { nan, ..corners(v, Nan::Impossible, values) }.nudged().nudged()
 }
 
+/// a to the power b: monotone in each argument for a > 0; whole exponents for the rest.
 pub(super) fn pow(a: Enclosure, b: Enclosure) -> Enclosure {
     let v = libm::pow(a.v, b.v);
     if a.nan != Nan::Impossible || b.nan != Nan::Impossible {

@@ -1,5 +1,6 @@
 //! One test from its index to its verdicts: generate, write ONNX, convert, read back, execute, judge.
 
+mod foreign;
 mod trial;
 
 pub use trial::{Plan, Trial, operator_of};
@@ -137,6 +138,8 @@ impl Pipeline {
         let outcome = self.converter.convert(Source { graph: source, onnx: &report.onnx }, &trial.request);
         report.times.push(("convert".into(), clock.lap()));
         let Some(conversion) = self.converted(trial, outcome, &mut report) else { return report };
+        let conversion =
+            if self.converter.form().is_some() { foreign::recognised(trial, conversion) } else { conversion };
         self.judge(trial, &conversion, everything, &mut report, &mut clock);
         report.conversion = Some(conversion);
         report
@@ -229,7 +232,12 @@ impl Pipeline {
             }
         };
         report.times.push(("reference".into(), clock.lap()));
-        answers.push(about_file(Question::Semantics, point.semantics()));
+        let semantics = if self.converter.form().is_some() {
+            foreign::meaning(trial, conversion)
+        } else {
+            point.semantics()
+        };
+        answers.push(about_file(Question::Semantics, semantics));
         report.times.push(("judge semantics".into(), clock.lap()));
         for interpreter in &self.interpreters {
             let execution = interpreter.execute(&subject.program, &point.inputs, Taps::All);

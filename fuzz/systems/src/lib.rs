@@ -3,8 +3,10 @@
 //! Everything here is driven through two traits, [`Converter`] and [`Runtime`]; what they answer are records, never
 //! errors: a crash, a hang or a refusal of a system is data.
 
+pub mod adapter;
 pub mod capabilities;
 pub mod converters;
+pub mod emit;
 pub mod exhaustive;
 mod ffi;
 pub mod protocol;
@@ -13,8 +15,9 @@ pub mod serve;
 pub mod setup;
 pub mod worker;
 
+use adapter::Form;
 use capabilities::Capabilities;
-use halfproof_ir::{Conversion, Graph, Refusal, Request, Tensor};
+use halfproof_ir::{Conversion, Graph, Precision, Refusal, Request, Tensor};
 use halfproof_oracle::record::Execution;
 
 /// Which tensors of subgraph 0 an execution makes visible.
@@ -113,6 +116,16 @@ pub trait Converter: Send {
 
     /// The version in every report.
     fn version(&self) -> &str;
+
+    /// The strategies that it follows.
+    fn precisions(&self) -> &[Precision] {
+        &Precision::ALL
+    }
+
+    /// In which form it takes programs outside of this process; `None` for one that is inside.
+    fn form(&self) -> Option<Form> {
+        None
+    }
 
     /// Converts one program.
     fn convert(&mut self, source: Source<'_>, request: &Request) -> Outcome;

@@ -2,6 +2,7 @@
 //! versions and hashes, into `target/systems`. Nothing there is needed to build halfproof.
 
 pub mod conformance;
+pub mod python;
 pub mod zoo;
 
 use sha2::{Digest, Sha256};
@@ -14,7 +15,9 @@ use std::process::{Command, Stdio};
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
     /// No system of that name.
-    #[error("no system called {0}; there are: conformance, litert, onnx, tract, zoo")]
+    #[error(
+        "no system called {0}; there are: conformance, litert, litert-torch, onnx, quantizer, tract, zoo"
+    )]
     UnknownSystem(String),
     /// There is no build for this machine.
     #[error("{system} {version} is pinned for Linux on x86-64 only; this machine is {machine}")]

@@ -303,7 +303,7 @@ impl Drop for Worker {
 }
 
 /// An exit status in words: `SIGSEGV`, `exit code 3`.
-fn ended(status: ExitStatus) -> String {
+pub(crate) fn ended(status: ExitStatus) -> String {
     match status.signal() {
         Some(signal) => match signal {
             4 => "SIGILL".to_string(),

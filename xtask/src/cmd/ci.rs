@@ -33,6 +33,7 @@ const STEPS: &[Step] = &[
         ],
     },
     Step { name: "LiteRT", args: &["xtask", "setup", "litert"] },
+    Step { name: "ai-edge-quantizer", args: &["xtask", "setup", "quantizer"] },
     Step {
         name: "tests",
         args: &["test", "--release", "--workspace", "--exclude", "halfproof-tract", "--no-fail-fast"],

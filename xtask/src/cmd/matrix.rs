@@ -52,7 +52,8 @@ const PATIENCE: u64 = 400;
 /// Executes the cells and prints the table; exit code 1 when something is wrong in one.
 pub(crate) fn run(args: &Args) -> Outcome {
     systems::check_runtimes(&args.runtime)?;
-    let precisions = super::fuzz::precisions(&args.precision)?;
+    let converter = systems::converter(&args.converter)?;
+    let precisions = systems::followed(converter.as_ref(), super::fuzz::precisions(&args.precision)?)?;
     let operators = super::fuzz::operators(&args.ops)?;
     if args.cases == 0 {
         return Err(Failure::bad_input("--cases 0 leaves every cell empty"));
@@ -62,7 +63,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let mut opened = systems::open(&args.runtime);
     opened.warn();
     let mut pipeline = Pipeline {
-        converter: systems::converter(&args.converter)?,
+        converter,
         interpreters: std::mem::take(&mut opened.interpreters),
         runtimes: std::mem::take(&mut opened.outside),
         share: 1,

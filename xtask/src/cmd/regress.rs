@@ -132,7 +132,11 @@ fn collect(corpus: &Path) -> Result<Vec<Replay>, Failure> {
 /// Lines about every verdict that is not as expected.
 fn check(pipeline: &mut Pipeline, replay: &Replay, known: &Known, count: &mut Count) -> Vec<String> {
     let mut wrong = vec![];
-    for &precision in &replay.precisions {
+    let followed = |p: &&Precision| pipeline.converter.precisions().contains(p);
+    let precisions: Vec<Precision> = replay.precisions.iter().filter(followed).copied().collect();
+    let converter = pipeline.converter.name().to_string();
+    let made_by = pipeline.converter.version().to_string();
+    for precision in precisions {
         for (set, tensors) in &replay.sets {
             let kind = InputKind::from_name(set).unwrap_or(InputKind::Gaussian);
             let answers = triage::examine(pipeline, &replay.graph, precision, kind, tensors);
@@ -156,7 +160,11 @@ fn check(pipeline: &mut Pipeline, replay: &Replay, known: &Known, count: &mut Co
                 let certain = v.strength == Strength::Certified;
                 if agrees(replay, &setting, answer) {
                     *(if certain { &mut count.passed } else { &mut count.uncertain }) += 1;
-                } else if known.excuses(system, v) {
+                } else if known.excuses(
+                    system,
+                    if system == converter { &made_by } else { pinned_version(system) },
+                    v,
+                ) {
                     count.known += 1;
                 } else if !certain && v.blame == Blame::Kernel {
                     count.uncertain += 1;
@@ -168,6 +176,11 @@ fn check(pipeline: &mut Pipeline, replay: &Replay, known: &Known, count: &mut Co
         }
     }
     wrong
+}
+
+/// The version of a runtime, or of our converter: the pinned one, which `setup` installs.
+pub(crate) fn pinned_version(system: &str) -> &'static str {
+    if system.starts_with("litert") { setup::LITERT_VERSION } else { env!("CARGO_PKG_VERSION") }
 }
 
 /// The runtimes that said something, or the converter where none ran.
@@ -198,10 +211,7 @@ impl Known {
     }
 
     /// Whether a verdict is one of them.
-    pub(crate) fn excuses(&self, system: &str, verdict: &Verdict) -> bool {
-        // The versions are the pinned ones: what `setup` installs.
-        let version =
-            if system.starts_with("litert") { setup::LITERT_VERSION } else { env!("CARGO_PKG_VERSION") };
+    pub(crate) fn excuses(&self, system: &str, version: &str, verdict: &Verdict) -> bool {
         self.knows(&Sighting {
             system,
             version,

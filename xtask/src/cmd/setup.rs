@@ -22,6 +22,10 @@ enum Name {
     Tract,
     /// Real architectures with random weights, exported from PyTorch (1.7 GB, some minutes).
     Zoo,
+    /// ai-edge-quantizer, as a converter under test.
+    Quantizer,
+    /// litert-torch and PyTorch, as three converters under test.
+    LitertTorch,
 }
 
 /// Installs it; does nothing when it is there.
@@ -33,6 +37,8 @@ pub(crate) fn run(args: &Args) -> Outcome {
         Name::Onnx => setup::onnx(&mut say),
         Name::Tract => setup::tract(&mut say),
         Name::Zoo => setup::zoo::install(&mut say),
+        Name::Quantizer => setup::python::install("quantizer", &mut say),
+        Name::LitertTorch => setup::python::install("litert-torch", &mut say),
     };
     let path = path.map_err(Failure::harness)?;
     anstream::println!("{}", path.display());

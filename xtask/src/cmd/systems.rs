@@ -1,8 +1,9 @@
 //! Opens converters and runtimes by the names of the command line.
 
 use crate::exit::Failure;
+use halfproof_ir::Precision;
 use halfproof_reports::schema::{Skipped, System, SystemKind};
-use halfproof_systems::converters::in_tree::InTree;
+use halfproof_systems::converters;
 use halfproof_systems::runtimes::{self, interp::Interpreter};
 use halfproof_systems::worker::{Limits, Program};
 use halfproof_systems::{Converter, Runtime};
@@ -19,10 +20,30 @@ pub(crate) const DEFAULT_RUNTIMES: [&str; 6] = [
 
 /// The converter of that name.
 pub(crate) fn converter(name: &str) -> Result<Box<dyn Converter>, Failure> {
-    match name {
-        "in-tree" => Ok(Box::new(InTree)),
-        _ => Err(Failure::bad_input(format!("no converter is called \"{name}\"; there is: in-tree"))),
+    if !converters::is_known(name) {
+        let all = converters::names().join(", ");
+        return Err(Failure::bad_input(format!(
+            "no converter is called \"{name}\"; there are: {all}, cmd:PROGRAM"
+        )));
     }
+    converters::open(name).map_err(Failure::harness)
+}
+
+/// Those of the strategies that a converter follows.
+pub(crate) fn followed(
+    converter: &dyn Converter,
+    mut precisions: Vec<Precision>,
+) -> Result<Vec<Precision>, Failure> {
+    precisions.retain(|p| converter.precisions().contains(p));
+    if precisions.is_empty() {
+        let all: Vec<&str> = converter.precisions().iter().map(|p| p.name()).collect();
+        let name = converter.name();
+        return Err(Failure::bad_input(format!(
+            "{name} does not follow that strategy, only {}",
+            all.join(", ")
+        )));
+    }
+    Ok(precisions)
 }
 
 /// Runtimes of one pipeline.

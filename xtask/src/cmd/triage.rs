@@ -207,6 +207,10 @@ fn cases<'a>(
         return Ok(Box::new(std::iter::once(Ok(case))));
     }
     let strategies = strategies.unwrap_or_else(|| Precision::ALL.to_vec());
+    let strategies = systems::followed(converter, strategies)?;
+    if source.tflite.is_some() && converter.form().is_some() {
+        return Err(Failure::bad_input("an outside converter is triaged from .onnx sources"));
+    }
     let onnx = match source.tflite {
         None if args.converter != "in-tree" => {
             onnx::write(&source.graph, Opset::of(&source.graph)).map_err(Failure::bad_input)?

@@ -3,7 +3,7 @@
 mod plain;
 mod table;
 
-use super::regress::Known;
+use super::regress::{Known, pinned_version};
 use super::{convert, systems};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::strategies::measure::{self, Counts};
@@ -98,7 +98,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
             }
             for (system, answer) in row.answers.iter().filter(|(_, a)| !a.verdict.class.is_fine()) {
                 let verdict = &answer.verdict;
-                let excused = known.excuses(system, verdict);
+                let excused = known.excuses(system, pinned_version(system), verdict);
                 let certain = !excused && is_certain(verdict);
                 faults += u64::from(certain);
                 uncertain += u64::from(!certain && !excused);

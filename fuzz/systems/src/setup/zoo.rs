@@ -85,13 +85,13 @@ fn missing(python: &Path, scripts: &Path) -> Result<Vec<String>, SetupError> {
     Ok(names.into_iter().filter(|name| !there(name)).collect())
 }
 
-fn site_packages(python: &Path, folder: &Path) -> Result<PathBuf, SetupError> {
+pub(super) fn site_packages(python: &Path, folder: &Path) -> Result<PathBuf, SetupError> {
     let ask = "import sysconfig; print(sysconfig.get_paths()['purelib'])";
     let output = Command::new(python).args(["-c", ask]).output().map_err(|e| cannot("run", folder, e))?;
     Ok(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()))
 }
 
-fn run(command: &mut Command, folder: &Path) -> Result<(), SetupError> {
+pub(super) fn run(command: &mut Command, folder: &Path) -> Result<(), SetupError> {
     // Standard output belongs to the command that called us.
     let status = command.stdin(Stdio::null()).stdout(io::stderr()).status().map_err(|e| {
         if e.kind() == io::ErrorKind::NotFound {

@@ -1,6 +1,6 @@
 //! One cell of the matrix, and how the whole of it is shown.
 
-use crate::cmd::regress::Known;
+use crate::cmd::regress::{Known, pinned_version};
 use halfproof_fuzz::pipeline::Report;
 use halfproof_fuzz::triage::normalise;
 use halfproof_ir::Precision;
@@ -96,7 +96,7 @@ pub(super) fn count(
         let fault = verdicts.iter().find(|v| !v.class.is_fine() && !by_policy(v)).or(file_fault);
         match fault {
             Some(verdict) => {
-                let excused = known.excuses(runtime, verdict);
+                let excused = known.excuses(runtime, pinned_version(runtime), verdict);
                 match () {
                     () if excused => cell.known += 1,
                     () if verdict.strength != Strength::Certified => cell.unproven += 1,

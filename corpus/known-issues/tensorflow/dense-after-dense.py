@@ -1,0 +1,35 @@
+"""TFLiteConverter 2.21.0, float16: two products of which the first widens the tensor make an invalid MUL.
+
+Exits 1 when the defect is there, 0 otherwise. Needs: pip install tensorflow-cpu==2.21.0
+"""
+import sys
+import numpy as np
+import tensorflow as tf
+
+
+@tf.function(input_signature=[tf.TensorSpec((4, 4, 1), tf.float32)])
+def model(x):
+    return tf.matmul(tf.matmul(x, tf.ones((1, 2))), tf.ones((2, 4)))
+
+
+x = np.float32(np.arange(16)).reshape((4, 4, 1))
+expected = model(tf.constant(x)).numpy()
+converter = tf.lite.TFLiteConverter.from_concrete_functions([model.get_concrete_function()])
+converter.optimizations = [tf.lite.Optimize.DEFAULT]
+converter.target_spec.supported_types = [tf.float16]
+try:
+    interpreter = tf.lite.Interpreter(model_content=converter.convert())
+except Exception as error:
+    print("the conversion fails:", str(error).splitlines()[0][-300:])
+    sys.exit(1)
+interpreter.allocate_tensors()
+interpreter.set_tensor(interpreter.get_input_details()[0]["index"], x)
+try:
+    interpreter.invoke()
+except RuntimeError as error:
+    print("the converted model does not run:", error)
+    sys.exit(1)
+actual = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+print("TensorFlow:", expected.ravel()[:8], "TFLite:", actual.ravel()[:8])
+same = expected.shape == actual.shape and np.allclose(expected, actual, rtol=1e-2, atol=1e-2)
+sys.exit(int(not same))

@@ -1,0 +1,51 @@
+//! What another converter made comes without a map of where its tensors and constants are from. Its constants are
+//! recognised in the source, and its meaning is judged by walking the file beside the source, as `triage` does.
+
+use super::Trial;
+use crate::localise::{self, Examination, Set, SourceModel, Systems};
+use halfproof_ir::{Conversion, Request};
+use halfproof_oracle::judge::trace::Meaning;
+use halfproof_oracle::verdict::{Blame, Class, Strength, Verdict};
+use halfproof_wire::tflite;
+
+/// The conversion with those of its constants that are the source's.
+pub(super) fn recognised(trial: &Trial, conversion: Conversion) -> Conversion {
+    localise::recognised(&SourceModel::onnx(trial.graph.clone()), conversion)
+}
+
+/// Does the file mean what its source means? Kernels and the choice of float16 are other questions.
+pub(super) fn meaning(trial: &Trial, conversion: &Conversion) -> Verdict {
+    let source = SourceModel::onnx(trial.graph.clone());
+    // Purity is asked about elsewhere. A float32 constant must not hide what else is wrong.
+    let request = Request { keep_fp32: Some(String::new()), ..trial.request.clone() };
+    let sets = [Set::given(trial.inputs.clone())];
+    let ours = localise::interpreter("interp-f32").into_iter().collect();
+    let mut systems = Systems { ours, outside: &mut [] };
+    let found = localise::examine(&source, &request, conversion, &sets, &mut systems, &mut |_, _, _| ());
+    let reaches = reaches_an_output(&conversion.model, &found);
+    let verdict = found.diagnosis.verdict;
+    match verdict.class {
+        // Tensors inside are matched with the source by their values, which may be wrong; outputs are outputs.
+        Class::Semantics if !reaches => Verdict { strength: Strength::Unknown, ..verdict },
+        Class::Semantics | Class::InvalidModel | Class::Impure | Class::Undecidable => verdict,
+        _ => Verdict {
+            judged: verdict.judged,
+            excluded: verdict.excluded,
+            ..Verdict::new(
+                Class::Pass,
+                Blame::Nobody,
+                Strength::Certified,
+                "source and converted graph agree",
+            )
+        },
+    }
+}
+
+/// True when an output of the file does not mean what that of the source means.
+fn reaches_an_output(model: &[u8], found: &Examination) -> bool {
+    let Ok(model) = tflite::read(model) else { return false };
+    let outputs = &model.main().outputs;
+    let wrong = |m: &Meaning| matches!(m, Meaning::Differs { .. } | Meaning::Shape(..));
+    let mut rows = found.traces.iter().flat_map(|t| &t.rows);
+    rows.any(|r| wrong(&r.meaning) && outputs.iter().any(|&t| u32::try_from(t) == Ok(r.tensor)))
+}

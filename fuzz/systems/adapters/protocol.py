@@ -1,0 +1,89 @@
+"""The adapter's side of docs/adapter-protocol.md: reads orders on standard input, answers on standard output.
+
+Libraries print what they like: while one converts, whatever goes to the file descriptors 1 and 2 is caught, and the line
+of it that says what is wrong becomes the text of the answer.
+"""
+
+import json
+import os
+import re
+import sys
+import tempfile
+
+# Words of a diagnostic of MLIR, with the place in front of them.
+DIAGNOSTIC = re.compile(r"(?:^|\s)error: (.*)")
+
+
+class Refused(Exception):
+    """The converter says that it does not do this."""
+
+    def __init__(self, text, operator=None):
+        super().__init__(text)
+        self.operator = operator
+
+
+class Unusable(Exception):
+    """The source program cannot be used in this form; the converter has not been asked."""
+
+
+def serve(name, version, takes, precisions, convert):
+    """Answers orders until standard input ends; `convert(path, precision)` gives the bytes of a .tflite file."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+
+    def say(**message):
+        answers.write(json.dumps(message) + "\n")
+        answers.flush()
+
+    say(protocol=1, name=name, version=version, takes=takes, precisions=precisions)
+    for line in sys.stdin:
+        order = json.loads(line)
+        say(id=order["id"], **answer(order, convert))
+
+
+def answer(order, convert):
+    with Log() as log:
+        try:
+            model = convert(order["source"], order["precision"])
+        except Refused as refusal:
+            return {"outcome": "refused", "text": str(refusal), "operator": refusal.operator}
+        except Unusable as error:
+            return {"outcome": "unusable", "text": str(error)}
+        except Exception as error:  # whatever a converter raises is its answer
+            return {"outcome": "failed", "text": log.diagnostic() or f"{type(error).__name__}: {first_line(error)}"}
+    with open(order["target"], "wb") as file:
+        file.write(model)
+    return {"outcome": "converted"}
+
+
+def first_line(error):
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else ""
+
+
+class Log:
+    """Catches what is written to the file descriptor 2 (and 1, which is the same file)."""
+
+    def __enter__(self):
+        self.file = tempfile.TemporaryFile()
+        self.kept = [os.dup(1), os.dup(2)]
+        os.dup2(self.file.fileno(), 1)
+        os.dup2(self.file.fileno(), 2)
+        return self
+
+    def __exit__(self, *_):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for number, kept in zip((1, 2), self.kept):
+            os.dup2(kept, number)
+            os.close(kept)
+        self.file.close()
+
+    def diagnostic(self):
+        """The first error that a compiler wrote."""
+        sys.stderr.flush()
+        self.file.seek(0)
+        for line in self.file.read().decode(errors="replace").splitlines():
+            if found := DIAGNOSTIC.search(line):
+                return found[1].strip()
+        return None

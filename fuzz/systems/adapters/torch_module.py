@@ -1,0 +1,73 @@
+"""litert-torch: a torch.nn.Module becomes a .tflite, in one of three ways to float16.
+
+    python torch_module.py half | quantizer | mixed
+"""
+
+import os
+import pathlib
+import runpy
+import sys
+import tempfile
+from importlib.metadata import version
+
+import torch
+
+import litert_torch
+from protocol import Unusable, first_line, serve
+
+
+def module(source):
+    program = runpy.run_path(source)
+    model, inputs = program["Model"]().eval(), program["inputs"]()
+    try:
+        model(*inputs)
+    except Exception as error:
+        raise Unusable(f"PyTorch itself does not run it: {type(error).__name__}: {first_line(error)}") from error
+    return model, inputs
+
+
+def narrowed(tensor):
+    return tensor.half() if tensor.is_floating_point() else tensor
+
+
+def half(source, _precision):
+    model, inputs = module(source)
+    return litert_torch.convert(model.half(), tuple(map(narrowed, inputs))).model_content()
+
+
+def single(source):
+    model, inputs = module(source)
+    return litert_torch.convert(model, tuple(inputs)).model_content()
+
+
+def quantized(source, precision):
+    import quantizer
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "single.tflite")
+        pathlib.Path(path).write_bytes(single(source))
+        return quantizer.convert(path, precision)
+
+
+def mixed(source, _precision):
+    from litert_torch.generative.export_hf.core.mu import mixed_precision
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "single.tflite"
+        path.write_bytes(single(source))
+        return bytes(mixed_precision.convert_model_to_fp16(str(path), None))
+
+
+
+
+WAYS = {
+    "half": ("litert-torch", ["full"], half),
+    "quantizer": ("litert-torch+quantizer", ["weights"], quantized),
+    "mixed": ("litert-torch+mixed", ["full"], mixed),
+}
+
+if __name__ == "__main__":
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    name, precisions, convert = WAYS[sys.argv[1]]
+    serve(name, version("litert-torch"), "torch", precisions, convert)

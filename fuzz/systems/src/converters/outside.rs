@@ -1,0 +1,178 @@
+//! Decides how a converter behind the adapter protocol appears as one under test: in which form it gets the source, and
+//! which adapter stands behind a name.
+
+use crate::adapter::{Adapter, Form, Launch};
+use crate::setup::python;
+use crate::worker::Limits;
+use crate::{Converter, Outcome, Source, Unavailable, emit};
+use halfproof_ir::{Precision, Refusal, Request};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// An adapter that comes with halfproof.
+struct Row {
+    name: &'static str,
+    /// What `setup` calls its environment.
+    environment: &'static str,
+    /// The script in `fuzz/systems/adapters` and its argument.
+    script: &'static str,
+    argument: Option<&'static str>,
+    /// Address space in GiB. PyTorch and TensorFlow reserve far more than they use.
+    memory_gib: u64,
+    /// Longest time of one conversion, and of the start, in seconds.
+    seconds: u64,
+}
+
+const ROWS: [Row; 4] = [
+    Row {
+        name: "quantizer",
+        environment: "quantizer",
+        script: "quantizer.py",
+        argument: None,
+        memory_gib: 8,
+        seconds: 60,
+    },
+    Row {
+        name: "litert-torch",
+        environment: "litert-torch",
+        script: "torch_module.py",
+        argument: Some("half"),
+        memory_gib: 24,
+        seconds: 120,
+    },
+    Row {
+        name: "litert-torch+quantizer",
+        environment: "litert-torch",
+        script: "torch_module.py",
+        argument: Some("quantizer"),
+        memory_gib: 24,
+        seconds: 120,
+    },
+    Row {
+        name: "litert-torch+mixed",
+        environment: "litert-torch",
+        script: "torch_module.py",
+        argument: Some("mixed"),
+        memory_gib: 24,
+        seconds: 120,
+    },
+];
+
+/// The environment of every adapter: the same results on every run, no graphics card, no chatter.
+const ENVIRONMENT: [(&str, &str); 5] = [
+    ("PYTHONHASHSEED", "0"),
+    ("PYTHONDONTWRITEBYTECODE", "1"),
+    ("CUDA_VISIBLE_DEVICES", ""),
+    ("TF_CPP_MIN_LOG_LEVEL", "2"),
+    ("OMP_NUM_THREADS", "1"),
+];
+
+/// The names of the converters that come with halfproof and need an environment.
+pub fn names() -> Vec<&'static str> {
+    ROWS.iter().map(|r| r.name).collect()
+}
+
+/// A converter behind the adapter protocol.
+#[derive(Debug)]
+pub struct Outside {
+    name: String,
+    adapter: Adapter,
+}
+
+impl Outside {
+    /// Opens one of [`names`].
+    ///
+    /// # Errors
+    /// [`Unavailable`] when its environment is not installed or it does not start; the text says what to do.
+    pub fn named(name: &str) -> Result<Outside, Unavailable> {
+        let unavailable = |why: String| Unavailable { system: name.to_string(), why };
+        let row = ROWS
+            .iter()
+            .find(|r| r.name == name)
+            .ok_or_else(|| unavailable(format!("there are: {}, cmd:PROGRAM", names().join(", "))))?;
+        let python = python::interpreter(row.environment);
+        if !python.is_file() {
+            let why = format!("not installed; run `cargo xtask setup {}`", row.environment);
+            return Err(unavailable(why));
+        }
+        let words = [python, scripts().join(row.script)].map(|p| p.to_string_lossy().into_owned());
+        let command = words.into_iter().chain(row.argument.map(str::to_string)).collect();
+        let launch = Launch { command, environment: ENVIRONMENT.to_vec() };
+        let limits = Limits { memory_bytes: row.memory_gib << 30, time: Duration::from_secs(row.seconds) };
+        Ok(Outside { name: name.to_string(), adapter: Adapter::start(name, launch, limits)? })
+    }
+
+    /// Opens anybody's adapter by its command: the program and its arguments, separated by blanks.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when it does not start or greet.
+    pub fn command(command: &str) -> Result<Outside, Unavailable> {
+        let words: Vec<String> = command.split_whitespace().map(str::to_string).collect();
+        let name = format!("cmd:{command}");
+        if words.is_empty() {
+            let why = "name a program after `cmd:`".to_string();
+            return Err(Unavailable { system: name, why });
+        }
+        let launch = Launch { command: words, environment: vec![] };
+        let limits = Limits { memory_bytes: 32 << 30, time: Duration::from_secs(120) };
+        let adapter = Adapter::start(&name, launch, limits)?;
+        Ok(Outside { name, adapter })
+    }
+}
+
+/// Where the scripts are.
+fn scripts() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("adapters")
+}
+
+impl Converter for Outside {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn version(&self) -> &str {
+        &self.adapter.greeting().version
+    }
+
+    fn precisions(&self) -> &[Precision] {
+        &self.adapter.greeting().precisions
+    }
+
+    fn form(&self) -> Option<Form> {
+        Some(self.adapter.greeting().takes)
+    }
+
+    fn convert(&mut self, source: Source<'_>, request: &Request) -> Outcome {
+        if !self.precisions().contains(&request.precision) {
+            let why = format!("{} does not follow the strategy {}", self.name, request.precision);
+            return Outcome::Cannot { why };
+        }
+        match program(source, self.adapter.greeting().takes) {
+            Ok(bytes) => self.adapter.convert(&bytes, request.precision),
+            Err(why) => Outcome::Cannot { why },
+        }
+    }
+}
+
+/// The source program as an adapter takes it.
+///
+/// # Errors
+/// When the program has no such form; that says nothing about the converter.
+pub fn program(source: Source<'_>, form: Form) -> Result<Vec<u8>, String> {
+    match form {
+        Form::Onnx => Ok(source.onnx.to_vec()),
+        Form::Tflite => single(source).map_err(|refusal| {
+            let first = refusal.nodes.first().map_or(String::new(), |n| format!("{}: {}", n.op, n.reason));
+            format!("no float32 .tflite form: {first}")
+        }),
+        Form::Torch => emit::torch::module(source.graph)
+            .map(String::into_bytes)
+            .map_err(|why| format!("no PyTorch form: {why}")),
+    }
+}
+
+/// The program as a float32 .tflite, by our own converter.
+fn single(source: Source<'_>) -> Result<Vec<u8>, Refusal> {
+    let everything = Request { keep_fp32: Some(String::new()), ..Request::new(Precision::Weights) };
+    halfproof_converter::convert(source.graph, &everything).map(|c| c.model)
+}

@@ -1,0 +1,30 @@
+//! Source programs as text that people and outside converters read.
+
+pub mod torch;
+
+/// A float as Python reads it back, bit for bit.
+fn float(x: f64) -> String {
+    match x {
+        x if x.is_nan() => "float('nan')".to_string(),
+        x if x.is_infinite() => if x > 0.0 { "float('inf')" } else { "float('-inf')" }.to_string(),
+        x => format!("{x:?}"),
+    }
+}
+
+/// `[1, 2]`.
+fn list<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
+    let items: Vec<String> = items.into_iter().map(|i| i.to_string()).collect();
+    format!("[{}]", items.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn floats_are_python() {
+        let shown: Vec<String> = [1.0, -0.0, 1e-7, f64::INFINITY, f64::NAN].map(float).to_vec();
+        assert_eq!(shown, ["1.0", "-0.0", "1e-7", "float('inf')", "float('nan')"]);
+        assert_eq!(list([1, 2]), "[1, 2]");
+    }
+}

@@ -1,0 +1,233 @@
+//! Convolutions, pools, products, normalizations and reductions in PyTorch's words.
+
+use super::Writer;
+use crate::emit::{float, list};
+use halfproof_ir::ops::{self, AutoPad};
+use halfproof_ir::{Node, Op};
+
+/// Begin and end of every spatial axis, as far as PyTorch can say it: the same on both sides.
+fn symmetric(auto: AutoPad, pads: &[i64], rank: usize) -> Result<Vec<i64>, String> {
+    match (auto, pads) {
+        (AutoPad::SameUpper | AutoPad::SameLower, _) => Err("SAME padding".into()),
+        (_, []) | (AutoPad::Valid, _) => Ok(vec![0; rank]),
+        (AutoPad::NotSet, pads) if pads[..rank] == pads[rank..] => Ok(pads[..rank].to_vec()),
+        _ => Err("padding that is not the same on both sides".into()),
+    }
+}
+
+fn or_ones(given: &[i64], rank: usize) -> Vec<i64> {
+    if given.is_empty() { vec![1; rank] } else { given.to_vec() }
+}
+
+impl Writer<'_> {
+    pub(super) fn layer(&mut self, node: &Node) -> Result<Option<String>, String> {
+        let f = |x: f32| float(f64::from(x));
+        if let Some(expression) = self.reduction(node)? {
+            return Ok(Some(expression));
+        }
+        Ok(Some(match &node.op {
+            Op::Conv(op) => self.conv(node, op)?,
+            Op::ConvTranspose(op) => self.conv_transpose(node, op)?,
+            Op::MaxPool(_) | Op::AveragePool(_) | Op::GlobalAveragePool | Op::GlobalMaxPool => {
+                self.pool(node)?
+            }
+            Op::Gemm(op) => self.gemm(node, op)?,
+            Op::Einsum(op) => {
+                let operands: Vec<String> =
+                    (0..node.inputs.len()).map(|i| self.operand(node, i)).collect::<Result<_, _>>()?;
+                format!("torch.einsum('{}', {})", op.equation.replace(' ', ""), operands.join(", "))
+            }
+            Op::BatchNormalization(op) => {
+                let [x, scale, bias, mean, variance] = [0, 1, 2, 3, 4].map(|i| self.operand(node, i));
+                let (x, scale, bias, mean, variance) = (x?, scale?, bias?, mean?, variance?);
+                format!(
+                    "F.batch_norm({x}, {mean}, {variance}, {scale}, {bias}, False, 0.0, {})",
+                    f(op.epsilon)
+                )
+            }
+            Op::InstanceNormalization(op) => {
+                let (x, scale, bias) =
+                    (self.operand(node, 0)?, self.operand(node, 1)?, self.operand(node, 2)?);
+                format!("F.instance_norm({x}, weight={scale}, bias={bias}, eps={})", f(op.epsilon))
+            }
+            Op::LayerNormalization(op) => {
+                let weight = self.shape(node, 1)?;
+                self.last_axes(node, op.axis, &weight)?;
+                let (x, scale, bias) =
+                    (self.operand(node, 0)?, self.operand(node, 1)?, self.optional(node, 2)?);
+                format!("F.layer_norm({x}, {}, {scale}, {bias}, {})", list(weight), f(op.epsilon))
+            }
+            Op::RMSNormalization(op) => {
+                let weight = self.shape(node, 1)?;
+                self.last_axes(node, op.axis, &weight)?;
+                let (x, scale) = (self.operand(node, 0)?, self.operand(node, 1)?);
+                format!("F.rms_norm({x}, {}, {scale}, {})", list(weight), f(op.epsilon))
+            }
+            Op::GroupNormalization(op) if !op.per_group_scale => {
+                let (x, scale, bias) =
+                    (self.operand(node, 0)?, self.operand(node, 1)?, self.operand(node, 2)?);
+                format!("F.group_norm({x}, {}, {scale}, {bias}, {})", op.num_groups, f(op.epsilon))
+            }
+            Op::LRN(op) if op.size % 2 == 1 => {
+                let x = self.operand(node, 0)?;
+                format!(
+                    "F.local_response_norm({x}, {}, {}, {}, {})",
+                    op.size,
+                    f(op.alpha),
+                    f(op.beta),
+                    f(op.bias)
+                )
+            }
+            Op::LpNormalization(op) => {
+                let x = self.operand(node, 0)?;
+                format!("{x} / torch.linalg.vector_norm({x}, {}, dim={}, keepdim=True)", op.p, op.axis)
+            }
+            Op::Attention(op) => self.attention(node, op)?,
+            _ => return Ok(None),
+        }))
+    }
+
+    /// PyTorch normalizes over the shape of the weights, which must be that of the last axes.
+    fn last_axes(&self, node: &Node, axis: i64, weight: &[usize]) -> Result<(), String> {
+        let shape = self.shape(node, 0)?;
+        let from = if axis < 0 { axis + shape.len() as i64 } else { axis };
+        let last = usize::try_from(from).ok().and_then(|from| shape.get(from..));
+        if last == Some(weight) { Ok(()) } else { Err("weights that are broadcast".into()) }
+    }
+
+    fn conv(&mut self, node: &Node, op: &ops::Conv) -> Result<String, String> {
+        let rank = self.shape(node, 1)?.len().saturating_sub(2);
+        let padding = list(symmetric(op.auto_pad, &op.pads, rank)?);
+        let (stride, dilation) = (list(or_ones(&op.strides, rank)), list(or_ones(&op.dilations, rank)));
+        let (x, w, b) = (self.operand(node, 0)?, self.operand(node, 1)?, self.optional(node, 2)?);
+        Ok(format!(
+            "F.conv{rank}d({x}, {w}, {b}, stride={stride}, padding={padding}, dilation={dilation}, groups={})",
+            op.group
+        ))
+    }
+
+    fn conv_transpose(&mut self, node: &Node, op: &ops::ConvTranspose) -> Result<String, String> {
+        if !op.output_shape.is_empty() {
+            return Err("output_shape".into());
+        }
+        let rank = self.shape(node, 1)?.len().saturating_sub(2);
+        let padding = list(symmetric(op.auto_pad, &op.pads, rank)?);
+        let more = if op.output_padding.is_empty() { vec![0; rank] } else { op.output_padding.clone() };
+        let (stride, dilation) = (list(or_ones(&op.strides, rank)), list(or_ones(&op.dilations, rank)));
+        let (x, w, b) = (self.operand(node, 0)?, self.operand(node, 1)?, self.optional(node, 2)?);
+        Ok(format!(
+            "F.conv_transpose{rank}d({x}, {w}, {b}, stride={stride}, padding={padding}, \
+             output_padding={}, groups={}, dilation={dilation})",
+            list(more),
+            op.group
+        ))
+    }
+
+    fn pool(&mut self, node: &Node) -> Result<String, String> {
+        let rank = self.shape(node, 0)?.len().saturating_sub(2);
+        let x = self.operand(node, 0)?;
+        let all = list(2..rank + 2);
+        match &node.op {
+            Op::GlobalAveragePool => Ok(format!("torch.mean({x}, dim={all}, keepdim=True)")),
+            Op::GlobalMaxPool => Ok(format!("torch.amax({x}, dim={all}, keepdim=True)")),
+            Op::MaxPool(op) if !op.ceil_mode => Ok(format!(
+                "F.max_pool{rank}d({x}, {}, stride={}, padding={}, dilation={})",
+                list(&op.kernel_shape),
+                list(or_ones(&op.strides, rank)),
+                list(symmetric(op.auto_pad, &op.pads, rank)?),
+                list(or_ones(&op.dilations, rank))
+            )),
+            Op::AveragePool(op) if !op.ceil_mode && op.dilations.iter().all(|&d| d == 1) => Ok(format!(
+                "F.avg_pool{rank}d({x}, {}, stride={}, padding={}, count_include_pad={})",
+                list(&op.kernel_shape),
+                list(or_ones(&op.strides, rank)),
+                list(symmetric(op.auto_pad, &op.pads, rank)?),
+                if op.count_include_pad { "True" } else { "False" }
+            )),
+            _ => Err("ceil_mode or dilations".into()),
+        }
+    }
+
+    fn gemm(&mut self, node: &Node, op: &ops::Gemm) -> Result<String, String> {
+        let turned = |name: String, turn: bool| if turn { format!("{name}.t()") } else { name };
+        let a = turned(self.operand(node, 0)?, op.transA);
+        let scaled = |factor: f32, text: String| {
+            if factor == 1.0 { text } else { format!("{} * {text}", float(f64::from(factor))) }
+        };
+        let b = self.operand(node, 1)?;
+        // The usual spelling of a dense layer.
+        if op.transB && op.alpha == 1.0 && op.beta == 1.0 {
+            let bias = self.optional(node, 2)?;
+            if bias == "None" || self.shape(node, 2)?.len() == 1 {
+                return Ok(format!("F.linear({a}, {b}, {bias})"));
+            }
+        }
+        let product = scaled(op.alpha, format!("torch.matmul({a}, {})", turned(b, op.transB)));
+        Ok(match self.id(node, 2) {
+            None => product,
+            Some(id) => format!("{product} + {}", scaled(op.beta, self.value(id)?)),
+        })
+    }
+
+    fn attention(&mut self, node: &Node, op: &ops::Attention) -> Result<String, String> {
+        let heads = self.shape(node, 0)?.len() == 4;
+        if !heads || node.inputs.iter().skip(4).any(Option::is_some) || op.softcap != 0.0 {
+            return Err("more than queries, keys, values and a mask of rank 4".into());
+        }
+        if op.left_window_size != -1 || op.right_window_size != -1 {
+            return Err("windows".into());
+        }
+        if self.shape(node, 0)?[1] != self.shape(node, 1)?[1] {
+            return Err("fewer heads of keys than of queries".into());
+        }
+        let (q, k, v) = (self.operand(node, 0)?, self.operand(node, 1)?, self.operand(node, 2)?);
+        let mask = self.optional(node, 3)?;
+        let causal = if op.is_causal { "True" } else { "False" };
+        let scale = op.scale.map_or("None".to_string(), |s| float(f64::from(s)));
+        Ok(format!(
+            "F.scaled_dot_product_attention({q}, {k}, {v}, attn_mask={mask}, is_causal={causal}, scale={scale})"
+        ))
+    }
+
+    fn reduction(&mut self, node: &Node) -> Result<Option<String>, String> {
+        let (keep, noop) = match &node.op {
+            Op::ReduceSum(ops::ReduceSum { keepdims, noop_with_empty_axes })
+            | Op::ReduceMean(ops::ReduceMean { keepdims, noop_with_empty_axes })
+            | Op::ReduceMax(ops::ReduceMax { keepdims, noop_with_empty_axes })
+            | Op::ReduceMin(ops::ReduceMin { keepdims, noop_with_empty_axes })
+            | Op::ReduceProd(ops::ReduceProd { keepdims, noop_with_empty_axes })
+            | Op::ReduceL1(ops::ReduceL1 { keepdims, noop_with_empty_axes })
+            | Op::ReduceL2(ops::ReduceL2 { keepdims, noop_with_empty_axes })
+            | Op::ReduceSumSquare(ops::ReduceSumSquare { keepdims, noop_with_empty_axes })
+            | Op::ReduceLogSum(ops::ReduceLogSum { keepdims, noop_with_empty_axes })
+            | Op::ReduceLogSumExp(ops::ReduceLogSumExp { keepdims, noop_with_empty_axes }) => {
+                (*keepdims, *noop_with_empty_axes)
+            }
+            _ => return Ok(None),
+        };
+        let axes = match self.integers(node, 1)? {
+            Some(axes) if !axes.is_empty() => axes,
+            _ if noop => return Err("no axes and noop_with_empty_axes".into()),
+            _ => (0..self.shape(node, 0)?.len() as i64).collect(),
+        };
+        let x = self.operand(node, 0)?;
+        let kept = if keep { "True" } else { "False" };
+        let (dim, tail) = (list(&axes), format!("keepdim={kept})"));
+        Ok(Some(match &node.op {
+            Op::ReduceSum(_) => format!("torch.sum({x}, dim={dim}, {tail}"),
+            Op::ReduceMean(_) => format!("torch.mean({x}, dim={dim}, {tail}"),
+            Op::ReduceMax(_) => format!("torch.amax({x}, dim={dim}, {tail}"),
+            Op::ReduceMin(_) => format!("torch.amin({x}, dim={dim}, {tail}"),
+            Op::ReduceL1(_) => format!("torch.sum(torch.abs({x}), dim={dim}, {tail}"),
+            Op::ReduceL2(_) => format!("torch.linalg.vector_norm({x}, 2, dim={dim}, {tail}"),
+            Op::ReduceSumSquare(_) => format!("torch.sum({x} * {x}, dim={dim}, {tail}"),
+            Op::ReduceLogSum(_) => format!("torch.log(torch.sum({x}, dim={dim}, {tail})"),
+            Op::ReduceLogSumExp(_) => format!("torch.logsumexp({x}, dim={dim}, {tail}"),
+            Op::ReduceProd(_) => match axes.as_slice() {
+                [axis] => format!("torch.prod({x}, dim={axis}, {tail}"),
+                _ => return Err("several axes".into()),
+            },
+            _ => return Ok(None),
+        }))
+    }
+}

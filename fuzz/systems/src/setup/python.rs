@@ -1,0 +1,96 @@
+//! Environments of adapters that are written in Python: one virtual environment each, every package pinned, nothing that
+//! the pins do not name.
+
+use super::zoo::{run, site_packages};
+use super::{SetupError, cannot, systems_dir};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// One environment.
+struct Environment {
+    name: &'static str,
+    /// What is installed, in words, and the sizes.
+    what: &'static str,
+    /// What must start.
+    check: &'static str,
+    /// The torch wheel of the registry needs stubs where there is no CUDA.
+    stubs: bool,
+}
+
+const ENVIRONMENTS: [Environment; 2] = [
+    Environment {
+        name: "quantizer",
+        what: "ai-edge-quantizer 0.10.0 (95 MB to download, 320 MB on disk)",
+        check: "import ai_edge_quantizer",
+        stubs: false,
+    },
+    Environment {
+        name: "litert-torch",
+        what: "litert-torch 0.10.0 and torch 2.14.1 without CUDA (1.1 GB to download, 2.9 GB on disk; some minutes)",
+        check: "import litert_torch, xdsl",
+        stubs: true,
+    },
+];
+
+/// The names of all environments.
+pub fn names() -> Vec<&'static str> {
+    ENVIRONMENTS.iter().map(|e| e.name).collect()
+}
+
+/// The Python of an environment, installed or not.
+pub fn interpreter(name: &str) -> PathBuf {
+    systems_dir().join(name).join("venv/bin/python")
+}
+
+/// Makes an environment: fetches the pinned packages with pip. Does nothing when it is there and its pins are the same.
+/// Answers its Python.
+///
+/// # Errors
+/// [`SetupError`]; an environment that is not whole is made again the next time.
+pub fn install(name: &str, say: &mut dyn FnMut(&str)) -> Result<PathBuf, SetupError> {
+    let environment = ENVIRONMENTS
+        .iter()
+        .find(|e| e.name == name)
+        .ok_or_else(|| SetupError::UnknownSystem(name.to_string()))?;
+    let folder = systems_dir().join(name);
+    let python = interpreter(name);
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new("."));
+    let requirements = workspace.join("fuzz/systems/adapters").join(name).with_extension("txt");
+    let pins = fs::read_to_string(&requirements).map_err(|e| cannot("read", &requirements, e))?;
+    // Written last: it stands for a whole environment with these pins.
+    let mark = folder.join("installed.txt");
+    if fs::read_to_string(&mark).is_ok_and(|installed| installed == pins) && works(&python, environment.check)
+    {
+        say(&format!("{name} is installed: {}", folder.display()));
+        return Ok(python);
+    }
+    say(&format!("fetching {} with pip", environment.what));
+    fs::create_dir_all(&folder).map_err(|e| cannot("create", &folder, e))?;
+    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder.join("venv")), &folder)?;
+    let mut pip = Command::new(&python);
+    pip.args(["-m", "pip", "--disable-pip-version-check", "install", "--no-deps", "-r"]).arg(&requirements);
+    run(&mut pip, &folder)?;
+    if environment.stubs {
+        let site = site_packages(&python, &folder)?;
+        run(Command::new(&python).arg(workspace.join("xtask/zoo/stubs.py")).arg(&site), &folder)?;
+    }
+    if !works(&python, environment.check) {
+        let command = format!("{} -c '{}'", python.display(), environment.check);
+        return Err(SetupError::Client { command, status: "it does not start".to_string() });
+    }
+    halfproof_wire::file::write_atomically(&mark, pins.as_bytes())
+        .map_err(|e| cannot("write", &mark, std::io::Error::other(e)))?;
+    say(&format!("installed {}", folder.display()));
+    Ok(python)
+}
+
+fn works(python: &Path, check: &str) -> bool {
+    let status = Command::new(python)
+        .args(["-c", check])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    status.is_ok_and(|s| s.success())
+}

@@ -1,0 +1,83 @@
+//! The adapters that come with halfproof, with the real converters behind them; each is skipped, loudly, where it is not
+//! installed (`cargo xtask setup NAME`).
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use halfproof_ir::{Graph, Precision, Request, text};
+use halfproof_systems::converters::{self, outside::Outside};
+use halfproof_systems::{Converter, Outcome, Source};
+use halfproof_wire::onnx::{self, Opset};
+use halfproof_wire::tflite::{self, TensorType};
+use std::io::Write;
+
+fn installed(name: &str) -> Option<Outside> {
+    match Outside::named(name) {
+        Ok(converter) => Some(converter),
+        Err(why) => {
+            std::io::stderr().write_all(format!("SKIPPED, nothing was tested: {why}\n").as_bytes()).unwrap();
+            None
+        }
+    }
+}
+
+fn dense() -> Graph {
+    text::parse(
+        "x = input f32[2,3]
+         w = const f32[4,3] {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}
+         b = const f32[4] {1, 2, 3, 4}
+         y = Gemm(x, w, b) transB=1
+         output y",
+    )
+    .unwrap()
+}
+
+fn convert(converter: &mut Outside, graph: &Graph, precision: Precision) -> Outcome {
+    let onnx = onnx::write(graph, Opset::of(graph)).unwrap();
+    converter.convert(Source { graph, onnx: &onnx }, &Request::new(precision))
+}
+
+/// Types of all tensors that hold elements.
+fn constant_types(model: &[u8]) -> Vec<TensorType> {
+    let model = tflite::read(model).unwrap();
+    let tensors = &model.subgraphs[0].tensors;
+    tensors.iter().filter(|t| model.data(t).is_some()).map(|t| t.dtype).collect()
+}
+
+#[test]
+fn quantizer_narrows_the_weights_of_a_dense_layer() {
+    let Some(mut converter) = installed("quantizer") else { return };
+    assert_eq!(converter.precisions(), [Precision::Weights]);
+    for _ in 0..3 {
+        let outcome = convert(&mut converter, &dense(), Precision::Weights);
+        let Outcome::Converted(conversion) = outcome else { panic!("{outcome:?}") };
+        assert!(constant_types(&conversion.model).contains(&TensorType::Float16));
+    }
+    assert!(matches!(convert(&mut converter, &dense(), Precision::Full), Outcome::Cannot { .. }));
+}
+
+/// What is known of `.half()`: the layers that people use most cannot be legalized.
+#[test]
+fn litert_torch_refuses_half_convolutions_and_converts_half_products() {
+    let Some(mut converter) = installed("litert-torch") else { return };
+    let outcome = convert(&mut converter, &dense(), Precision::Full);
+    let Outcome::Converted(conversion) = outcome else { panic!("{outcome:?}") };
+    let model = tflite::read(&conversion.model).unwrap();
+    assert!(model.subgraphs[0].tensors.iter().any(|t| t.dtype == TensorType::Float16));
+    let graph = text::parse(
+        "x = input f32[1,3,4,4]
+         w = const f32[2,3,1,1] {1, 2, 3, 4, 5, 6}
+         y = Conv(x, w)
+         output y",
+    )
+    .unwrap();
+    let outcome = convert(&mut converter, &graph, Precision::Full);
+    assert!(matches!(&outcome, Outcome::Failed(text) if text.contains("tfl.conv_2d")), "{outcome:?}");
+}
+
+#[test]
+fn every_name_is_known_and_no_other() {
+    for name in converters::names() {
+        assert!(converters::is_known(name));
+    }
+    assert!(converters::is_known("cmd:./mine --fast") && !converters::is_known("mine"));
+    assert!(converters::open("cmd:").err().unwrap().why.contains("name a program"));
+}

@@ -199,8 +199,11 @@ impl<'s> Kernels<'s> {
                     // Whether a float32 stretch reads it rounded depends on where the delegate cuts the graph.
                     operand = either(operand, held(tensor, true, &bound));
                 }
-                // The tap of a square that is fused away, or of a FLOAT16 tensor that was rounded to be shown.
-                let square = unrounded && !wide(t) && is_square(program, t, op.builtin);
+                // The tap of a square that is fused away, or of a FLOAT16 tensor that was rounded to be shown. In a stretch that is
+                // not rounded anyway a float32 tap says by its grid whether it was.
+                let square = unrounded
+                    && (!wide(t) || (force && on_grid(tensor)))
+                    && is_square(program, t, op.builtin);
                 let shown = wide(t) && tensor.dtype() == DType::F16;
                 Some(if square || shown { before_rounding(operand) } else { operand })
             })

@@ -176,6 +176,13 @@ pub trait Arith: Clone + Sync {
         if self.is_nan(x) == (true, true) { self.unknown(x) } else { x }
     }
 
+    /// The extremum `x` of `run` as the kernels of a runtime find it: several lanes, in any order, and a NaN may make a lane
+    /// forget what came before it. So it may be that of any part of the run.
+    fn extremum_among(&self, x: Self::E, run: &[Self::E]) -> Self::E {
+        let _ = run;
+        self.extremum(x)
+    }
+
     /// The integer that a float-to-integer CAST gives (towards zero).
     fn truncate(&self, x: Self::E) -> Whole;
 

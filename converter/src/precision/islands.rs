@@ -58,7 +58,7 @@ impl Uses {
 }
 
 /// True when an operator does little work and holds no weights, so that float32 costs little.
-fn is_cheap(op: &TargetOperator) -> bool {
+pub(super) fn is_cheap(op: &TargetOperator) -> bool {
     use Builtin::{
         BatchMatmul, Conv2d, Conv3d, DepthwiseConv2d, EmbeddingLookup, FullyConnected, Gather, TransposeConv,
     };

@@ -6,6 +6,7 @@ use crate::minimise::{Budget, Minimised, Specimen, minimise};
 use crate::pipeline::{Pipeline, Plan, Report, Trial, operator_of};
 use halfproof_ir::{DType, Graph, Node, Tensor, text};
 use halfproof_oracle::judge::{Subject, trace};
+use halfproof_oracle::verdict::Verdict;
 use halfproof_reports::finding::text as finding_text;
 use halfproof_reports::schema::{Drawing, Edge, Evidence, Files, Finding, KnownIssue, NodeBox, Point, Spot};
 use halfproof_wire::file::{FileError, write_atomically};
@@ -24,25 +25,31 @@ pub struct Record {
     nearest_good: Option<Specimen>,
 }
 
-/// Minimises the first test of a group and describes it.
+/// Minimises the first test of a group and describes it. `known` says which known issue a verdict is, if any: a smaller case
+/// that only shows a known issue is another fault with the same signature, and is not taken.
 pub fn record(
     pipeline: &mut Pipeline,
     plan: &Plan,
     signature: &Signature,
     group: &Group,
-    known: Option<KnownIssue>,
+    known: &dyn Fn(&Verdict) -> Option<KnownIssue>,
     budget: Budget,
 ) -> Record {
     let trial = plan.trial(group.index);
+    let is_new = |s: &Seen| s.signature == *signature && known(&s.verdict).is_none();
+    let known = known(&group.verdict);
     // A known issue needs no smaller case: it has one in the corpus.
-    let minimised = if known.is_some() { None } else { smaller(pipeline, &trial, signature, budget) };
+    let minimised =
+        if known.is_some() { None } else { smaller(pipeline, &trial, &signature.system, &is_new, budget) };
     let nearest_good = minimised.as_ref().and_then(|m| m.nearest_good.clone());
     let trial = match minimised {
         Some(m) => Trial { graph: m.specimen.graph, inputs: m.specimen.inputs, ..trial },
         None => trial,
     };
     let report = pipeline.examine(&trial, true);
-    let seen = report.findings.iter().find(|s| s.signature == *signature).cloned();
+    let same = |s: &&Seen| s.signature == *signature;
+    let seen =
+        report.findings.iter().find(|s| is_new(s)).or_else(|| report.findings.iter().find(same)).cloned();
     let seen = seen.unwrap_or_else(|| Seen { signature: signature.clone(), verdict: group.verdict.clone() });
     let mut finding = describe(pipeline, &trial, &seen, group, known);
     finding.points = points(&trial, &report, &seen);
@@ -74,17 +81,18 @@ pub fn plotted(row: &trace::Row) -> Vec<Point> {
     row.points.iter().map(point).collect()
 }
 
-/// The smallest case with the same signature; `None` when the test does not show it again.
+/// The smallest case that still shows it; `None` when the test does not show it again.
 fn smaller(
     pipeline: &mut Pipeline,
     trial: &Trial,
-    signature: &Signature,
+    system: &str,
+    is_it: &dyn Fn(&Seen) -> bool,
     budget: Budget,
 ) -> Option<Minimised> {
     let mut shows = |s: &Specimen| {
         let candidate = Trial { graph: s.graph.clone(), inputs: s.inputs.clone(), ..trial.clone() };
-        let outside = pipeline.runtimes.iter().any(|r| r.name() == signature.system);
-        pipeline.examine(&candidate, outside).findings.iter().any(|f| f.signature == *signature)
+        let outside = pipeline.runtimes.iter().any(|r| r.name() == system);
+        pipeline.examine(&candidate, outside).findings.iter().any(is_it)
     };
     let start = Specimen { graph: trial.graph.clone(), inputs: trial.inputs.clone() };
     if !shows(&start) {

@@ -128,7 +128,10 @@ fn xnnpack_log_infinity() {
     let Some(got) = unary(Builtin::Log, Options::None, &[f32::INFINITY, f32::NAN, 1.0], Mode::Xnnpack) else {
         return;
     };
-    assert!((got[0] - 88.376).abs() < 1e-3 && got[1].is_finite() && got[2] == 0.0, "{got:?}");
+    // Which kernel runs depends on the processor; some are right.
+    let is_wrong = (got[0] - 88.376).abs() < 1e-3 && got[1].is_finite();
+    let is_right = got[0] == f64::INFINITY && got[1].is_nan();
+    assert!((is_wrong || is_right) && got[2] == 0.0, "{got:?}");
 }
 
 #[test]

@@ -268,6 +268,15 @@ impl Arith for Bound {
         Enclosure::anything(likely.v)
     }
 
+    fn extremum_among(&self, x: Enclosure, run: &[Enclosure]) -> Enclosure {
+        let x = self.extremum(x);
+        if x.nan != Nan::Possible {
+            return x;
+        }
+        // The ends of a NaN are NaN, which min and max pass over.
+        run.iter().fold(x, |x, e| Enclosure { lo: x.lo.min(e.lo), hi: x.hi.max(e.hi), ..x })
+    }
+
     fn truncate(&self, x: Enclosure) -> Whole {
         let value = x.v as i64;
         let decided = x.is_finite() && x.lo.trunc() == x.hi.trunc() && x.lo as i64 == value;

@@ -99,7 +99,8 @@ impl Pool {
     fn reduce<A: Arith>(&self, arith: &A, terms: &mut [A::E]) -> A::E {
         match self.kind {
             Kind::Max => {
-                arith.extremum(terms[1..].iter().fold(terms[0], |largest, &x| arith.max(largest, x)))
+                let largest = terms[1..].iter().fold(terms[0], |largest, &x| arith.max(largest, x));
+                arith.extremum_among(largest, terms)
             }
             Kind::Average => arith.mean(terms),
             Kind::L2 => {

@@ -140,8 +140,8 @@ impl Reduce {
         match self.kind {
             Kind::Sum => arith.sum(x),
             Kind::Mean => arith.mean(x),
-            Kind::Max => arith.extremum(fold(A::max, f64::NAN)),
-            Kind::Min => arith.extremum(fold(A::min, f64::NAN)),
+            Kind::Max => arith.extremum_among(fold(A::max, f64::NAN), x),
+            Kind::Min => arith.extremum_among(fold(A::min, f64::NAN), x),
             Kind::Product | Kind::Any | Kind::All => {
                 fold(|arith, a, b| arith.intermediate(arith.mul(a, b)), 1.0)
             }

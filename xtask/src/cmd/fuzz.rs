@@ -13,6 +13,7 @@ use halfproof_fuzz::minimise::Budget;
 use halfproof_fuzz::pipeline::{Pipeline, Plan};
 use halfproof_fuzz::triage::{Signature, record};
 use halfproof_ir::Precision;
+use halfproof_oracle::verdict::Verdict;
 use halfproof_reports::schema::{KnownIssue, System, SystemKind};
 use halfproof_reports::{Run, terminal};
 use halfproof_wire::file::write_atomically;
@@ -296,19 +297,21 @@ fn findings(
         let version =
             result.systems.iter().find(|s| s.name == signature.system).map_or("", |s| s.version.as_str());
         let text = signature.to_string();
-        let sighting = Sighting {
-            system: &signature.system,
-            version,
-            class: signature.class,
-            blame: signature.blame,
-            operator: group.verdict.place.operator.as_deref(),
-            text: &group.verdict.text,
-            signature: &text,
-            numbers: group.verdict.numbers.as_ref(),
+        let issue = |verdict: &Verdict| {
+            let sighting = Sighting {
+                system: &signature.system,
+                version,
+                class: signature.class,
+                blame: signature.blame,
+                operator: verdict.place.operator.as_deref(),
+                text: &verdict.text,
+                signature: &text,
+                numbers: verdict.numbers.as_ref(),
+            };
+            let issue = known.iter().find(|(_, k)| k.matches(&sighting, &today));
+            issue.map(|(file, k)| KnownIssue { file: file.clone(), link: k.upstream.clone() })
         };
-        let issue = known.iter().find(|(_, k)| k.matches(&sighting, &today));
-        let issue = issue.map(|(file, k)| KnownIssue { file: file.clone(), link: k.upstream.clone() });
-        let mut record = record(&mut pipeline, plan, signature, group, issue, Budget::default());
+        let mut record = record(&mut pipeline, plan, signature, group, &issue, Budget::default());
         if written.is_ok() {
             written = record.write(&args.out).map_err(Failure::harness);
         }

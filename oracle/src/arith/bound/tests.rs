@@ -158,3 +158,21 @@ fn every_execution_of_a_float16_dot_product_is_inside() {
         }
     }
 }
+
+#[test]
+fn beside_a_nan_the_largest_of_any_part_of_a_run_is_allowed() {
+    let bound = Bound::new(Runtime::AnyHalf);
+    let run = points(&[0.0, 1.0, f64::NAN, 0.5]);
+    let largest = run[1..].iter().fold(run[0], |a, &b| bound.max(a, b));
+    let found = bound.extremum_among(largest, &run);
+    assert!([0.0, 0.5, 1.0, f64::NAN].into_iter().all(|x| found.contains(x)), "{found:?}");
+    assert!(!found.contains(1.5) && !found.contains(-0.5), "{found:?}");
+}
+
+#[test]
+fn an_exponential_beyond_f64_is_a_number_whose_logarithm_is_not_infinite_for_certain() {
+    let bound = Bound::new(Runtime::Double);
+    let exp = bound.apply(Function::Exp, Enclosure::point(1000.0));
+    let log = bound.apply(Function::Log, exp);
+    assert!(exp.contains(f64::INFINITY) && log.contains(1000.0), "{exp:?} {log:?}");
+}

@@ -189,6 +189,10 @@ impl Record {
         self.finding.files.repro = relative("repro.sh");
         self.finding.replay = format!("bash {}", folder.join("repro.sh").display());
         write_atomically(&folder.join("repro.sh"), self.script().as_bytes())?;
+        if let Some(script) = super::repro::script(&self.finding.converter, &self.finding.title, &self.trial)
+        {
+            write_atomically(&folder.join("repro.py"), script.as_bytes())?;
+        }
         let json = serde_json::to_string_pretty(&self.finding).unwrap_or_default() + "\n";
         write_atomically(&folder.join("finding.json"), json.as_bytes())?;
         write_atomically(&folder.join("finding.txt"), finding_text(&self.finding).as_bytes())

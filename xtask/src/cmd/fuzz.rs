@@ -13,7 +13,7 @@ use halfproof_fuzz::minimise::Budget;
 use halfproof_fuzz::pipeline::{Pipeline, Plan};
 use halfproof_fuzz::triage::{Signature, record};
 use halfproof_ir::Precision;
-use halfproof_oracle::verdict::Verdict;
+use halfproof_oracle::verdict::{Class, Verdict};
 use halfproof_reports::schema::{KnownIssue, System, SystemKind};
 use halfproof_reports::{Run, terminal};
 use halfproof_wire::file::write_atomically;
@@ -57,7 +57,7 @@ pub(crate) struct Args {
     /// Only these operators (ONNX names, any case), separated by commas.
     #[arg(long, value_delimiter = ',')]
     ops: Vec<String>,
-    /// One test in so many also runs in outside runtimes.
+    /// One test in so many also runs in outside runtimes; with an outside converter every test does.
     #[arg(long, default_value_t = 32)]
     share: u64,
     /// Run only part i of n: tests whose index leaves i modulo n.
@@ -156,7 +156,9 @@ fn pipeline(args: &Args) -> Result<(Pipeline, systems::Opened), Failure> {
     let mut opened = systems::open(&args.runtime);
     let interpreters = std::mem::take(&mut opened.interpreters);
     let runtimes = std::mem::take(&mut opened.outside);
-    Ok((Pipeline { converter, interpreters, runtimes, share: args.share }, opened))
+    // An outside converter takes a thousand times longer than all runtimes together.
+    let share = if converter.form().is_some() { 1 } else { args.share };
+    Ok((Pipeline { converter, interpreters, runtimes, share }, opened))
 }
 
 /// Runs a campaign and writes its report; exit code 1 when something new is certain.
@@ -178,6 +180,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     };
     let args = &args;
     systems::check_runtimes(&args.runtime)?;
+    let converter = systems::converter(&args.converter)?;
     let plan = Plan {
         seed: args.seed,
         generator: Options {
@@ -185,12 +188,11 @@ pub(crate) fn run(args: &Args) -> Outcome {
             ops: operators(&args.ops)?,
             ..Options::default()
         },
-        precisions: precisions(&args.precision)?,
+        precisions: systems::followed(converter.as_ref(), precisions(&args.precision)?)?,
         kinds: InputKind::ALL.to_vec(),
     };
     let known = store::known_issues(Path::new("corpus/known-issues")).map_err(Failure::harness)?;
     let opened = systems::open(&args.runtime);
-    let converter = systems::converter(&args.converter)?;
     // Fail before the work, not after it: the folder must take files.
     let mut journal = match journal {
         Some(journal) => journal,
@@ -275,7 +277,8 @@ pub(crate) fn run(args: &Args) -> Outcome {
     Ok(if result.is_red() { Exit::NewFindings } else { Exit::Clean })
 }
 
-/// Minimises and writes every group, in the order of their first tests.
+/// Minimises and writes every group, in the order of their first tests. An attempt with an outside converter takes about a
+/// second, so there are few.
 fn findings(
     args: &Args,
     plan: &Plan,
@@ -288,6 +291,7 @@ fn findings(
         return Ok(());
     }
     let (mut pipeline, _) = pipeline(args)?;
+    let slow = pipeline.converter.form().is_some();
     let mut ordered: Vec<(&Signature, &Group)> = groups.iter().collect();
     ordered.sort_by_key(|(signature, group)| (group.index, *signature));
     let today = today();
@@ -311,7 +315,13 @@ fn findings(
             let issue = known.iter().find(|(_, k)| k.matches(&sighting, &today));
             issue.map(|(file, k)| KnownIssue { file: file.clone(), link: k.upstream.clone() })
         };
-        let mut record = record(&mut pipeline, plan, signature, group, &issue, Budget::default());
+        let budget = match signature.class {
+            _ if !slow => Budget::default(),
+            // A refusal names its operator: little is left to find out.
+            Class::Legalization => Budget { attempts: 6 },
+            _ => Budget { attempts: 40 },
+        };
+        let mut record = record(&mut pipeline, plan, signature, group, &issue, budget);
         if written.is_ok() {
             written = record.write(&args.out).map_err(Failure::harness);
         }

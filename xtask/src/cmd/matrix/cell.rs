@@ -18,6 +18,8 @@ pub(super) struct Cell {
     pub(super) cases: usize,
     /// Those that were converted.
     pub(super) converted: usize,
+    /// Those in which the converter was not asked, because the program has no form that it takes.
+    pub(super) unasked: usize,
     /// Those that the runtime ran.
     pub(super) ran: usize,
     /// Those in which the runtime is known not to do this.
@@ -67,6 +69,8 @@ pub(super) fn count(
         if report.conversion.is_none() {
             let text = report.discarded.clone().or_else(|| about_file.first().map(|v| v.text.clone()));
             say(cell, &text.unwrap_or_else(|| "no conversion".into()));
+            // The converter was never asked: the program has no form that it takes.
+            cell.unasked += usize::from(report.discarded.is_some());
             continue;
         }
         cell.converted += 1;
@@ -125,6 +129,7 @@ impl Cell {
     fn short(&self) -> String {
         match () {
             () if self.cases == 0 => "·".into(),
+            () if self.unasked == self.cases => "not asked".into(),
             () if self.converted == 0 => "refused".into(),
             () if self.cannot == self.converted => "cannot".into(),
             () if self.right == self.cases => self.cases.to_string(),
@@ -138,7 +143,7 @@ impl Cell {
 
     fn json(&self) -> Value {
         json!({
-            "cases": self.cases, "converted": self.converted, "ran": self.ran, "cannot": self.cannot,
+            "cases": self.cases, "converted": self.converted, "unasked": self.unasked, "ran": self.ran, "cannot": self.cannot,
             "right": self.right, "wrong": self.wrong, "known": self.known, "unproven": self.unproven, "overflows": self.overflows, "said": self.said,
             "example": self.example,
         })

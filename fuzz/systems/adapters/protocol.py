@@ -12,6 +12,8 @@ import tempfile
 
 # Words of a diagnostic of MLIR, with the place in front of them.
 DIAGNOSTIC = re.compile(r"(?:^|\s)error: (.*)")
+# What follows is the operation with its names and shapes, another one each time.
+ILLEGAL = re.compile(r"failed to legalize operation '([\w.]+)'")
 
 
 class Refused(Exception):
@@ -50,7 +52,10 @@ def answer(order, convert):
         except Unusable as error:
             return {"outcome": "unusable", "text": str(error)}
         except Exception as error:  # whatever a converter raises is its answer
-            return {"outcome": "failed", "text": log.diagnostic() or f"{type(error).__name__}: {first_line(error)}"}
+            said = log.diagnostic() or diagnostic(str(error))
+            if illegal := ILLEGAL.search(said or ""):
+                return {"outcome": "refused", "text": illegal[0], "operator": illegal[1]}
+            return {"outcome": "failed", "text": said or f"{type(error).__name__}: {first_line(error)}"}
     with open(order["target"], "wb") as file:
         file.write(model)
     return {"outcome": "converted"}
@@ -59,6 +64,14 @@ def answer(order, convert):
 def first_line(error):
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0] if lines else ""
+
+
+def diagnostic(text):
+    """The first error that a compiler wrote, if there is one."""
+    for line in text.splitlines():
+        if found := DIAGNOSTIC.search(line):
+            return found[1].strip()
+    return None
 
 
 class Log:
@@ -83,7 +96,4 @@ class Log:
         """The first error that a compiler wrote."""
         sys.stderr.flush()
         self.file.seek(0)
-        for line in self.file.read().decode(errors="replace").splitlines():
-            if found := DIAGNOSTIC.search(line):
-                return found[1].strip()
-        return None
+        return diagnostic(self.file.read().decode(errors="replace"))

@@ -149,6 +149,9 @@ fn models(args: &Args) -> Result<Vec<PathBuf>, Failure> {
     let mut files = vec![];
     for path in given {
         if !path.is_dir() {
+            let cannot =
+                |e: std::io::Error| Failure::bad_input(format!("cannot read {}: {e}", path.display()));
+            std::fs::metadata(&path).map_err(cannot)?;
             files.push(path);
             continue;
         }

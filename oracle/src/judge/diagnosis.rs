@@ -98,7 +98,7 @@ pub fn diagnose(program: &Program, file: &[Verdict], traces: &[Trace]) -> Diagno
     for trace in traces {
         let wrong = |r: &&Row| matches!(r.meaning, Meaning::Differs { .. } | Meaning::Shape(..));
         if let Some(row) = trace.rows.iter().find(wrong) {
-            return Diagnosis { verdict: meaning(row), system: None, cause: None };
+            return Diagnosis { verdict: meaning(row, trace.meaning), system: None, cause: None };
         }
     }
     for trace in traces {
@@ -180,9 +180,9 @@ fn name_reader(program: &Program, verdict: &mut Verdict, traces: &[Trace]) {
     }
 }
 
-fn meaning(row: &Row) -> Verdict {
+fn meaning(row: &Row, strength: Strength) -> Verdict {
     let text = format!("{} does not compute what its source says", row.builtin);
-    let mut verdict = at(row, Class::Semantics, Blame::Converter, Strength::Certified, &text);
+    let mut verdict = at(row, Class::Semantics, Blame::Converter, strength, &text);
     match &row.meaning {
         Meaning::Differs { element, numbers, outside, judged } => {
             verdict.numbers = Some(*numbers);

@@ -71,6 +71,9 @@ pub struct Trace {
     pub unsure: Vec<String>,
     /// What the verdicts about kernels rest on, at their weakest.
     pub strength: Strength,
+    /// What the verdicts about meaning rest on: a tensor that is recognised by an interval and not by its values may
+    /// carry something else, as a sum before a small bias is added.
+    pub meaning: Strength,
 }
 
 /// The tensors of the converted model that are alive.
@@ -118,6 +121,7 @@ impl Subject<'_> {
                 outputs: vec![],
                 unsure: vec![],
                 strength: Strength::Certified,
+                meaning: Strength::Certified,
             },
             last_written: self
                 .program
@@ -458,7 +462,8 @@ impl<'a> Tracer<'a> {
     fn meaning(&mut self, tensor: u32, target: &mut Value<Enclosure>) -> Meaning {
         if let (Some(anchors), Some(walk)) = (&mut self.anchors, &mut self.walk) {
             match anchors.find(walk, tensor, target) {
-                Ok(Some(carried)) => {
+                Ok(Some((carried, how))) => {
+                    self.trace.meaning = self.trace.meaning.max(how);
                     *target = carried;
                     return Meaning::Agrees;
                 }

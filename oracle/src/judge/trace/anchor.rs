@@ -13,11 +13,13 @@ use crate::judge::layout::source_order;
 use crate::judge::recognise::{Strided, permutations};
 use crate::tflite::Program;
 use crate::value::{Array, Value};
-use crate::verdict::Numbers;
+use crate::verdict::{Numbers, Strength};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Source operators that are kept before and after the last one recognised.
 pub(super) const WINDOW: usize = 48;
+/// The radius, relative to the largest element, of a result whose constants are all known.
+const TIGHT: f64 = 1e-9;
 /// Elements that are looked at to find what a wrong tensor should have been.
 const SAMPLE: usize = 4096;
 
@@ -41,13 +43,13 @@ struct Suspect {
 }
 
 impl Anchors {
-    /// The source value that a result carries, with the target's shape; `None` when it carries none.
+    /// The source value that a result carries, with the target's shape, and how certain that is; `None` when it carries none.
     pub(super) fn find(
         &mut self,
         walk: &mut Walk<'_>,
         tensor: u32,
         target: &Value<Enclosure>,
-    ) -> Result<Option<Value<Enclosure>>, String> {
+    ) -> Result<Option<(Value<Enclosure>, Strength)>, String> {
         walk.advance(self.last + WINDOW)?;
         walk.release(self.last.saturating_sub(WINDOW));
         let mut candidates: Vec<(usize, usize)> = walk
@@ -62,7 +64,7 @@ impl Anchors {
                 if let Some(carried) = carried(source, target, &permutation) {
                     self.matched.insert(tensor, *id);
                     self.last = self.last.max(walk.maker(*id).unwrap_or(0));
-                    return Ok(Some(carried));
+                    return Ok(Some((carried, certainty(target))));
                 }
             }
         }
@@ -138,6 +140,14 @@ fn orders(source: &[usize], target: &[usize]) -> Vec<Vec<usize>> {
         .filter(|(i, p)| *i == 0 || !same_rank || p.iter().map(|&a| source[a]).eq(wanted.iter().copied()))
         .map(|(_, p)| p)
         .collect()
+}
+
+/// Certain where no element of a result is an interval wider than what f64 loses.
+fn certainty(target: &Value<Enclosure>) -> Strength {
+    let Value::Float(_, t) = target else { return Strength::Certified };
+    let scale = t.data.iter().map(|e| e.v.abs()).filter(|m| m.is_finite()).fold(0.0, f64::max);
+    let is_tight = |e: &Enclosure| !e.v.is_finite() || e.radius() <= TIGHT * scale;
+    if t.data.iter().all(is_tight) { Strength::Certified } else { Strength::Unknown }
 }
 
 /// The source's values in the target's order, if the target encloses every one of them.

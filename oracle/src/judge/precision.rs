@@ -220,13 +220,18 @@ impl Point<'_> {
     /// behind it, but rounding alone, which carried an operand out of the domain of an operator.
     fn is_without_range(&self, runtime: Runtime, tensor: u32, element: u64, actual: f64) -> bool {
         let subject = &self.subject;
+        // What became 0 or infinite when it was stored, or when the runtime narrowed it, is a matter of range.
+        let restored = |held: &[f64], exact: &[f64]| {
+            let lost = |held: f64| held == 0.0 || !held.is_finite();
+            Arc::new(held.iter().zip(exact).map(|(&h, &e)| if lost(h) { e } else { h }).collect::<Vec<f64>>())
+        };
         let mut constants = subject.narrowed_constants(runtime);
+        for (tensor, held) in &mut constants {
+            *held = restored(held, &subject.constant_elements(*tensor));
+        }
         for (&tensor, exact) in &subject.exact {
             if subject.program.form(tensor).is_some_and(|(dtype, _)| dtype == DType::F16) {
-                let lost = |stored: f64| stored == 0.0 || !stored.is_finite();
-                let pairs = exact.iter().zip(subject.constant_elements(tensor));
-                let held = pairs.map(|(&exact, stored)| if lost(stored) { exact } else { stored }).collect();
-                constants.insert(tensor, Arc::new(held));
+                constants.insert(tensor, restored(&subject.constant_elements(tensor), exact));
             }
         }
         let bound = Bound::new(runtime).without_range();

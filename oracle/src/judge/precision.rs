@@ -249,14 +249,16 @@ impl Point<'_> {
         contracts.max().unwrap_or(Strength::Certified)
     }
 
-    /// Exact results of the source graph in the order of an output tensor.
+    /// Exact results of the source graph in the order of an output tensor; NaN where f64 cannot tell whether one is finite, as
+    /// in the logarithm of a difference that is 0 but for rounding.
     fn source_values(&self, position: usize, tensor: u32) -> Option<Vec<f64>> {
         let id = *self.subject.graph.outputs.get(position)?;
         let Value::Float(_, source) = self.reference.evaluation.value(id)? else { return None };
         let permutation = self.subject.interface_permutation(id, tensor, &source.shape);
+        let sure = |e: &Enclosure| if e.is_finite() { e.v } else { f64::NAN };
         Some(match source_order(&source.shape, permutation.as_deref()) {
-            Some(order) => order.iter().map(|&i| source.data[i].v).collect(),
-            None => source.data.iter().map(|e| e.v).collect(),
+            Some(order) => order.iter().map(|&i| sure(&source.data[i])).collect(),
+            None => source.data.iter().map(sure).collect(),
         })
     }
 

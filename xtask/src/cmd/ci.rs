@@ -1,7 +1,7 @@
 //! `ci`: everything that must hold before a change lands, in the order in which it fails fastest.
 
 use crate::exit::{Exit, Failure, Outcome};
-use std::process::{Command, ExitStatus};
+use std::process::Command;
 
 /// Options of `ci`.
 #[derive(clap::Args, Debug)]
@@ -15,53 +15,54 @@ pub(crate) struct Args {
 struct Step {
     name: &'static str,
     args: &'static [&'static str],
+    /// What is left out when it fails; `None` where everything depends on it.
+    else_skipped: Option<&'static str>,
+}
+
+impl Step {
+    const fn new(name: &'static str, args: &'static [&'static str]) -> Step {
+        Step { name, args, else_skipped: None }
+    }
 }
 
 const STEPS: &[Step] = &[
-    Step { name: "formatting", args: &["fmt", "--all", "--check"] },
+    Step::new("formatting", &["fmt", "--all", "--check"]),
+    Step::new(
+        "lints",
+        &["clippy", "--workspace", "--exclude", "halfproof-tract", "--all-targets", "--", "-D", "warnings"],
+    ),
+    Step::new("LiteRT", &["xtask", "setup", "litert"]),
+    // An outside converter that is light enough to be tested on every run.
     Step {
-        name: "lints",
-        args: &[
-            "clippy",
-            "--workspace",
-            "--exclude",
-            "halfproof-tract",
-            "--all-targets",
-            "--",
-            "-D",
-            "warnings",
-        ],
+        name: "ai-edge-quantizer",
+        args: &["xtask", "setup", "quantizer"],
+        else_skipped: Some("the ai-edge-quantizer converter (it could not be installed)"),
     },
-    Step { name: "LiteRT", args: &["xtask", "setup", "litert"] },
-    Step {
-        name: "tests",
-        args: &["test", "--release", "--workspace", "--exclude", "halfproof-tract", "--no-fail-fast"],
-    },
-    Step {
-        name: "a short campaign with a fixed seed",
-        args: &["xtask", "fuzz", "--runs", "20000", "--seed", "20261123", "--out", "target/ci-fuzz"],
-    },
-    Step { name: "the corpus", args: &["xtask", "regress"] },
+    Step::new(
+        "tests",
+        &["test", "--release", "--workspace", "--exclude", "halfproof-tract", "--no-fail-fast"],
+    ),
+    Step::new(
+        "a short campaign with a fixed seed",
+        &["xtask", "fuzz", "--runs", "20000", "--seed", "20261123", "--out", "target/ci-fuzz"],
+    ),
+    Step::new("the corpus", &["xtask", "regress"]),
 ];
-
-/// An outside converter that is light enough to be tested on every run. Where it cannot be installed its tests say that they
-/// skip it.
-const QUANTIZER: Step = Step { name: "ai-edge-quantizer", args: &["xtask", "setup", "quantizer"] };
 
 /// Steps that need the tract worker, whose cold build takes longer than all the others together.
 const TRACT: &[Step] = &[
-    Step {
-        name: "lints of the tract worker",
-        args: &["clippy", "--release", "-p", "halfproof-tract", "--all-targets", "--", "-D", "warnings"],
-    },
-    Step { name: "tract, the fp32 voter", args: &["xtask", "setup", "tract"] },
-    Step {
-        name: "its tests",
-        args: &["test", "--release", "-p", "halfproof-systems", "--test", "tract", "--test", "smoke"],
-    },
-    Step {
-        name: "a short campaign in which it votes",
-        args: &[
+    Step::new(
+        "lints of the tract worker",
+        &["clippy", "--release", "-p", "halfproof-tract", "--all-targets", "--", "-D", "warnings"],
+    ),
+    Step::new("tract, the fp32 voter", &["xtask", "setup", "tract"]),
+    Step::new(
+        "its tests",
+        &["test", "--release", "-p", "halfproof-systems", "--test", "tract", "--test", "smoke"],
+    ),
+    Step::new(
+        "a short campaign in which it votes",
+        &[
             "xtask",
             "fuzz",
             "--runs",
@@ -75,7 +76,7 @@ const TRACT: &[Step] = &[
             "--out",
             "target/ci-fuzz-tract",
         ],
-    },
+    ),
 ];
 
 /// The report is tried in Chromium; where it is missing and the system lets us, it is installed.
@@ -92,22 +93,23 @@ fn install_browser() {
     }
 }
 
-fn start(step: &Step) -> Result<ExitStatus, Failure> {
-    let status = Command::new(env!("CARGO")).args(step.args).status();
-    status.map_err(|e| Failure::harness(format!("cargo could not be started: {e}")))
-}
-
 /// Runs every step and stops at the first that fails.
 pub(crate) fn run(args: &Args) -> Outcome {
     install_browser();
-    if !start(&QUANTIZER)?.success() {
-        anstream::eprintln!("SKIPPED: the ai-edge-quantizer converter (it could not be installed)");
-    }
     let optional: &[Step] = if args.with_tract { TRACT } else { &[] };
     let steps: Vec<&Step> = STEPS.iter().chain(optional).collect();
     for (i, step) in steps.iter().enumerate() {
         anstream::eprintln!("── {} of {}: {} (cargo {})", i + 1, steps.len(), step.name, step.args.join(" "));
-        if !start(step)?.success() {
+        let status = Command::new(env!("CARGO"))
+            .args(step.args)
+            .status()
+            .map_err(|e| Failure::harness(format!("cargo could not be started: {e}")))?;
+        if status.success() {
+            continue;
+        }
+        if let Some(what) = step.else_skipped {
+            anstream::eprintln!("SKIPPED: {what}");
+        } else {
             return Err(Failure::harness(format!(
                 "{} failed; run `cargo {}`",
                 step.name,

@@ -272,3 +272,20 @@ fn words_that_mean_nothing_are_bad_usage() {
         assert!(error.starts_with("error: ") && !error.contains("panicked"), "{args:?}: {error}");
     }
 }
+
+#[test]
+fn a_zoo_without_models_is_bad_usage() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = xtask(&["zoo", folder.path().to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2));
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.starts_with("error: no .onnx model"), "{error}");
+    if halfproof_systems::setup::zoo::models().is_dir() {
+        eprintln!("SKIPPED: `zoo` without arguments takes the models of `setup zoo`, which are installed");
+        return;
+    }
+    let output = xtask(&["zoo"]);
+    assert_eq!(output.status.code(), Some(2));
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.starts_with("error: no models: "), "{error}");
+}

@@ -5,7 +5,7 @@
 //! wrong for some values next to a tie. Folded constants do have such values.
 
 use half::f16;
-use halfproof_ir::Elements;
+use halfproof_ir::{DType, Elements};
 use std::sync::Arc;
 
 /// Largest finite binary16 value.
@@ -20,6 +20,17 @@ pub const MIN_SUBNORMAL: f64 = 1.0 / 16_777_216.0;
 /// The binary16 value nearest to `x`, ties to even; infinity from ±65520 on; NaN stays NaN.
 pub fn round(x: f64) -> f16 {
     f16::from_bits(round_bits(x))
+}
+
+/// A float as it is in its declared type, for what is computed from it in the source: whole numbers, or a window's elements.
+///
+/// Exporters compute extents in float32 and rely on its rounding: 13 * 2.3076923 is 30 there, and 29.9999997 exactly.
+pub(crate) fn settled(x: f64, dtype: DType) -> f64 {
+    match dtype {
+        DType::F16 => round(x).to_f64(),
+        DType::F32 => f64::from(x as f32),
+        _ => x,
+    }
 }
 
 #[inline]

@@ -14,13 +14,8 @@ use halfproof_ir::Provenance;
 use halfproof_wire::tflite::{Model, Signature};
 
 /// Wraps one program as a whole file with the signature `serving_default`, and says where everything comes from.
-pub(crate) fn model(program: Program, buffers: Buffers) -> (Model, Provenance) {
-    let provenance = Provenance {
-        tensors: program.origins,
-        constants: program.constants,
-        operators: program.sources,
-        rewrites: program.rewrites,
-    };
+pub(crate) fn model(mut program: Program, buffers: Buffers) -> (Model, Provenance) {
+    let provenance = program.take_provenance();
     let signature = Signature {
         key: "serving_default".to_string(),
         subgraph: 0,

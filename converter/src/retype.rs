@@ -87,12 +87,7 @@ fn retype(model: &Model, parts: &[Part], marked: &[bool]) -> Result<Conversion, 
         restore::subgraph(model, &model.subgraphs[i], part, &mut program, &mut buffers);
         notes.extend(plan.notes);
         if i == 0 {
-            provenance = Provenance {
-                tensors: std::mem::take(&mut program.origins),
-                constants: std::mem::take(&mut program.constants),
-                operators: std::mem::take(&mut program.sources),
-                rewrites: std::mem::take(&mut program.rewrites),
-            };
+            provenance = program.take_provenance();
         } else {
             provenance.rewrites.append(&mut program.rewrites);
         }

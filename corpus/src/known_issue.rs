@@ -3,7 +3,7 @@
 
 use crate::expect::is_system;
 use crate::version::Range;
-use halfproof_oracle::verdict::{Blame, Class, Numbers};
+use halfproof_oracle::verdict::{Blame, Class, Numbers, Verdict};
 use serde::{Deserialize, Serialize};
 
 /// The contents of `known-issues/SYSTEM/SLUG.toml`.
@@ -82,6 +82,22 @@ pub struct Sighting<'a> {
     pub signature: &'a str,
     /// The numbers of the worst element.
     pub numbers: Option<&'a Numbers>,
+}
+
+impl<'a> Sighting<'a> {
+    /// A verdict about a system, without a signature.
+    pub fn of(system: &'a str, version: &'a str, verdict: &'a Verdict) -> Sighting<'a> {
+        Sighting {
+            system,
+            version,
+            class: verdict.class,
+            blame: verdict.blame,
+            operator: verdict.place.operator.as_deref(),
+            text: &verdict.text,
+            signature: "",
+            numbers: verdict.numbers.as_ref(),
+        }
+    }
 }
 
 /// True when a range of a known issue, where it has one, holds the number that the finding has.

@@ -139,7 +139,7 @@ impl Pipeline {
         report.times.push(("convert".into(), clock.lap()));
         let Some(conversion) = self.converted(trial, outcome, &mut report) else { return report };
         let conversion =
-            if self.converter.form().is_some() { foreign::recognised(trial, conversion) } else { conversion };
+            if self.converter.is_outside() { foreign::recognised(trial, conversion) } else { conversion };
         self.judge(trial, &conversion, everything, &mut report, &mut clock);
         report.conversion = Some(conversion);
         report
@@ -232,11 +232,8 @@ impl Pipeline {
             }
         };
         report.times.push(("reference".into(), clock.lap()));
-        let semantics = if self.converter.form().is_some() {
-            foreign::meaning(trial, conversion)
-        } else {
-            point.semantics()
-        };
+        let semantics =
+            if self.converter.is_outside() { foreign::meaning(trial, conversion) } else { point.semantics() };
         answers.push(about_file(Question::Semantics, semantics));
         report.times.push(("judge semantics".into(), clock.lap()));
         for interpreter in &self.interpreters {
@@ -373,7 +370,7 @@ fn pattern(trial: &Trial, answer: &Answer) -> String {
 fn is_fault(verdict: &Verdict, trial: &Trial) -> bool {
     match verdict.class {
         class if class.is_fine() => false,
-        Class::Nonfinite if verdict.blame == Blame::Policy => {
+        _ if verdict.is_of_policy() => {
             let assumed = |t: &Tensor| t.floats().is_none_or(|v| v.iter().all(|x| x.abs() <= INPUT_BOUND));
             let ordinary = trial.kind != InputKind::Edges && trial.inputs.iter().all(assumed);
             trial.request.precision == Precision::Mixed && ordinary && verdict.text != OUT_OF_DOMAIN

@@ -4,6 +4,7 @@
 //! ties to even, from f64 in a single step: going through binary32 first would round twice.
 
 use ::half::f16;
+use halfproof_ir::DType;
 
 /// Unit roundoff of binary16, 2^-11.
 pub const UNIT: f64 = 1.0 / 2048.0;
@@ -71,6 +72,15 @@ pub fn round_f32(x: f32) -> f32 {
 pub fn round_single(x: f64) -> f64 {
     #[expect(clippy::cast_possible_truncation, reason = "rounding to binary32 is the purpose")]
     f64::from(x as f32)
+}
+
+/// The number of a float type nearest to `x`; itself in binary64.
+pub fn nearest(x: f64, dtype: DType) -> f64 {
+    match dtype {
+        DType::F16 => round(x),
+        DType::F32 => round_single(x),
+        _ => x,
+    }
 }
 
 /// Zero for a number that is subnormal in binary16 (the sign stays), else the number.

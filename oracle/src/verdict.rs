@@ -160,6 +160,16 @@ impl Verdict {
             notes: vec![],
         }
     }
+
+    /// True when float16 was asked for and does not hold the values: the doing of the strategy, and nobody's fault.
+    pub fn is_of_policy(&self) -> bool {
+        self.class == Class::Nonfinite && self.blame == Blame::Policy
+    }
+
+    /// True when it says that somebody did something wrong.
+    pub fn accuses(&self) -> bool {
+        !(self.class.is_fine() || self.is_of_policy())
+    }
 }
 
 impl Class {

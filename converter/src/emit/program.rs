@@ -5,7 +5,7 @@ use crate::constants;
 use crate::precision::{ConstantPlan, Plan, SingleForm, is_narrowable};
 use crate::target::{Constant, Target, TargetOperator, TargetTensor, TensorId};
 use halfproof_ir::{
-    ConstantOrigin, DType, Data, OperatorOrigin, Refusal, RefusedNode, Rewrite, TensorOrigin,
+    ConstantOrigin, DType, Data, OperatorOrigin, Provenance, Refusal, RefusedNode, Rewrite, TensorOrigin,
 };
 use halfproof_wire::tflite::{
     Builtin, Operator, Options, SubGraph, Tensor, TensorType,
@@ -36,6 +36,18 @@ pub(crate) struct Program {
     pub(crate) operators: Vec<u32>,
     /// By tensor of the file: the tensor of the target that it holds, in whichever type.
     pub(crate) held: Vec<TensorId>,
+}
+
+impl Program {
+    /// Takes out where everything comes from.
+    pub(crate) fn take_provenance(&mut self) -> Provenance {
+        Provenance {
+            tensors: std::mem::take(&mut self.origins),
+            constants: std::mem::take(&mut self.constants),
+            operators: std::mem::take(&mut self.sources),
+            rewrites: std::mem::take(&mut self.rewrites),
+        }
+    }
 }
 
 /// No tensor yet.

@@ -5,7 +5,7 @@ use super::scatter::signed;
 use crate::constants;
 use crate::infer::axis;
 use halfproof_ir::ops::Gather;
-use halfproof_ir::{DType, Node, Op, ValueId};
+use halfproof_ir::{Node, Op, ValueId};
 use std::f64::consts::TAU;
 
 pub(super) fn dft(b: &mut Builder, node: &Node) -> Result<Vec<ValueId>, String> {
@@ -83,12 +83,6 @@ pub(super) fn window(b: &mut Builder, node: &Node) -> Result<Vec<ValueId>, Strin
         terms[0] + terms[1] * libm::cos(t) + terms[2] * libm::cos(2.0 * t)
     };
     // A window is of the node's type, and so is what is folded from it: a Cast to integers sees the 1 in the middle.
-    #[expect(clippy::cast_possible_truncation, reason = "a rounding is meant")]
-    let of_type = |x: f64| match dtype {
-        DType::F16 => constants::round(x).to_f64(),
-        DType::F32 => f64::from(x as f32),
-        _ => x,
-    };
-    let data = (0..shape[0]).map(value).map(of_type).collect();
+    let data = (0..shape[0]).map(|n| constants::settled(value(n), dtype)).collect();
     Ok(vec![b.floats(dtype, &shape, data)])
 }

@@ -1,6 +1,7 @@
 //! Folds elementwise operators: floats in f64, integers in i64 with a check for overflow.
 
 use super::strided::View;
+use crate::constants::settled;
 use crate::infer::Type;
 use halfproof_ir::ops::GeluMode;
 use halfproof_ir::{DType, Data, Op, Tensor};
@@ -219,17 +220,6 @@ fn clip(inputs: &[Option<&Tensor>], result: &Type) -> Option<Data> {
     };
     let (low, high) = (read(1, i64::MIN)?, read(2, i64::MAX)?);
     super::integers(result.dtype, x.integers()?.into_iter().map(|x| x.max(low).min(high)).collect())
-}
-
-/// A float as it is in its declared type, for operators that make whole numbers of it.
-///
-/// Exporters compute extents in float32 and rely on its rounding: 13 * 2.3076923 is 30 there, and 29.9999997 exactly.
-fn settled(x: f64, dtype: DType) -> f64 {
-    match dtype {
-        DType::F16 => crate::constants::round(x).to_f64(),
-        DType::F32 => f64::from(x as f32),
-        _ => x,
-    }
 }
 
 /// Floats keep their f64 elements whatever float type they are cast to: constants are rounded once, at the end.

@@ -2,7 +2,6 @@
 //! accusation is a false alarm.
 
 use super::case::{Case, Draws};
-use super::inject::accuses;
 use super::tolerance;
 use crate::generate::InputKind;
 use halfproof_oracle::arith::{ExecutionModel, Order};
@@ -102,7 +101,7 @@ pub(super) fn correct(draws: &Draws, index: u64) -> Correct {
     };
     result.cases = 1;
     for verdict in [subject.legality(), subject.constants()] {
-        if accuses(&verdict) {
+        if verdict.accuses() {
             result.alarms.push(format!("{}: {:?}", verdict.text, verdict.place));
         }
     }
@@ -112,7 +111,7 @@ pub(super) fn correct(draws: &Draws, index: u64) -> Correct {
         let mut point = match subject.at(set, None) {
             Ok(point) => point,
             Err(verdict) => {
-                if accuses(&verdict) {
+                if verdict.accuses() {
                     result.alarms.push(verdict.text.clone());
                 }
                 continue;
@@ -121,7 +120,7 @@ pub(super) fn correct(draws: &Draws, index: u64) -> Correct {
         let semantics = point.semantics();
         result.kinds[k].judged_semantics += semantics.judged;
         result.kinds[k].excluded_semantics += semantics.excluded;
-        if accuses(&semantics) {
+        if semantics.accuses() {
             result.alarms.push(format!("{} inputs: {}: {:?}", kind.name(), semantics.text, semantics.place));
         }
         let ideal = onnx::ideal(&case.graph, set).ok();
@@ -182,7 +181,7 @@ fn note(
             kind.judged += verdict.judged;
             kind.excluded += verdict.excluded;
         }
-        if accuses(verdict) {
+        if verdict.accuses() {
             let nodes: Vec<&str> = case.graph.nodes.iter().map(|n| n.op.name()).collect();
             result.alarms.push(format!(
                 "{} under {model:?}, {} inputs, {} ({}): {} {:?} {:?}",

@@ -13,7 +13,7 @@ use halfproof_oracle::judge::{Question, Subject};
 use halfproof_oracle::onnx;
 use halfproof_oracle::tflite::Program;
 use halfproof_oracle::value::Value;
-use halfproof_oracle::verdict::{Blame, Class, Verdict};
+use halfproof_oracle::verdict::Verdict;
 use halfproof_systems::Taps;
 use halfproof_systems::runtimes::interp::Interpreter;
 
@@ -70,12 +70,6 @@ fn position(question: Question) -> usize {
     QUESTIONS.iter().position(|q| *q == question).unwrap_or(0)
 }
 
-/// True when a verdict accuses somebody. Overflow that the bound admits is the policy's and accuses nobody.
-pub(super) fn accuses(verdict: &Verdict) -> bool {
-    let policy = verdict.class == Class::Nonfinite && verdict.blame == Blame::Policy;
-    !(verdict.class.is_fine() || policy)
-}
-
 /// What the correct part of the injection draws from.
 pub(super) const PURPOSE: u64 = 1;
 
@@ -116,7 +110,7 @@ impl Injection {
     }
 
     fn note(&mut self, question: Question, verdict: &Verdict) {
-        if accuses(verdict) {
+        if verdict.accuses() {
             self.by[position(question)] = true;
         }
     }
@@ -208,7 +202,7 @@ fn in_model(
 fn is_unclean(case: &Case, set: usize) -> bool {
     let Ok(subject) = Subject::new(&case.graph, &case.request, &case.conversion) else { return true };
     match subject.at(&case.sets[set].1, None) {
-        Ok(point) => accuses(&point.semantics()),
+        Ok(point) => point.semantics().accuses(),
         Err(_) => true,
     }
 }

@@ -3,7 +3,7 @@
     python torch_module.py half | quantizer | mixed
 """
 
-import os
+import contextlib
 import pathlib
 import runpy
 import sys
@@ -35,29 +35,28 @@ def half(source, _precision):
     return litert_torch.convert(model.half(), tuple(map(narrowed, inputs))).model_content()
 
 
+@contextlib.contextmanager
 def single(source):
+    """The module as a float32 .tflite file, for as long as it is needed."""
     model, inputs = module(source)
-    return litert_torch.convert(model, tuple(inputs)).model_content()
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "single.tflite"
+        path.write_bytes(litert_torch.convert(model, tuple(inputs)).model_content())
+        yield str(path)
 
 
 def quantized(source, precision):
     import quantizer
 
-    with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "single.tflite")
-        pathlib.Path(path).write_bytes(single(source))
+    with single(source) as path:
         return quantizer.convert(path, precision)
 
 
 def mixed(source, _precision):
     from litert_torch.generative.export_hf.core.mu import mixed_precision
 
-    with tempfile.TemporaryDirectory() as folder:
-        path = pathlib.Path(folder) / "single.tflite"
-        path.write_bytes(single(source))
-        return bytes(mixed_precision.convert_model_to_fp16(str(path), None))
-
-
+    with single(source) as path:
+        return bytes(mixed_precision.convert_model_to_fp16(path, None))
 
 
 WAYS = {

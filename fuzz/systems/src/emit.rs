@@ -3,12 +3,22 @@
 pub mod torch;
 
 /// A float as Python reads it back, bit for bit.
-fn float(x: f64) -> String {
-    match x {
+fn float(x: impl Into<f64>) -> String {
+    match x.into() {
         x if x.is_nan() => "float('nan')".to_string(),
         x if x.is_infinite() => if x > 0.0 { "float('inf')" } else { "float('-inf')" }.to_string(),
         x => format!("{x:?}"),
     }
+}
+
+/// `True` or `False`.
+fn flag(b: bool) -> &'static str {
+    if b { "True" } else { "False" }
+}
+
+/// An axis that may count from the end, from the front.
+fn from_front(axis: i64, rank: usize) -> i64 {
+    if axis < 0 { axis + rank as i64 } else { axis }
 }
 
 /// `[1, 2]`.

@@ -127,6 +127,11 @@ pub trait Converter: Send {
         None
     }
 
+    /// True for a converter in a process of its own, whose files come without a map of where their tensors are from.
+    fn is_outside(&self) -> bool {
+        self.form().is_some()
+    }
+
     /// Converts one program.
     fn convert(&mut self, source: Source<'_>, request: &Request) -> Outcome;
 }

@@ -3,6 +3,7 @@
 
 pub mod conformance;
 pub mod python;
+mod venv;
 pub mod zoo;
 
 use sha2::{Digest, Sha256};

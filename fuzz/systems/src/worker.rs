@@ -264,13 +264,7 @@ impl Worker {
             self.end();
             return Loss::Slow;
         }
-        // Hung up: it is dying or dead; leave it the time to do so by itself, for its own signal tells more than ours.
-        for _ in 0..100 {
-            if let Ok(Some(_)) = self.child.try_wait() {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        await_end(&mut self.child);
         let (how, log) = self.end();
         Loss::Died { how, log }
     }
@@ -280,18 +274,7 @@ impl Worker {
         // Both fail only for a process that has ended and been waited for.
         let _ = self.child.kill();
         let how = self.child.wait().map_or("an unknown end".to_string(), ended);
-        (how, self.last_words())
-    }
-
-    fn last_words(&mut self) -> String {
-        const TAIL: u64 = 4096;
-        let mut text = vec![];
-        let len = self.log.metadata().map_or(0, |m| m.len());
-        let read = self
-            .log
-            .seek(SeekFrom::Start(len.saturating_sub(TAIL)))
-            .and_then(|_| self.log.read_to_end(&mut text));
-        read.map_or(String::new(), |_| String::from_utf8_lossy(&text).into_owned())
+        (how, last_words(&mut self.log))
     }
 }
 
@@ -300,6 +283,25 @@ impl Drop for Worker {
         let _ = self.socket.flush();
         self.end();
     }
+}
+
+/// Leaves a process that has hung up the time to end by itself, for its own signal tells more than ours.
+pub(crate) fn await_end(child: &mut Child) {
+    for _ in 0..100 {
+        if let Ok(Some(_)) = child.try_wait() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The end of what a process wrote.
+pub(crate) fn last_words(log: &mut File) -> String {
+    const TAIL: u64 = 4096;
+    let mut text = vec![];
+    let len = log.metadata().map_or(0, |m| m.len());
+    let read = log.seek(SeekFrom::Start(len.saturating_sub(TAIL))).and_then(|_| log.read_to_end(&mut text));
+    read.map_or(String::new(), |_| String::from_utf8_lossy(&text).into_owned())
 }
 
 /// An exit status in words: `SIGSEGV`, `exit code 3`.

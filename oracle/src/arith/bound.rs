@@ -73,6 +73,17 @@ impl Bound {
         Enclosure { lo: kept(e.lo, lo, -1.0), hi: kept(e.hi, hi, 1.0), ..e }
     }
 
+    /// True when subnormal numbers of the format may become zero.
+    #[inline]
+    fn flushes(&self, format: Format) -> bool {
+        match format {
+            _ if self.bottomless => false,
+            Format::Half => self.contract.flush,
+            Format::Single => self.contract.flush_single,
+            Format::Double => false,
+        }
+    }
+
     /// Both ends rounded to `format`, or not: rounding may be skipped, be wider, or go through binary32 first.
     #[inline(always)]
     fn in_register(&self, e: Enclosure, format: Format) -> Enclosure {
@@ -81,14 +92,14 @@ impl Bound {
             Format::Single => {
                 let r = self.rounded(e, Format::Single);
                 let narrow = Enclosure { lo: e.lo.min(r.lo), hi: e.hi.max(r.hi), ..e };
-                if self.contract.flush_single && !self.bottomless { flushed_single(narrow) } else { narrow }
+                if self.flushes(Format::Single) { flushed_single(narrow) } else { narrow }
             }
             Format::Half => {
                 let single = self.rounded(e, Format::Single);
                 let wide = Enclosure { lo: e.lo.min(single.lo), hi: e.hi.max(single.hi), ..e };
                 let r = self.rounded(wide, Format::Half);
                 let narrow = Enclosure { lo: wide.lo.min(r.lo), hi: wide.hi.max(r.hi), ..e };
-                if self.contract.flush && !self.bottomless { flushed(narrow) } else { narrow }
+                if self.flushes(Format::Half) { flushed(narrow) } else { narrow }
             }
         }
     }
@@ -160,7 +171,7 @@ impl Arith for Bound {
         match dtype {
             DType::F32 if !self.contract.force_f16 => {
                 let rounded = self.rounded(x, Format::Single);
-                if self.contract.flush_single && !self.bottomless { flushed_single(rounded) } else { rounded }
+                if self.flushes(Format::Single) { flushed_single(rounded) } else { rounded }
             }
             DType::F16 | DType::F32 => {
                 let mut rounded = self.rounded(x, Format::Half);
@@ -168,7 +179,7 @@ impl Arith for Bound {
                     (rounded.lo, rounded.hi) = (rounded.lo.min(x.lo), rounded.hi.max(x.hi));
                 }
                 // Flushing may look at the number before it is rounded.
-                if self.contract.flush && !self.bottomless {
+                if self.flushes(Format::Half) {
                     let lo = if flushed(x).lo == 0.0 { rounded.lo.min(0.0) } else { rounded.lo };
                     let hi = if flushed(x).hi == 0.0 { rounded.hi.max(0.0) } else { rounded.hi };
                     return flushed(Enclosure { lo, hi, ..rounded });

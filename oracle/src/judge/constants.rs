@@ -32,7 +32,7 @@ impl Subject<'_> {
             };
             let mut tally = Tally::default();
             for (element, (&exact, (stored, bits))) in exact.iter().zip(elements(&data)).enumerate() {
-                let wanted = nearest(exact, dtype);
+                let wanted = half::nearest(exact, dtype);
                 let same = bits == encoding(wanted, dtype) || stored.is_nan() && wanted.is_nan();
                 let same = same || self.is_rewritten(&tensor.name, index, exact, stored, dtype);
                 overflowed += u64::from(exact.is_finite() && stored.is_infinite());
@@ -87,7 +87,7 @@ impl Subject<'_> {
     fn is_rewritten(&self, name: &str, index: u32, exact: f64, stored: f64, dtype: DType) -> bool {
         self.provenance.rewrites.iter().any(|r| {
             let here = r.at == name || self.source_name(index).is_some_and(|s| s == r.at);
-            here && r.from == exact && nearest(r.to, dtype) == stored && is_allowed(r)
+            here && r.from == exact && half::nearest(r.to, dtype) == stored && is_allowed(r)
         })
     }
 
@@ -126,14 +126,6 @@ fn elements(data: &Data) -> Vec<(f64, u64)> {
         Data::F32(v) => v.iter().map(|&x| (f64::from(x), x.to_bits().into())).collect(),
         Data::F64(v) => v.iter().map(|&x| (x, x.to_bits())).collect(),
         _ => vec![],
-    }
-}
-
-fn nearest(x: f64, dtype: DType) -> f64 {
-    match dtype {
-        DType::F16 => half::round(x),
-        DType::F32 => half::round_single(x),
-        _ => x,
     }
 }
 

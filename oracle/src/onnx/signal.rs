@@ -118,12 +118,8 @@ pub(super) fn window<A: Arith>(
     };
     let numbers = Array { shape: vec![size], data: (0..size).map(value).collect::<Vec<f64>>() };
     if dtype.is_float() {
-        let nearest = |v| match dtype {
-            DType::F16 => half::round(v),
-            DType::F32 => half::round_single(v),
-            _ => v,
-        };
-        return Ok(Value::Float(dtype, map(&numbers, |v| arith.store(arith.exact(nearest(v)), dtype))));
+        let stored = |v| arith.store(arith.exact(half::nearest(v, dtype)), dtype);
+        return Ok(Value::Float(dtype, map(&numbers, stored)));
     }
     Err(OpError::Unsupported(format!("a window of {dtype} elements")))
 }

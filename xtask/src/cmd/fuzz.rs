@@ -157,7 +157,7 @@ fn pipeline(args: &Args) -> Result<(Pipeline, systems::Opened), Failure> {
     let interpreters = std::mem::take(&mut opened.interpreters);
     let runtimes = std::mem::take(&mut opened.outside);
     // An outside converter takes a thousand times longer than all runtimes together.
-    let share = if converter.form().is_some() { 1 } else { args.share };
+    let share = if converter.is_outside() { 1 } else { args.share };
     Ok((Pipeline { converter, interpreters, runtimes, share }, opened))
 }
 
@@ -291,7 +291,7 @@ fn findings(
         return Ok(());
     }
     let (mut pipeline, _) = pipeline(args)?;
-    let slow = pipeline.converter.form().is_some();
+    let slow = pipeline.converter.is_outside();
     let mut ordered: Vec<(&Signature, &Group)> = groups.iter().collect();
     ordered.sort_by_key(|(signature, group)| (group.index, *signature));
     let today = today();
@@ -302,16 +302,7 @@ fn findings(
             result.systems.iter().find(|s| s.name == signature.system).map_or("", |s| s.version.as_str());
         let text = signature.to_string();
         let issue = |verdict: &Verdict| {
-            let sighting = Sighting {
-                system: &signature.system,
-                version,
-                class: signature.class,
-                blame: signature.blame,
-                operator: verdict.place.operator.as_deref(),
-                text: &verdict.text,
-                signature: &text,
-                numbers: verdict.numbers.as_ref(),
-            };
+            let sighting = Sighting { signature: &text, ..Sighting::of(&signature.system, version, verdict) };
             let issue = known.iter().find(|(_, k)| k.matches(&sighting, &today));
             issue.map(|(file, k)| KnownIssue { file: file.clone(), link: k.upstream.clone() })
         };

@@ -158,13 +158,10 @@ fn check(pipeline: &mut Pipeline, replay: &Replay, known: &Known, count: &mut Co
                 let setting = Setting { system, precision, inputs: Some(set) };
                 let v = &answer.verdict;
                 let certain = v.strength == Strength::Certified;
+                let version = if system == converter { &made_by } else { pinned_version(system) };
                 if agrees(replay, &setting, answer) {
                     *(if certain { &mut count.passed } else { &mut count.uncertain }) += 1;
-                } else if known.excuses(
-                    system,
-                    if system == converter { &made_by } else { pinned_version(system) },
-                    v,
-                ) {
+                } else if known.excuses(system, version, v) {
                     count.known += 1;
                 } else if !certain && v.blame == Blame::Kernel {
                     count.uncertain += 1;
@@ -212,23 +209,13 @@ impl Known {
 
     /// Whether a verdict is one of them.
     pub(crate) fn excuses(&self, system: &str, version: &str, verdict: &Verdict) -> bool {
-        self.knows(&Sighting {
-            system,
-            version,
-            class: verdict.class,
-            blame: verdict.blame,
-            operator: verdict.place.operator.as_deref(),
-            text: &verdict.text,
-            signature: "",
-            numbers: verdict.numbers.as_ref(),
-        })
+        self.knows(&Sighting::of(system, version, verdict))
     }
 }
 
 /// Overflow that `full` was asked to risk is not a fault of a model that nobody has labelled.
 fn agrees(replay: &Replay, setting: &Setting<'_>, answer: &Answer) -> bool {
-    let policy = answer.verdict.class == Class::Nonfinite && answer.verdict.blame == Blame::Policy;
-    if replay.expect.is_empty() && policy && setting.precision == Precision::Full {
+    if replay.expect.is_empty() && answer.verdict.is_of_policy() && setting.precision == Precision::Full {
         return true;
     }
     expect::agrees(&replay.expect, setting, &answer.verdict)

@@ -174,9 +174,7 @@ fn figures(
     let size = conversion.model.len() as f64 / before.max(1) as f64;
     let single = format!("{} of {}", counts.single, counts.floats);
     let mut cells = vec![single, counts.islands.to_string(), counts.casts.to_string()];
-    let measured = measure::loss(&conversion.model, sets)
-        .and_then(|loss| Ok((loss, measure::from_source(&conversion.model, sets, exact)?)));
-    match measured {
+    match measure::both(&conversion.model, sets, exact) {
         Ok((loss, from_source)) => cells.extend([
             format!("{:.1}", from_source.bits),
             format!("{:.1}", loss.bits),

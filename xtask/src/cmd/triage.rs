@@ -208,7 +208,7 @@ fn cases<'a>(
     }
     let strategies = strategies.unwrap_or_else(|| Precision::ALL.to_vec());
     let strategies = systems::followed(converter, strategies)?;
-    if source.tflite.is_some() && converter.form().is_some() {
+    if source.tflite.is_some() && converter.is_outside() {
         return Err(Failure::bad_input("an outside converter is triaged from .onnx sources"));
     }
     let onnx = match source.tflite {

@@ -22,7 +22,7 @@ use halfproof_systems::worker::Limits;
 use halfproof_systems::{Runtime, Taps, setup};
 use halfproof_wire::file::write_atomically;
 use halfproof_wire::tflite::TensorType;
-use plain::{elements, in_f64, lost, multiply_adds, read_back};
+use plain::{in_f64, lost, multiply_adds, read_back};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -230,6 +230,13 @@ pub(crate) struct Row {
     pub(crate) notes: Vec<String>,
 }
 
+impl Row {
+    /// Adds an answer about the file.
+    fn about_file(&mut self, question: Question, verdict: Verdict) {
+        self.answers.push(("in-tree".to_string(), Answer { question, system: None, verdict }));
+    }
+}
+
 /// Converts a model by every strategy, runs it and judges it.
 ///
 /// # Errors
@@ -308,9 +315,6 @@ fn about(
     row: &mut Row,
 ) {
     row.bytes = conversion.model.len() as u64;
-    let file = |row: &mut Row, question, verdict| {
-        row.answers.push(("in-tree".to_string(), Answer { question, system: None, verdict }));
-    };
     if let Ok(model) = halfproof_wire::tflite::read(&conversion.model) {
         let summary = Summary::new(&model, 0, row.bytes);
         let halves = summary.types.iter().filter(|t| t.dtype == TensorType::Float16);
@@ -320,18 +324,18 @@ fn about(
     row.purity = read_back(bench.python.as_deref(), conversion, request.precision);
     let subject = match Subject::new(graph, request, conversion) {
         Ok(subject) => subject,
-        Err(verdict) => return file(row, Question::Legality, *verdict),
+        Err(verdict) => return row.about_file(Question::Legality, *verdict),
     };
     if exact.outputs.is_none() {
         // With the constants that the lowering restates, as the judge takes it: the root of two in a GELU.
         match onnx::ideal(subject.source(), set) {
-            Ok(evaluation) => exact.outputs = Some(evaluation.outputs().map(elements).collect()),
+            Ok(evaluation) => exact.outputs = Some(evaluation.outputs().map(samples::elements).collect()),
             Err(e) => row.notes.push(format!("the reference cannot evaluate the source: {e}")),
         }
     }
     let wanted = exact.outputs.clone().unwrap_or_default();
-    file(row, Question::Legality, subject.legality());
-    file(row, Question::Constants, subject.constants());
+    row.about_file(Question::Legality, subject.legality());
+    row.about_file(Question::Constants, subject.constants());
     let work = multiply_adds(&subject.program);
     if work > bench.effort {
         row.notes.push(format!(
@@ -342,14 +346,14 @@ fn about(
     }
     let mut point = match subject.at(set, exact.reference.as_ref()) {
         Ok(point) => point,
-        Err(verdict) => return file(row, Question::Semantics, *verdict),
+        Err(verdict) => return row.about_file(Question::Semantics, *verdict),
     };
     exact.reference = Some(Arc::clone(point.reference()));
     let semantics = point.semantics();
     if semantics.class == Class::Undecidable {
         in_f64(&subject, &point.inputs, &wanted, row);
     }
-    file(row, Question::Semantics, semantics);
+    row.about_file(Question::Semantics, semantics);
     for interpreter in &bench.interpreters {
         let execution = interpreter.execute(&subject.program, &point.inputs, Taps::All);
         judged(row, &execution, point.execution(&execution), &wanted);
@@ -385,19 +389,17 @@ fn by_outputs(
 ) {
     let model_inputs = match subject.model_inputs(set) {
         Ok(inputs) => inputs,
-        Err(verdict) => {
-            let answer = Answer { question: Question::Semantics, system: None, verdict: *verdict };
-            return row.answers.push(("in-tree".to_string(), answer));
-        }
+        Err(verdict) => return row.about_file(Question::Semantics, *verdict),
     };
     in_f64(subject, &model_inputs, wanted, row);
     for runtime in bench.runtimes.iter_mut().filter(|r| !r.runs_source()) {
         let execution = runtime.run(&conversion.model, &model_inputs, Taps::None);
-        if let Some(verdict) = halfproof_oracle::judge::ended(&execution) {
-            let answer =
-                Answer { question: Question::Execution, system: Some(execution.system.clone()), verdict };
-            row.answers.push((execution.system.clone(), answer));
-        }
-        row.bits_lost.push((execution.system.clone(), lost(&execution, wanted)));
+        let system = || Some(execution.system.clone());
+        let ended = halfproof_oracle::judge::ended(&execution).map(|verdict| Answer {
+            question: Question::Execution,
+            system: system(),
+            verdict,
+        });
+        judged(row, &execution, ended.into_iter().collect(), wanted);
     }
 }

@@ -1,5 +1,6 @@
 //! How much a converted model loses to float16, measured in the reference interpreter.
 
+use super::samples::elements;
 use halfproof_ir::{Conversion, DType, Data, Tensor};
 use halfproof_oracle::arith::Ideal;
 use halfproof_oracle::arith::half::{ExecutionModel, Half};
@@ -26,24 +27,56 @@ impl Loss {
     }
 }
 
-/// Measures on samples, which are the source's inputs in interface order; the worst of all samples counts.
-pub(crate) fn loss(model: &[u8], samples: &[Vec<Tensor>]) -> Result<Loss, String> {
-    let model = tflite::read(model).map_err(|e| e.to_string())?;
-    let program = Program::new(&model).map_err(|e| e.to_string())?;
-    let mut total = Loss::default();
-    for set in samples {
-        let forms = program.inputs().iter().map(|&t| program.form(t));
-        let inputs: Option<Vec<Tensor>> = set.iter().zip(forms).map(|(t, form)| fitted(t, form?)).collect();
-        let inputs = inputs.ok_or("the interface is not that of the samples")?;
-        let half = Half::new(ExecutionModel::HALF);
-        let exact = program.results(&inputs, Constants::Stored, &Ideal).map_err(|e| e.to_string())?;
-        let actual = program.results(&inputs, Constants::Stored, &half).map_err(|e| e.to_string())?;
-        for (exact, actual) in exact.iter().zip(&actual) {
-            if let (Value::Float(_, e), Value::Float(_, a)) = (exact, actual) {
-                total.add(&e.data, &a.data.iter().map(|&x| f64::from(x)).collect::<Vec<f64>>());
+/// One execution of a model on a sample.
+struct Execution<'a> {
+    program: &'a Program,
+    inputs: Vec<Tensor>,
+    outputs: Vec<Value<f32>>,
+}
+
+impl Execution<'_> {
+    /// The exact results with the same constants.
+    fn exact(&self) -> Result<Vec<Vec<f64>>, String> {
+        let run = self.program.results(&self.inputs, Constants::Stored, &Ideal).map_err(|e| e.to_string())?;
+        Ok(run.iter().map(elements).collect())
+    }
+
+    /// Adds what the float outputs lose.
+    fn charge(&self, loss: &mut Loss, exact: &[Vec<f64>]) {
+        for (exact, actual) in exact.iter().zip(&self.outputs) {
+            if let Value::Float(_, a) = actual {
+                loss.add(exact, &a.data.iter().map(|&x| f64::from(x)).collect::<Vec<f64>>());
             }
         }
     }
+}
+
+/// Runs a model on every sample, which are the source's inputs in interface order.
+fn executions(
+    model: &[u8],
+    samples: &[Vec<Tensor>],
+    mut each: impl FnMut(usize, &Execution<'_>) -> Result<(), String>,
+) -> Result<(), String> {
+    let model = tflite::read(model).map_err(|e| e.to_string())?;
+    let program = Program::new(&model).map_err(|e| e.to_string())?;
+    let half = Half::new(ExecutionModel::HALF);
+    for (i, set) in samples.iter().enumerate() {
+        let forms = program.inputs().iter().map(|&t| program.form(t));
+        let inputs: Option<Vec<Tensor>> = set.iter().zip(forms).map(|(t, form)| fitted(t, form?)).collect();
+        let inputs = inputs.ok_or("the interface is not that of the samples")?;
+        let outputs = program.results(&inputs, Constants::Stored, &half).map_err(|e| e.to_string())?;
+        each(i, &Execution { program: &program, inputs, outputs })?;
+    }
+    Ok(())
+}
+
+/// Measures on samples; the worst of all samples counts.
+pub(crate) fn loss(model: &[u8], samples: &[Vec<Tensor>]) -> Result<Loss, String> {
+    let mut total = Loss::default();
+    executions(model, samples, |_, run| {
+        run.charge(&mut total, &run.exact()?);
+        Ok(())
+    })?;
     Ok(total)
 }
 
@@ -54,22 +87,27 @@ pub(crate) fn from_source(
     samples: &[Vec<Tensor>],
     exact: &[Vec<Vec<f64>>],
 ) -> Result<Loss, String> {
-    let model = tflite::read(model).map_err(|e| e.to_string())?;
-    let program = Program::new(&model).map_err(|e| e.to_string())?;
     let mut total = Loss::default();
-    for (set, exact) in samples.iter().zip(exact) {
-        let forms = program.inputs().iter().map(|&t| program.form(t));
-        let inputs: Option<Vec<Tensor>> = set.iter().zip(forms).map(|(t, form)| fitted(t, form?)).collect();
-        let inputs = inputs.ok_or("the interface is not that of the samples")?;
-        let half = Half::new(ExecutionModel::HALF);
-        let actual = program.results(&inputs, Constants::Stored, &half).map_err(|e| e.to_string())?;
-        for (exact, actual) in exact.iter().zip(&actual) {
-            if let Value::Float(_, a) = actual {
-                total.add(exact, &a.data.iter().map(|&x| f64::from(x)).collect::<Vec<f64>>());
-            }
-        }
-    }
+    executions(model, samples, |i, run| {
+        run.charge(&mut total, &exact[i]);
+        Ok(())
+    })?;
     Ok(total)
+}
+
+/// [`loss`] and [`from_source`] of the same executions.
+pub(crate) fn both(
+    model: &[u8],
+    samples: &[Vec<Tensor>],
+    exact: &[Vec<Vec<f64>>],
+) -> Result<(Loss, Loss), String> {
+    let (mut own, mut source) = (Loss::default(), Loss::default());
+    executions(model, samples, |i, run| {
+        run.charge(&mut own, &run.exact()?);
+        run.charge(&mut source, &exact[i]);
+        Ok(())
+    })?;
+    Ok((own, source))
 }
 
 impl Loss {

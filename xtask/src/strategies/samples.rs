@@ -120,7 +120,8 @@ pub(crate) fn exact(source: &Source, samples: &[Vec<Tensor>]) -> Result<Vec<Vec<
     samples.iter().map(of).collect()
 }
 
-fn elements(value: &Value<f64>) -> Vec<f64> {
+/// The elements of a value; those of whole numbers as such.
+pub(crate) fn elements(value: &Value<f64>) -> Vec<f64> {
     match value {
         Value::Float(_, a) => a.data.clone(),
         Value::Whole(_, a) => a.data.iter().map(|w| w.value as f64).collect(),

@@ -1,9 +1,9 @@
 //! One living adapter: started within limits, written to, listened to with a clock, ended with everything it started.
 
 use super::Loss;
-use crate::worker::{Limits, ended};
+use crate::worker::{Limits, await_end, ended, last_words};
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -70,13 +70,7 @@ impl Process {
                 Err(Loss::Slow)
             }
             Err(RecvTimeoutError::Disconnected) => {
-                // Leave it the time to end by itself: its own signal tells more than ours.
-                for _ in 0..100 {
-                    if matches!(self.child.try_wait(), Ok(Some(_))) {
-                        break;
-                    }
-                    std::thread::sleep(Duration::from_millis(5));
-                }
+                await_end(&mut self.child);
                 let how = self.end();
                 Err(Loss::Died { how: self.described(how) })
             }
@@ -106,16 +100,8 @@ impl Process {
 
     /// An end with the last line that the process wrote on standard error.
     fn described(&mut self, how: String) -> String {
-        const TAIL: u64 = 4096;
         const SHOWN: usize = 300;
-        let len = self.log.metadata().map_or(0, |m| m.len());
-        let mut text = vec![];
-        let read = self
-            .log
-            .seek(SeekFrom::Start(len.saturating_sub(TAIL)))
-            .and_then(|_| self.log.read_to_end(&mut text));
-        let text = read.map_or(String::new(), |_| String::from_utf8_lossy(&text).into_owned());
-        match text.lines().rev().map(str::trim).find(|l| !l.is_empty()) {
+        match last_words(&mut self.log).lines().rev().map(str::trim).find(|l| !l.is_empty()) {
             Some(last) => format!("{how}: {}", last.chars().take(SHOWN).collect::<String>()),
             None => how,
         }

@@ -6,7 +6,7 @@
 mod layer;
 mod movement;
 
-use super::{float, list};
+use super::{flag, float, list};
 use halfproof_ir::{DType, Data, Graph, Node, Op, Tensor, ValueId};
 use std::collections::BTreeMap;
 
@@ -75,7 +75,7 @@ fn dtype(dtype: DType) -> Option<&'static str> {
 pub fn constant(tensor: &Tensor) -> Result<String, String> {
     let dtype = dtype(tensor.dtype()).ok_or("a constant has a type that PyTorch has not")?;
     let items = match (&tensor.data, tensor.floats(), tensor.integers()) {
-        (Data::Bool(v), _, _) => list(v.iter().map(|&b| if b { "True" } else { "False" })),
+        (Data::Bool(v), _, _) => list(v.iter().copied().map(flag)),
         (_, Some(v), _) => list(v.into_iter().map(float)),
         (_, None, Some(v)) => list(v),
         _ => return Err("a constant has a type that PyTorch has not".into()),
@@ -165,6 +165,13 @@ impl Writer<'_> {
             Some(id) => self.value(id),
             None => Ok("None".to_string()),
         }
+    }
+
+    /// All operands, with commas between them.
+    fn operands(&mut self, node: &Node) -> Result<String, String> {
+        let names: Vec<String> =
+            (0..node.inputs.len()).map(|i| self.operand(node, i)).collect::<Result<_, _>>()?;
+        Ok(names.join(", "))
     }
 
     fn id(&self, node: &Node, slot: usize) -> Option<ValueId> {
@@ -319,25 +326,26 @@ impl Writer<'_> {
     }
 
     fn activation(&mut self, node: &Node) -> Result<Option<String>, String> {
-        let f = |x: f32| float(f64::from(x));
         let x = match node.inputs.first() {
             Some(_) => self.operand(node, 0)?,
             None => return Ok(None),
         };
         Ok(Some(match &node.op {
             Op::Softplus => format!("F.softplus({x})"),
-            Op::LeakyRelu(op) => format!("F.leaky_relu({x}, {})", f(op.alpha)),
-            Op::Elu(op) => format!("F.elu({x}, {})", f(op.alpha)),
-            Op::Celu(op) => format!("F.celu({x}, {})", f(op.alpha)),
+            Op::LeakyRelu(op) => format!("F.leaky_relu({x}, {})", float(op.alpha)),
+            Op::Elu(op) => format!("F.elu({x}, {})", float(op.alpha)),
+            Op::Celu(op) => format!("F.celu({x}, {})", float(op.alpha)),
             Op::Selu(op) if *op == halfproof_ir::ops::Selu::default() => format!("F.selu({x})"),
-            Op::Selu(op) => format!("{} * F.elu({x}, {})", f(op.gamma), f(op.alpha)),
-            Op::HardSigmoid(op) => format!("torch.clamp({} * {x} + {}, 0.0, 1.0)", f(op.alpha), f(op.beta)),
-            Op::ThresholdedRelu(op) => format!("F.threshold({x}, {}, 0.0)", f(op.alpha)),
+            Op::Selu(op) => format!("{} * F.elu({x}, {})", float(op.gamma), float(op.alpha)),
+            Op::HardSigmoid(op) => {
+                format!("torch.clamp({} * {x} + {}, 0.0, 1.0)", float(op.alpha), float(op.beta))
+            }
+            Op::ThresholdedRelu(op) => format!("F.threshold({x}, {}, 0.0)", float(op.alpha)),
             Op::Gelu(op) => format!("F.gelu({x}, approximate='{}')", op.approximate.name()),
-            Op::Shrink(op) if op.bias == 0.0 => format!("F.hardshrink({x}, {})", f(op.lambd)),
-            Op::Shrink(op) if op.bias == op.lambd => format!("F.softshrink({x}, {})", f(op.lambd)),
+            Op::Shrink(op) if op.bias == 0.0 => format!("F.hardshrink({x}, {})", float(op.lambd)),
+            Op::Shrink(op) if op.bias == op.lambd => format!("F.softshrink({x}, {})", float(op.lambd)),
             Op::Swish(op) if op.alpha == 1.0 => format!("F.silu({x})"),
-            Op::Swish(op) => format!("{x} * torch.sigmoid({} * {x})", f(op.alpha)),
+            Op::Swish(op) => format!("{x} * torch.sigmoid({} * {x})", float(op.alpha)),
             Op::Softmax(op) if !op.coerce_2d => format!("F.softmax({x}, dim={})", op.axis),
             Op::LogSoftmax(op) if !op.coerce_2d => format!("F.log_softmax({x}, dim={})", op.axis),
             _ => return Ok(None),

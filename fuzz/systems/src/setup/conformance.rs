@@ -1,6 +1,7 @@
 //! The test cases of the PyPI package `onnx`: installs the package with pip into an environment of its own and lets it write
 //! its node tests and its models from PyTorch as files.
 
+use super::venv::works;
 use super::{SetupError, cannot, systems_dir};
 use std::fs;
 use std::io;
@@ -37,7 +38,7 @@ pub fn install(say: &mut dyn FnMut(&str)) -> Result<PathBuf, SetupError> {
     fs::create_dir_all(&folder).map_err(|e| cannot("create", &folder, e))?;
     let environment = folder.join("venv");
     let python = environment.join("bin/python");
-    if !works(&python) {
+    if !works(&python, &check()) {
         say(&format!(
             "fetching onnx {ONNX_VERSION} and numpy {NUMPY_VERSION} with pip: about 35 MB to download"
         ));
@@ -67,14 +68,11 @@ pub fn install(say: &mut dyn FnMut(&str)) -> Result<PathBuf, SetupError> {
     Ok(cases)
 }
 
-/// True when the environment has these very versions.
-fn works(python: &Path) -> bool {
-    let check = format!(
+/// True where the environment has these very versions.
+fn check() -> String {
+    format!(
         "import numpy, onnx, sys; sys.exit((onnx.__version__, numpy.__version__) != ('{ONNX_VERSION}', '{NUMPY_VERSION}'))"
-    );
-    let status =
-        Command::new(python).args(["-c", &check]).stdout(Stdio::null()).stderr(Stdio::null()).status();
-    status.is_ok_and(|s| s.success())
+    )
 }
 
 fn run(command: &mut Command, name: &str) -> Result<(), SetupError> {

@@ -1,11 +1,11 @@
 //! Environments of adapters that are written in Python: one virtual environment each, every package pinned, nothing that
 //! the pins do not name.
 
-use super::zoo::{run, site_packages};
+use super::venv::{run, site_packages, works};
 use super::{SetupError, cannot, systems_dir};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 /// One environment.
 struct Environment {
@@ -83,14 +83,4 @@ pub fn install(name: &str, say: &mut dyn FnMut(&str)) -> Result<PathBuf, SetupEr
         .map_err(|e| cannot("write", &mark, std::io::Error::other(e)))?;
     say(&format!("installed {}", folder.display()));
     Ok(python)
-}
-
-fn works(python: &Path, check: &str) -> bool {
-    let status = Command::new(python)
-        .args(["-c", check])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    status.is_ok_and(|s| s.success())
 }

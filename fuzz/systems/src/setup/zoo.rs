@@ -3,9 +3,9 @@
 //! The torch wheel of the registry is built for CUDA and asks for several gigabytes of CUDA wheels. It is installed without
 //! them; small stubs stand in for the libraries that only a graphics card needs (`xtask/zoo/stubs.py`).
 
+use super::venv::{run, site_packages, works};
 use super::{SetupError, cannot, systems_dir};
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -13,6 +13,10 @@ use std::process::{Command, Stdio};
 const TORCH: [&str; 2] = ["torch==2.14.1", "torchvision==0.29.1"];
 /// Its schema reads converted files back; what it asks for is not needed for that.
 const READER: &str = "ai-edge-litert==2.3.0";
+
+/// What must start in the environment.
+const CHECK: &str =
+    "import torch, torchvision, transformers, onnxscript; from ai_edge_litert import schema_py_generated";
 
 /// Where the exported models are: one .onnx and one .npz with samples each.
 pub fn models() -> PathBuf {
@@ -30,7 +34,7 @@ pub fn install(say: &mut dyn FnMut(&str)) -> Result<PathBuf, SetupError> {
     let python = folder.join("venv/bin/python");
     let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new("."));
     let scripts = scripts.join("xtask/zoo");
-    if !works(&python) {
+    if !works(&python, CHECK) {
         say(
             "fetching torch 2.14.1 (555 MB), torchvision, transformers and what they need (80 MB); 1.7 GB on disk",
         );
@@ -56,15 +60,6 @@ pub fn install(say: &mut dyn FnMut(&str)) -> Result<PathBuf, SetupError> {
     Ok(models())
 }
 
-/// True when torch starts in that environment.
-fn works(python: &Path) -> bool {
-    let check =
-        "import torch, torchvision, transformers, onnxscript; from ai_edge_litert import schema_py_generated";
-    let status =
-        Command::new(python).args(["-c", check]).stdout(Stdio::null()).stderr(Stdio::null()).status();
-    status.is_ok_and(|s| s.success())
-}
-
 /// The models that have not been exported yet.
 fn missing(python: &Path, scripts: &Path) -> Result<Vec<String>, SetupError> {
     let list = "import sys; sys.path.insert(0, sys.argv[1]); import export; print('\\n'.join(export.ZOO))";
@@ -83,30 +78,4 @@ fn missing(python: &Path, scripts: &Path) -> Result<Vec<String>, SetupError> {
         ["onnx", "npz"].iter().all(|extension| models().join(name).with_extension(extension).exists())
     };
     Ok(names.into_iter().filter(|name| !there(name)).collect())
-}
-
-pub(super) fn site_packages(python: &Path, folder: &Path) -> Result<PathBuf, SetupError> {
-    let ask = "import sysconfig; print(sysconfig.get_paths()['purelib'])";
-    let output = Command::new(python).args(["-c", ask]).output().map_err(|e| cannot("run", folder, e))?;
-    Ok(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()))
-}
-
-pub(super) fn run(command: &mut Command, folder: &Path) -> Result<(), SetupError> {
-    // Standard output belongs to the command that called us.
-    let status = command.stdin(Stdio::null()).stdout(io::stderr()).status().map_err(|e| {
-        if e.kind() == io::ErrorKind::NotFound {
-            SetupError::NoPython
-        } else {
-            cannot("run python in", folder, e)
-        }
-    })?;
-    if status.success() {
-        return Ok(());
-    }
-    let program = command.get_program().to_string_lossy().into_owned();
-    let arguments: Vec<_> = command.get_args().map(|a| a.to_string_lossy().into_owned()).collect();
-    Err(SetupError::Client {
-        command: format!("{program} {}", arguments.join(" ")),
-        status: status.to_string(),
-    })
 }

@@ -176,16 +176,6 @@ impl Bound {
         if self.flushes(format) { n * format.min_normal() } else { 0.0 }
     }
 
-    /// True when subnormal numbers of the format may become zero.
-    fn flushes(&self, format: Format) -> bool {
-        match format {
-            _ if self.bottomless => false,
-            Format::Half => self.contract.flush,
-            Format::Single => self.contract.flush_single,
-            Format::Double => false,
-        }
-    }
-
     /// True when every partial sum, in any order, is representable in the accumulator: all terms are multiples of one
     /// power of two and their magnitudes sum to at most 2^precision times it. `largest` is that sum.
     fn is_exact_sum(&self, granules: impl Iterator<Item = i32>, largest: f64) -> bool {

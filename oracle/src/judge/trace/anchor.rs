@@ -11,6 +11,7 @@ use crate::arith::Enclosure;
 use crate::judge::compare::Tally;
 use crate::judge::layout::source_order;
 use crate::judge::recognise::{Strided, permutations};
+use crate::judge::semantics::{self, largest};
 use crate::tflite::Program;
 use crate::value::{Array, Value};
 use crate::verdict::{Numbers, Strength};
@@ -145,7 +146,7 @@ fn orders(source: &[usize], target: &[usize]) -> Vec<Vec<usize>> {
 /// Certain where no element of a result is an interval wider than what f64 loses.
 fn certainty(target: &Value<Enclosure>) -> Strength {
     let Value::Float(_, t) = target else { return Strength::Certified };
-    let scale = t.data.iter().map(|e| e.v.abs()).filter(|m| m.is_finite()).fold(0.0, f64::max);
+    let scale = largest(target);
     let is_tight = |e: &Enclosure| !e.v.is_finite() || e.radius() <= TIGHT * scale;
     if t.data.iter().all(is_tight) { Strength::Certified } else { Strength::Unknown }
 }
@@ -159,7 +160,7 @@ fn carried(
     let mut walk = Strided::new(source.shape(), permutation);
     match (source, target) {
         (Value::Float(_, s), Value::Float(dtype, t)) => {
-            let scale = s.data.iter().map(|e| e.v.abs()).filter(|m| m.is_finite()).fold(0.0, f64::max);
+            let scale = largest(source);
             let mut data = Vec::new();
             for t in &t.data {
                 let s = s.data[walk.next_index()];
@@ -205,10 +206,10 @@ pub(super) fn compare(
     permutation: Option<&[usize]>,
 ) -> Option<Tally> {
     let (Value::Float(_, s), Value::Float(_, t)) = (source, target) else {
-        return crate::judge::semantics::compare(source, target, permutation, 0.0);
+        return semantics::compare(source, target, permutation, 0.0);
     };
     let order = source_order(source.shape(), permutation);
-    let scale = s.data.iter().map(|e| e.v.abs()).filter(|m| m.is_finite()).fold(0.0, f64::max);
+    let scale = largest(source);
     let mut tally = Tally::default();
     for (i, t) in t.data.iter().enumerate() {
         let s = &s.data[order.as_ref().map_or(i, |o| o[i])];
@@ -225,7 +226,7 @@ type Compared = (u64, Numbers, u64, u64);
 /// How a tensor differs from what it may have been meant to be: worst element, its numbers, compared, outside.
 fn suspect(source: &Value<Enclosure>, target: &Value<Enclosure>) -> Option<Compared> {
     let (Value::Float(_, s), Value::Float(_, t)) = (source, target) else { return None };
-    let scale = s.data.iter().map(|e| e.v.abs()).filter(|m| m.is_finite()).fold(0.0, f64::max);
+    let scale = largest(source);
     let compared = |p: &Vec<usize>| -> Option<Compared> {
         let mut walk = Strided::new(&s.shape, p);
         let (mut worst, mut outside, mut judged): (Option<(u64, Numbers)>, u64, u64) = (None, 0, 0);

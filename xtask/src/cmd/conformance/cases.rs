@@ -7,7 +7,7 @@ use halfproof_oracle::judge::Subject;
 use halfproof_oracle::onnx::ideal;
 use halfproof_oracle::record::Execution;
 use halfproof_oracle::value::Value;
-use halfproof_oracle::verdict::{Blame, Class, Verdict};
+use halfproof_oracle::verdict::{Class, Verdict};
 use halfproof_systems::runtimes::interp::Interpreter;
 use halfproof_systems::{Converter, Outcome, Source, Taps};
 use halfproof_wire::{npz, onnx};
@@ -184,12 +184,6 @@ fn named(test: &str) -> String {
     row.map_or_else(|| word.to_string(), |row| row.name.to_string())
 }
 
-/// Whether a verdict says that something is wrong.
-fn wrong(verdict: &Verdict) -> bool {
-    let policy = verdict.class == Class::Nonfinite && verdict.blame == Blame::Policy;
-    !(verdict.class.is_fine() || policy)
-}
-
 /// Converts and judges.
 pub(super) fn judge(
     case: &Case,
@@ -216,7 +210,7 @@ pub(super) fn judge(
         Err(verdict) => return said(&verdict),
     };
     for verdict in [subject.legality(), subject.constants()] {
-        if wrong(&verdict) {
+        if verdict.accuses() {
             return said(&verdict);
         }
     }
@@ -225,14 +219,14 @@ pub(super) fn judge(
         Err(verdict) => return said(&verdict),
     };
     let semantics = point.semantics();
-    if wrong(&semantics) {
+    if semantics.accuses() {
         return said(&semantics);
     }
     let mut overflows = false;
     for interpreter in interpreters {
         let execution = interpreter.execute(&subject.program, &point.inputs, Taps::All);
         for answer in point.execution(&execution) {
-            if wrong(&answer.verdict) {
+            if answer.verdict.accuses() {
                 return Fate::Wrong(format!(
                     "{}: {}: {}",
                     execution.system, answer.verdict.class, answer.verdict.text

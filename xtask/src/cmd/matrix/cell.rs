@@ -6,7 +6,7 @@ use halfproof_fuzz::triage::normalise;
 use halfproof_ir::Precision;
 use halfproof_oracle::judge::Question;
 use halfproof_oracle::record::Status;
-use halfproof_oracle::verdict::{Blame, Class, Strength, Verdict};
+use halfproof_oracle::verdict::{Strength, Verdict};
 use halfproof_reports::table::Table;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -43,10 +43,6 @@ pub(super) struct Cell {
 /// Cells by operator, strategy and runtime.
 pub(super) type Cells = BTreeMap<(String, Precision, String), Cell>;
 
-fn by_policy(verdict: &Verdict) -> bool {
-    verdict.class == Class::Nonfinite && verdict.blame == Blame::Policy
-}
-
 /// Counts one executed case in the cells of all runtimes.
 pub(super) fn count(
     cells: &mut Cells,
@@ -58,7 +54,7 @@ pub(super) fn count(
 ) {
     let about_file: Vec<&Verdict> =
         report.answers.iter().filter(|(_, a)| a.system.is_none()).map(|(_, a)| &a.verdict).collect();
-    let file_fault = about_file.iter().find(|v| !v.class.is_fine() && !by_policy(v));
+    let file_fault = about_file.iter().find(|v| v.accuses());
     for runtime in runtimes {
         let cell = cells.entry((operator.to_string(), precision, runtime.clone())).or_default();
         cell.cases += 1;
@@ -96,8 +92,8 @@ pub(super) fn count(
             .iter()
             .filter(|(_, a)| a.system.as_deref() == Some(runtime) && a.question != Question::Legality);
         let verdicts: Vec<&Verdict> = own.map(|(_, a)| &a.verdict).collect();
-        cell.overflows += usize::from(verdicts.iter().any(|v| by_policy(v)));
-        let fault = verdicts.iter().find(|v| !v.class.is_fine() && !by_policy(v)).or(file_fault);
+        cell.overflows += usize::from(verdicts.iter().any(|v| v.is_of_policy()));
+        let fault = verdicts.iter().find(|v| v.accuses()).or(file_fault);
         match fault {
             Some(verdict) => {
                 let excused = known.excuses(runtime, pinned_version(runtime), verdict);

@@ -3,12 +3,12 @@
 use super::{Purity, Row};
 use crate::strategies::measure::Loss;
 use crate::strategies::purity;
+use crate::strategies::samples::elements;
 use halfproof_ir::{Conversion, Precision, Tensor};
 use halfproof_oracle::arith::Ideal;
-use halfproof_oracle::judge::{Answer, Question, Subject};
+use halfproof_oracle::judge::{Question, Subject};
 use halfproof_oracle::record::{Execution, Status};
 use halfproof_oracle::tflite::{Constants, Operation, Program};
-use halfproof_oracle::value::Value;
 use halfproof_oracle::verdict::{Blame, Class, Strength, Verdict};
 use halfproof_wire::tflite::Builtin;
 use std::path::Path;
@@ -52,8 +52,7 @@ pub(super) fn in_f64(subject: &Subject<'_>, model_inputs: &[Tensor], wanted: &[V
             if apart.is_nan() || apart > 1e-9 {
                 let text = "the outputs are not those of the source graph";
                 let verdict = Verdict::new(Class::Semantics, Blame::Converter, Strength::Certified, text);
-                let answer = Answer { question: Question::Semantics, system: None, verdict };
-                row.answers.push(("in-tree".to_string(), answer));
+                row.about_file(Question::Semantics, verdict);
             }
         }
         Ok(_) => {}
@@ -64,13 +63,6 @@ pub(super) fn in_f64(subject: &Subject<'_>, model_inputs: &[Tensor], wanted: &[V
 /// The larger of two distances; one that cannot be told is the worst.
 fn worse(a: f64, b: f64) -> f64 {
     if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }
-}
-
-pub(super) fn elements(value: &Value<f64>) -> Vec<f64> {
-    match value {
-        Value::Float(_, a) => a.data.clone(),
-        Value::Whole(_, a) => a.data.iter().map(|w| w.value as f64).collect(),
-    }
 }
 
 /// Largest difference over the largest magnitude; NaN where lengths or infinities differ.

@@ -1,7 +1,7 @@
 //! Convolutions, pools, products, normalizations and reductions in PyTorch's words.
 
 use super::Writer;
-use crate::emit::{float, list};
+use crate::emit::{flag, float, from_front, list};
 use halfproof_ir::ops::{self, AutoPad};
 use halfproof_ir::{Node, Op};
 
@@ -21,7 +21,6 @@ fn or_ones(given: &[i64], rank: usize) -> Vec<i64> {
 
 impl Writer<'_> {
     pub(super) fn layer(&mut self, node: &Node) -> Result<Option<String>, String> {
-        let f = |x: f32| float(f64::from(x));
         if let Some(expression) = self.reduction(node)? {
             return Ok(Some(expression));
         }
@@ -33,49 +32,47 @@ impl Writer<'_> {
             }
             Op::Gemm(op) => self.gemm(node, op)?,
             Op::Einsum(op) => {
-                let operands: Vec<String> =
-                    (0..node.inputs.len()).map(|i| self.operand(node, i)).collect::<Result<_, _>>()?;
-                format!("torch.einsum('{}', {})", op.equation.replace(' ', ""), operands.join(", "))
+                format!("torch.einsum('{}', {})", op.equation.replace(' ', ""), self.operands(node)?)
             }
             Op::BatchNormalization(op) => {
                 let [x, scale, bias, mean, variance] = [0, 1, 2, 3, 4].map(|i| self.operand(node, i));
                 let (x, scale, bias, mean, variance) = (x?, scale?, bias?, mean?, variance?);
                 format!(
                     "F.batch_norm({x}, {mean}, {variance}, {scale}, {bias}, False, 0.0, {})",
-                    f(op.epsilon)
+                    float(op.epsilon)
                 )
             }
             Op::InstanceNormalization(op) => {
                 let (x, scale, bias) =
                     (self.operand(node, 0)?, self.operand(node, 1)?, self.operand(node, 2)?);
-                format!("F.instance_norm({x}, weight={scale}, bias={bias}, eps={})", f(op.epsilon))
+                format!("F.instance_norm({x}, weight={scale}, bias={bias}, eps={})", float(op.epsilon))
             }
             Op::LayerNormalization(op) => {
                 let weight = self.shape(node, 1)?;
                 self.last_axes(node, op.axis, &weight)?;
                 let (x, scale, bias) =
                     (self.operand(node, 0)?, self.operand(node, 1)?, self.optional(node, 2)?);
-                format!("F.layer_norm({x}, {}, {scale}, {bias}, {})", list(weight), f(op.epsilon))
+                format!("F.layer_norm({x}, {}, {scale}, {bias}, {})", list(weight), float(op.epsilon))
             }
             Op::RMSNormalization(op) => {
                 let weight = self.shape(node, 1)?;
                 self.last_axes(node, op.axis, &weight)?;
                 let (x, scale) = (self.operand(node, 0)?, self.operand(node, 1)?);
-                format!("F.rms_norm({x}, {}, {scale}, {})", list(weight), f(op.epsilon))
+                format!("F.rms_norm({x}, {}, {scale}, {})", list(weight), float(op.epsilon))
             }
             Op::GroupNormalization(op) if !op.per_group_scale => {
                 let (x, scale, bias) =
                     (self.operand(node, 0)?, self.operand(node, 1)?, self.operand(node, 2)?);
-                format!("F.group_norm({x}, {}, {scale}, {bias}, {})", op.num_groups, f(op.epsilon))
+                format!("F.group_norm({x}, {}, {scale}, {bias}, {})", op.num_groups, float(op.epsilon))
             }
             Op::LRN(op) if op.size % 2 == 1 => {
                 let x = self.operand(node, 0)?;
                 format!(
                     "F.local_response_norm({x}, {}, {}, {}, {})",
                     op.size,
-                    f(op.alpha),
-                    f(op.beta),
-                    f(op.bias)
+                    float(op.alpha),
+                    float(op.beta),
+                    float(op.bias)
                 )
             }
             Op::LpNormalization(op) => {
@@ -90,7 +87,7 @@ impl Writer<'_> {
     /// PyTorch normalizes over the shape of the weights, which must be that of the last axes.
     fn last_axes(&self, node: &Node, axis: i64, weight: &[usize]) -> Result<(), String> {
         let shape = self.shape(node, 0)?;
-        let from = if axis < 0 { axis + shape.len() as i64 } else { axis };
+        let from = from_front(axis, shape.len());
         let last = usize::try_from(from).ok().and_then(|from| shape.get(from..));
         if last == Some(weight) { Ok(()) } else { Err("weights that are broadcast".into()) }
     }
@@ -142,7 +139,7 @@ impl Writer<'_> {
                 list(&op.kernel_shape),
                 list(or_ones(&op.strides, rank)),
                 list(symmetric(op.auto_pad, &op.pads, rank)?),
-                if op.count_include_pad { "True" } else { "False" }
+                flag(op.count_include_pad)
             )),
             _ => Err("ceil_mode or dilations".into()),
         }
@@ -152,7 +149,7 @@ impl Writer<'_> {
         let turned = |name: String, turn: bool| if turn { format!("{name}.t()") } else { name };
         let a = turned(self.operand(node, 0)?, op.transA);
         let scaled = |factor: f32, text: String| {
-            if factor == 1.0 { text } else { format!("{} * {text}", float(f64::from(factor))) }
+            if factor == 1.0 { text } else { format!("{} * {text}", float(factor)) }
         };
         let b = self.operand(node, 1)?;
         // The usual spelling of a dense layer.
@@ -182,8 +179,8 @@ impl Writer<'_> {
         }
         let (q, k, v) = (self.operand(node, 0)?, self.operand(node, 1)?, self.operand(node, 2)?);
         let mask = self.optional(node, 3)?;
-        let causal = if op.is_causal { "True" } else { "False" };
-        let scale = op.scale.map_or("None".to_string(), |s| float(f64::from(s)));
+        let causal = flag(op.is_causal);
+        let scale = op.scale.map_or("None".to_string(), float);
         Ok(format!(
             "F.scaled_dot_product_attention({q}, {k}, {v}, attn_mask={mask}, is_causal={causal}, scale={scale})"
         ))
@@ -211,8 +208,7 @@ impl Writer<'_> {
             _ => (0..self.shape(node, 0)?.len() as i64).collect(),
         };
         let x = self.operand(node, 0)?;
-        let kept = if keep { "True" } else { "False" };
-        let (dim, tail) = (list(&axes), format!("keepdim={kept})"));
+        let (dim, tail) = (list(&axes), format!("keepdim={})", flag(keep)));
         Ok(Some(match &node.op {
             Op::ReduceSum(_) => format!("torch.sum({x}, dim={dim}, {tail}"),
             Op::ReduceMean(_) => format!("torch.mean({x}, dim={dim}, {tail}"),

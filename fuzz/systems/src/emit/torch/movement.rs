@@ -1,21 +1,15 @@
 //! Operators that select, move or join elements, in PyTorch's words.
 
 use super::Writer;
-use crate::emit::{float, list};
+use crate::emit::{flag, float, from_front, list};
 use halfproof_ir::ops::{self, CoordinateMode, D2sMode, NearestMode, PadMode, ResizeMode};
 use halfproof_ir::{Node, Op};
-
-fn flag(b: bool) -> &'static str {
-    if b { "True" } else { "False" }
-}
 
 impl Writer<'_> {
     pub(super) fn movement(&mut self, node: &Node) -> Result<Option<String>, String> {
         Ok(Some(match &node.op {
             Op::Concat(op) => {
-                let operands: Vec<String> =
-                    (0..node.inputs.len()).map(|i| self.operand(node, i)).collect::<Result<_, _>>()?;
-                format!("torch.cat([{}], dim={})", operands.join(", "), op.axis)
+                format!("torch.cat([{}], dim={})", self.operands(node)?, op.axis)
             }
             Op::Split(op) => format!("{}[0]", self.split(node, op)?),
             Op::TopK(op) => {
@@ -35,8 +29,7 @@ impl Writer<'_> {
             Op::Slice => self.slice(node)?,
             Op::Pad(op) => self.pad(node, op)?,
             Op::Gather(op) => {
-                let rank = self.shape(node, 0)?.len() as i64;
-                let before = if op.axis < 0 { op.axis + rank } else { op.axis };
+                let before = from_front(op.axis, self.shape(node, 0)?.len());
                 let all = ":, ".repeat(usize::try_from(before).unwrap_or(0));
                 format!("{}[{all}{}]", self.operand(node, 0)?, self.operand(node, 1)?)
             }
@@ -73,8 +66,7 @@ impl Writer<'_> {
             }
             Op::Flatten(op) => {
                 let shape = self.shape(node, 0)?;
-                let at = if op.axis < 0 { op.axis + shape.len() as i64 } else { op.axis };
-                let at = usize::try_from(at).unwrap_or(0);
+                let at = usize::try_from(from_front(op.axis, shape.len())).unwrap_or(0);
                 let x = self.operand(node, 0)?;
                 match at {
                     1 => format!("torch.flatten({x}, 1)"),
@@ -91,8 +83,8 @@ impl Writer<'_> {
             },
             Op::Unsqueeze => {
                 let mut axes = self.needed(node, 1)?;
-                let rank = (self.shape(node, 0)?.len() + axes.len()) as i64;
-                axes.iter_mut().for_each(|a| *a += if *a < 0 { rank } else { 0 });
+                let rank = self.shape(node, 0)?.len() + axes.len();
+                axes.iter_mut().for_each(|a| *a = from_front(*a, rank));
                 axes.sort_unstable();
                 let mut text = self.operand(node, 0)?;
                 axes.iter().for_each(|a| text = format!("torch.unsqueeze({text}, {a})"));
@@ -141,7 +133,7 @@ impl Writer<'_> {
             Some(sizes) => sizes,
             None => {
                 let shape = self.shape(node, 0)?;
-                let axis = if op.axis < 0 { op.axis + shape.len() as i64 } else { op.axis };
+                let axis = from_front(op.axis, shape.len());
                 let extent = usize::try_from(axis).ok().and_then(|a| shape.get(a)).ok_or("no such axis")?;
                 let (extent, parts) = (*extent as i64, node.outputs.len() as i64);
                 let part = (extent + parts - 1) / parts;
@@ -168,7 +160,7 @@ impl Writer<'_> {
         }
         let mut parts = vec![":".to_string(); rank];
         for (i, &axis) in axes.iter().enumerate() {
-            let at = usize::try_from(if axis < 0 { axis + rank as i64 } else { axis }).unwrap_or(0);
+            let at = usize::try_from(from_front(axis, rank)).unwrap_or(0);
             // ONNX clamps like Python does, from the largest integers too.
             parts[at] = match steps[i] {
                 1 => format!("{}:{}", starts[i], ends[i]),
@@ -184,7 +176,7 @@ impl Writer<'_> {
         let axes = self.integers(node, 3)?.unwrap_or_else(|| (0..rank as i64).collect());
         let mut both = vec![(0, 0); rank];
         for (i, &axis) in axes.iter().enumerate() {
-            let at = usize::try_from(if axis < 0 { axis + rank as i64 } else { axis }).unwrap_or(0);
+            let at = usize::try_from(from_front(axis, rank)).unwrap_or(0);
             both[at] = (pads[i], pads[i + axes.len()]);
         }
         let spatial = rank.saturating_sub(2);

@@ -54,11 +54,15 @@ pub fn compare(old: &Run, new: &Run) -> Comparison {
     let before: BTreeMap<&str, &Finding> = old.findings.iter().map(|f| (f.signature.as_str(), f)).collect();
     let after: BTreeMap<&str, &Finding> = new.findings.iter().map(|f| (f.signature.as_str(), f)).collect();
     for f in &new.findings {
-        let list =
-            if before.contains_key(f.signature.as_str()) { &mut result.still } else { &mut result.new };
+        let is_old =
+            before.contains_key(f.signature.as_str()) || old.findings.iter().any(|o| was_filed(o, f));
+        let list = if is_old { &mut result.still } else { &mut result.new };
         list.push(f.clone());
     }
-    for f in old.findings.iter().filter(|f| !after.contains_key(f.signature.as_str())) {
+    let is_there = |f: &Finding| {
+        after.contains_key(f.signature.as_str()) || new.findings.iter().any(|now| was_filed(f, now))
+    };
+    for f in old.findings.iter().filter(|f| !is_there(f)) {
         let list = if was_tested_again(f, &old, &new) { &mut result.fixed } else { &mut result.unseen };
         list.push(f.clone());
     }
@@ -76,6 +80,14 @@ pub fn compare(old: &Run, new: &Run) -> Comparison {
         .regressions
         .sort_by(|a, b| worse(b).total_cmp(&worse(a)).then_with(|| a.now.key().cmp(&b.now.key())));
     result
+}
+
+/// True when a finding is an old one that became a known issue since: its signature then has the issue's file at the end.
+fn was_filed(old: &Finding, now: &Finding) -> bool {
+    let rest = now.signature.strip_prefix(&old.signature);
+    old.known_issue.is_none()
+        && now.known_issue.is_some()
+        && rest.is_some_and(|rest| rest.starts_with(" | known as "))
 }
 
 /// True when the new run went through the test that showed a finding of the old one.

@@ -97,6 +97,21 @@ fn a_run_compared_with_itself_has_not_changed() {
 }
 
 #[test]
+fn a_finding_that_was_filed_since_is_still_there() {
+    let (mut old, mut new) = (sample::run(), sample::run());
+    let at = old.findings.iter().position(|f| f.known_issue.is_none()).unwrap();
+    old.findings = vec![old.findings[at].clone()];
+    new.findings = old.findings.clone();
+    new.findings[0].signature += " | known as litert/a.toml";
+    new.findings[0].known_issue = sample::run().findings.iter().find_map(|f| f.known_issue.clone());
+    assert!(new.findings[0].known_issue.is_some());
+    let c = compare::compare(&old, &new);
+    assert_eq!((c.new.len(), c.fixed.len(), c.unseen.len(), c.still.len()), (0, 0, 0, 1));
+    // The other way round, an entry that has expired, is new.
+    assert_eq!(compare::compare(&new, &old).new.len(), 1);
+}
+
+#[test]
 fn losing_everything_is_a_regression_and_having_lost_it_before_is_not() {
     let mut old = sample::run();
     old.losses.outputs[0].bits = 1.0.into();

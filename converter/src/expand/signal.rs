@@ -36,12 +36,12 @@ pub(super) fn dft(b: &mut Builder, node: &Node) -> Result<Vec<ValueId>, String> 
     // Rows (element, part), columns (frequency, part).
     let (sign, size) = if op.inverse { (1.0, length) } else { (-1.0, 1) };
     let mut matrix = Vec::with_capacity(held * parts * kept * 2);
-    #[expect(clippy::cast_precision_loss, reason = "extents and indices below them")]
+    #[expect(clippy::cast_precision_loss, reason = "an extent")]
     for n in 0..held {
         for part in 0..parts {
             for k in 0..kept {
-                let angle = TAU * ((k * n % length) as f64) / length as f64;
-                let (cos, sin) = (libm::cos(angle), sign * libm::sin(angle));
+                let (cos, sin) = root(k * n % length, length);
+                let sin = sign * sin;
                 let pair = if part == 0 { [cos, sin] } else { [-sin, cos] };
                 matrix.extend(pair.map(|w| w / size as f64));
             }
@@ -59,6 +59,18 @@ pub(super) fn dft(b: &mut Builder, node: &Node) -> Result<Vec<ValueId>, String> 
         .map(|i| order.iter().position(|&o| o == i).ok_or("an axis is lost"))
         .collect::<Result<_, _>>()?;
     Ok(vec![b.transpose(product, &back)?])
+}
+
+/// The real and imaginary part of `exp(2πi r / n)`. Multiples of a quarter turn are read from a table: libm's sine of the f64
+/// nearest to π is not 0, and a factor of 1e-16 in the matrix is a subnormal, or nothing, in float16.
+fn root(r: usize, n: usize) -> (f64, f64) {
+    const QUARTERS: [(f64, f64); 4] = [(1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0)];
+    if (4 * r).is_multiple_of(n) {
+        return QUARTERS[4 * r / n % 4];
+    }
+    #[expect(clippy::cast_precision_loss, reason = "extents and indices below them")]
+    let angle = TAU * r as f64 / n as f64;
+    (libm::cos(angle), libm::sin(angle))
 }
 
 pub(super) fn window(b: &mut Builder, node: &Node) -> Result<Vec<ValueId>, String> {

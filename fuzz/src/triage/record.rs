@@ -36,7 +36,8 @@ pub fn record(
     budget: Budget,
 ) -> Record {
     let trial = plan.trial(group.index);
-    let is_new = |s: &Seen| s.signature == *signature && known(&s.verdict).is_none();
+    let form = signature.clone().known_as(None);
+    let is_new = |s: &Seen| s.signature == form && known(&s.verdict).is_none();
     let known = known(&group.verdict);
     // A known issue needs no smaller case: it has one in the corpus.
     let minimised =
@@ -47,10 +48,10 @@ pub fn record(
         None => trial,
     };
     let report = pipeline.examine(&trial, true);
-    let same = |s: &&Seen| s.signature == *signature;
-    let seen =
-        report.findings.iter().find(|s| is_new(s)).or_else(|| report.findings.iter().find(same)).cloned();
-    let seen = seen.unwrap_or_else(|| Seen { signature: signature.clone(), verdict: group.verdict.clone() });
+    let same = |s: &&Seen| s.signature == form;
+    let seen = report.findings.iter().find(|s| is_new(s)).or_else(|| report.findings.iter().find(same));
+    let verdict = seen.map_or_else(|| group.verdict.clone(), |s| s.verdict.clone());
+    let seen = Seen { signature: signature.clone(), verdict };
     let mut finding = describe(pipeline, &trial, &seen, group, known);
     finding.points = points(&trial, &report, &seen);
     let Report { conversion, onnx, .. } = report;

@@ -19,6 +19,10 @@ pub struct Signature {
     pub pattern: String,
     /// The verdict's text without numbers, names and paths.
     pub text: String,
+    /// The file of the known issue that the verdict is, if it is one. A new fault may look the same but for its numbers: it must
+    /// not hide in the group of a known one.
+    #[serde(default)]
+    pub known: Option<String>,
 }
 
 impl Signature {
@@ -31,16 +35,25 @@ impl Signature {
             operator: verdict.place.operator.clone().unwrap_or_default(),
             pattern: pattern.to_string(),
             text: normalise(&verdict.text),
+            known: None,
         }
+    }
+
+    /// The same signature as that of a known issue.
+    pub fn known_as(mut self, file: Option<String>) -> Signature {
+        self.known = file;
+        self
     }
 }
 
-/// All parts in one line, separated by bars: the form that findings store and ids are made from.
+/// All parts in one line, separated by bars: the form that findings store and ids are made from. What is known adds its file at
+/// the end.
 impl fmt::Display for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parts =
             [self.class.name(), self.blame.name(), &self.system, &self.operator, &self.pattern, &self.text];
-        f.write_str(&parts.join(" | "))
+        f.write_str(&parts.join(" | "))?;
+        self.known.as_ref().map_or(Ok(()), |file| write!(f, " | known as {file}"))
     }
 }
 
@@ -140,5 +153,14 @@ mod tests {
             Signature::of("in-tree", &v, "full").to_string(),
             "semantics | converter | in-tree |  | full | output # differs"
         );
+    }
+
+    #[test]
+    fn a_known_issue_and_a_new_fault_of_the_same_form_are_two_groups() {
+        let v = Verdict::new(Class::Kernel, Blame::Kernel, Strength::Certified, "output 3 differs");
+        let new = Signature::of("litert-xnnpack", &v, "full");
+        let known = new.clone().known_as(Some("litert/a.toml".into()));
+        assert_ne!(new, known);
+        assert_eq!(known.to_string(), format!("{new} | known as litert/a.toml"));
     }
 }

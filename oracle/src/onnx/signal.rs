@@ -61,15 +61,14 @@ pub(super) fn dft<A: Arith>(op: &DFT, x: &Operands<A::E>, arith: &A) -> Result<V
     let rows = super::strided::copy(&a.data, 0, &dims, &turned);
     let outer: usize = dims[..rank - 2].iter().product();
     let seen = held.min(length);
-    #[expect(clippy::cast_precision_loss, reason = "indices below an extent")]
-    let angle = |k: usize, n: usize| TAU * ((k * n % length) as f64) / length as f64;
     let sign = if op.inverse { 1.0 } else { -1.0 };
     let mut columns = Vec::with_capacity(kept * 2);
     for k in 0..kept {
         for part in 0..2 {
             let mut column = Vec::with_capacity(seen * parts);
             for n in 0..seen {
-                let (cos, sin) = (libm::cos(angle(k, n)), sign * libm::sin(angle(k, n)));
+                let (cos, sin) = turn(k * n % length, length);
+                let sin = sign * sin;
                 // (re + i im)(cos + i sin)
                 let pair = if part == 0 { [cos, -sin] } else { [sin, cos] };
                 column.extend(pair[..parts].iter().map(|&w| arith.exact(w)));
@@ -94,6 +93,28 @@ pub(super) fn dft<A: Arith>(op: &DFT, x: &Operands<A::E>, arith: &A) -> Result<V
     let back: Vec<isize> =
         (0..rank).map(|i| made_steps[order.iter().position(|&o| o == i).unwrap_or(0)]).collect();
     Ok(Value::Float(d, Array { shape: out.clone(), data: super::strided::copy(&flat, 0, &out, &back) }))
+}
+
+/// Cosine and sine of `part / whole` turns (`part < whole`): from the first eighth of a turn by the symmetries of the circle, so that
+/// quarter turns are exactly 0 and ±1, and what is equal by symmetry is the same number. `sin(π as f64)` is 1.2e-16, which times a
+/// large signal is no rounding of 0.
+fn turn(part: usize, whole: usize) -> (f64, f64) {
+    if 2 * part > whole {
+        let (cos, sin) = turn(whole - part, whole);
+        return (cos, -sin);
+    }
+    if 4 * part > whole {
+        // Half a turn less `part`, over the same whole.
+        let (cos, sin) = turn(whole - 2 * part, 2 * whole);
+        return (-cos, sin);
+    }
+    if 8 * part > whole {
+        let (cos, sin) = turn(whole - 4 * part, 4 * whole);
+        return (sin, cos);
+    }
+    #[expect(clippy::cast_precision_loss, reason = "indices below an extent")]
+    let angle = TAU * part as f64 / whole as f64;
+    (libm::cos(angle), libm::sin(angle))
 }
 
 /// A window: `constant + first * cos t + second * cos 2t`.
@@ -122,4 +143,28 @@ pub(super) fn window<A: Arith>(
         return Ok(Value::Float(dtype, map(&numbers, stored)));
     }
     Err(OpError::Unsupported(format!("a window of {dtype} elements")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::turn;
+
+    /// Every turn of a whole is libm's cosine and sine to the last places, and the quarters are exact.
+    #[test]
+    fn turns() {
+        for whole in 1..40usize {
+            for part in 0..whole {
+                let angle = std::f64::consts::TAU * part as f64 / whole as f64;
+                let (cos, sin) = turn(part, whole);
+                assert!((cos - libm::cos(angle)).abs() < 1e-14, "cos of {part}/{whole}");
+                assert!((sin - libm::sin(angle)).abs() < 1e-14, "sin of {part}/{whole}");
+            }
+        }
+        assert_eq!(
+            [turn(0, 4), turn(1, 4), turn(2, 4), turn(3, 4)],
+            [(1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0)]
+        );
+        assert_eq!(turn(3, 6), (-1.0, 0.0));
+        assert_eq!([turn(3, 8).0, turn(7, 8).0], [-turn(1, 8).0, turn(1, 8).0]);
+    }
 }

@@ -191,7 +191,6 @@ pub(crate) fn run(args: &Args) -> Outcome {
         precisions: systems::followed(converter.as_ref(), precisions(&args.precision)?)?,
         kinds: InputKind::ALL.to_vec(),
     };
-    let known = store::known_issues(Path::new("corpus/known-issues")).map_err(Failure::harness)?;
     let opened = systems::open(&args.runtime);
     // Fail before the work, not after it: the folder must take files.
     let mut journal = match journal {
@@ -210,6 +209,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     result.options = options(args);
     result.host = format!("{} {}, {} cores", std::env::consts::OS, std::env::consts::ARCH, cores());
 
+    let known = Known::new(&result)?;
     let jobs = args.jobs.unwrap_or_else(cores).max(1);
     let schedule = Schedule { until: args.until(), jobs, shard: args.shard };
     let cancel = Arc::new(AtomicBool::new(false));
@@ -227,9 +227,13 @@ pub(crate) fn run(args: &Args) -> Outcome {
         &cancel,
         |_| {
             let mut p = pipeline(args).ok().map(|(p, _)| p);
-            let plan = plan.clone();
+            let (plan, known) = (plan.clone(), &known);
             move |index, tally: &mut campaign::Tally| {
-                p.as_mut().map_or_else(Vec::new, |p| p.test(&plan, index, tally))
+                let mut seen = p.as_mut().map_or_else(Vec::new, |p| p.test(&plan, index, tally));
+                for s in &mut seen {
+                    s.signature.known = known.issue(&s.signature, &s.verdict).map(|k| k.file);
+                }
+                seen
             }
         },
         |event| {
@@ -283,7 +287,7 @@ fn findings(
     args: &Args,
     plan: &Plan,
     groups: &std::collections::BTreeMap<Signature, Group>,
-    known: &[(String, halfproof_corpus::KnownIssue)],
+    known: &Known,
     result: &mut Run,
     progress: &Progress,
 ) -> Result<(), Failure> {
@@ -293,19 +297,12 @@ fn findings(
     let (mut pipeline, _) = pipeline(args)?;
     let slow = pipeline.converter.is_outside();
     let mut ordered: Vec<(&Signature, &Group)> = groups.iter().collect();
-    ordered.sort_by_key(|(signature, group)| (group.index, *signature));
-    let today = today();
+    ordered.sort_by_key(|&(signature, group)| (group.index, signature));
     let mut written = Ok(());
-    for (i, (signature, group)) in ordered.iter().enumerate() {
+    for (i, &(signature, group)) in ordered.iter().enumerate() {
         progress.say(format!("minimising finding {} of {}", i + 1, ordered.len()));
-        let version =
-            result.systems.iter().find(|s| s.name == signature.system).map_or("", |s| s.version.as_str());
-        let text = signature.to_string();
-        let issue = |verdict: &Verdict| {
-            let sighting = Sighting { signature: &text, ..Sighting::of(&signature.system, version, verdict) };
-            let issue = known.iter().find(|(_, k)| k.matches(&sighting, &today));
-            issue.map(|(file, k)| KnownIssue { file: file.clone(), link: k.upstream.clone() })
-        };
+        let form = signature.clone().known_as(None);
+        let issue = |verdict: &Verdict| known.issue(&form, verdict);
         let budget = match signature.class {
             _ if !slow => Budget::default(),
             // A refusal names its operator: little is left to find out.
@@ -319,6 +316,31 @@ fn findings(
         result.findings.push(record.finding);
     }
     written
+}
+
+/// What is known of the systems that take part.
+struct Known {
+    issues: Vec<(String, halfproof_corpus::KnownIssue)>,
+    versions: std::collections::BTreeMap<String, String>,
+    today: String,
+}
+
+impl Known {
+    /// The known issues, and the versions of the run's systems.
+    fn new(run: &Run) -> Result<Known, Failure> {
+        let issues = store::known_issues(Path::new("corpus/known-issues")).map_err(Failure::harness)?;
+        let versions = run.systems.iter().map(|s| (s.name.clone(), s.version.clone())).collect();
+        Ok(Known { issues, versions, today: today() })
+    }
+
+    /// The known issue that a verdict is; `form` is its signature, which says nothing yet of what is known.
+    fn issue(&self, form: &Signature, verdict: &Verdict) -> Option<KnownIssue> {
+        let version = self.versions.get(&form.system).map_or("", String::as_str);
+        let text = form.to_string();
+        let sighting = Sighting { signature: &text, ..Sighting::of(&form.system, version, verdict) };
+        let issue = self.issues.iter().find(|(_, k)| k.matches(&sighting, &self.today));
+        issue.map(|(file, k)| KnownIssue { file: file.clone(), link: k.upstream.clone() })
+    }
 }
 
 /// The day as YYYY-MM-DD in UTC (civil calendar from days since 1970, after Hinnant).

@@ -2,8 +2,8 @@
 //!
 //! A constant is recognised when every element is within one unit in the last place of an element of a source constant,
 //! in the same order or with the axes permuted, or when it has the name of one. A few elements may agree by chance (an
-//! epsilon that is an attribute of a node, and some other small number), so short constants need the name. What is
-//! recognised is then judged bit for bit; what is not (folded constants) stays an interval around what is stored.
+//! epsilon that is an attribute of a node, and some other small number), so short constants need the name. Zeros that are
+//! the rounding of nothing in the source are zeros. What is recognised is then judged bit for bit; what is not (folded constants) stays an interval around what is stored.
 
 use super::trace::Source;
 use crate::half;
@@ -34,7 +34,13 @@ pub fn constants(source: Source<'_>, model: &Model, program: &Program) -> Proven
             continue;
         };
         let stored = Tensor::new(vec![data.len()], data);
-        let Some(candidates) = by_length.get(&stored.len()) else { continue };
+        let candidates = by_length.get(&stored.len()).map_or(&[][..], Vec::as_slice);
+        if is_made_of_nothing(&stored) && !candidates.iter().any(|&c| may_be_flushed(&known[c].1)) {
+            // The bias that a converter adds where the source has none.
+            let exact = vec![0.0; stored.len()].into();
+            provenance.constants.push(ConstantOrigin { tensor: index, role: Role::Plain, exact });
+            continue;
+        }
         // A name settles it, even when no element is right: that is how stale weights look.
         let named = candidates.iter().find(|&&c| is_name_of(&known[c].0, &tensor.name));
         let unnamed = candidates.iter().filter(|_| stored.len() >= FEW);
@@ -53,6 +59,19 @@ pub fn constants(source: Source<'_>, model: &Model, program: &Program) -> Proven
         }
     }
     provenance
+}
+
+/// Zeros, and more than one: a single one may be what float16 makes of an epsilon.
+fn is_made_of_nothing(stored: &Tensor) -> bool {
+    let at = element(stored);
+    stored.len() > 1 && (0..stored.len()).all(|i| at(i) == 0.0)
+}
+
+/// True when every element is too small for float16 and one of them is not 0.
+fn may_be_flushed(source: &Tensor) -> bool {
+    let at = element(source);
+    let small = |i: usize| half::round(at(i)) == 0.0;
+    (0..source.len()).all(small) && (0..source.len()).any(|i| at(i) != 0.0)
 }
 
 /// `conv1.weight` is also called `model/conv1.weight` and `conv1.weight;dequantized` by converters.
@@ -200,6 +219,16 @@ mod tests {
         let stored = half(&[0.1, 0.4, 0.2, 0.5, 0.3, 0.6]);
         assert_eq!(order(&source, &stored, DType::F16), Some(vec![0, 3, 1, 4, 2, 5]));
         assert_eq!(order(&source, &half(&[0.1, 0.4, 0.2, 0.5, 0.3, 0.7]), DType::F16), None);
+    }
+
+    #[test]
+    fn zeros_are_zeros_where_nothing_of_the_source_is_flushed_to_them() {
+        let tiny = Tensor::new(vec![2], Data::F32(vec![1e-9, 0.0]));
+        let zeros = Tensor::new(vec![2], Data::F16(vec![::half::f16::ZERO; 2]));
+        let one = Tensor::new(vec![1], Data::F16(vec![::half::f16::ZERO]));
+        assert!(is_made_of_nothing(&zeros) && !is_made_of_nothing(&one) && !is_made_of_nothing(&tiny));
+        assert!(may_be_flushed(&tiny));
+        assert!(!may_be_flushed(&zeros) && !may_be_flushed(&Tensor::new(vec![1], Data::F32(vec![0.5]))));
     }
 
     #[test]

@@ -21,6 +21,12 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) const WINDOW: usize = 48;
 /// The radius, relative to the largest element, of a result whose constants are all known.
 const TIGHT: f64 = 1e-9;
+/// Bits that a tensor's intervals must tell about a value before it counts as recognised, and bits per element: wider ones
+/// enclose much of what has the same magnitude, as a tensor some layers after a fault that fades.
+const TELLING: f64 = 8.0;
+const TELLING_EACH: f64 = 4.0;
+/// Bits that one element can tell.
+const ELEMENT_BITS: f64 = 24.0;
 /// Elements that are looked at to find what a wrong tensor should have been.
 const SAMPLE: usize = 4096;
 
@@ -161,14 +167,19 @@ fn carried(
     match (source, target) {
         (Value::Float(_, s), Value::Float(dtype, t)) => {
             let scale = largest(source);
-            let mut data = Vec::new();
+            let mut data = Vec::with_capacity(t.data.len());
+            let mut bits = 0.0;
             for t in &t.data {
                 let s = s.data[walk.next_index()];
                 if !encloses(&s, t, scale) {
                     return None;
                 }
+                bits += told(t, scale);
                 // A point: the bound of the whole source would grow from operator to operator, and enclose anything.
                 data.push(Enclosure::point(s.v));
+            }
+            if bits < TELLING.max(TELLING_EACH * data.len() as f64) && !data.is_empty() {
+                return None;
             }
             Some(Value::Float(*dtype, Array { shape: t.shape.clone(), data }))
         }
@@ -186,6 +197,18 @@ fn carried(
         }
         _ => None,
     }
+}
+
+/// Bits that an element tells by enclosing a value: how much narrower its interval is than what numbers of that magnitude
+/// span.
+fn told(t: &Enclosure, scale: f64) -> f64 {
+    let width = 2.0 * t.radius();
+    if width == 0.0 || !t.v.is_finite() {
+        return ELEMENT_BITS;
+    }
+    // 0 for a tensor of zeros: any interval around them is as wide as they can be told from others.
+    let bits = (2.0 * scale / width).log2();
+    if bits.is_nan() { 0.0 } else { bits.clamp(0.0, ELEMENT_BITS) }
 }
 
 /// True when an element of the converted graph can be that of the source, whatever its constants were before rounding.
@@ -248,4 +271,34 @@ fn suspect(source: &Value<Enclosure>, target: &Value<Enclosure>) -> Option<Compa
         Some((element, numbers, judged, outside))
     };
     orders(&s.shape, &t.shape).iter().filter_map(compared).min_by_key(|c| c.3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use halfproof_ir::DType;
+
+    fn tensor(elements: &[f64], radius: f64) -> Value<Enclosure> {
+        let data = elements.iter().map(|&x| Enclosure::of(x, x - radius, x + radius)).collect();
+        Value::Float(DType::F32, Array { shape: vec![elements.len()], data })
+    }
+
+    #[test]
+    fn intervals_as_wide_as_the_numbers_recognise_nothing() {
+        let source = tensor(&[1.0, -2.0, 1.5, 0.5], 0.0);
+        let other = [0.8, -1.7, 1.2, 0.9];
+        assert!(carried(&source, &tensor(&other, 2.0), &[0]).is_none());
+        assert!(carried(&source, &tensor(&other, 0.1), &[0]).is_none());
+        // Four bits each: a radius of 1/16 of the numbers.
+        let near = [1.05, -2.05, 1.45, 0.55];
+        assert!(carried(&source, &tensor(&near, 0.125), &[0]).is_some());
+        assert!(carried(&source, &tensor(&near, 0.13), &[0]).is_none());
+    }
+
+    #[test]
+    fn an_exact_result_is_recognised_however_short() {
+        assert!(carried(&tensor(&[3.0], 0.0), &tensor(&[3.0], 0.0), &[0]).is_some());
+        assert!(carried(&tensor(&[0.0, 0.0], 0.0), &tensor(&[0.0, 0.0], 0.0), &[0]).is_some());
+        assert!(carried(&tensor(&[0.0, 0.0], 0.0), &tensor(&[1e-9, 0.0], 1e-8), &[0]).is_none());
+    }
 }

@@ -275,7 +275,10 @@ impl Pipeline {
             let consequence = answer.question == Question::Precision && broken.contains(&system);
             if is_fault(&answer.verdict, trial) && !consequence {
                 broken.push(system.clone());
-                let signature = Signature::of(&system, &answer.verdict, &pattern(trial, &answer));
+                // What runs the source knows nothing of the strategy.
+                let votes = self.runtimes.iter().any(|r| r.runs_source() && r.name() == system);
+                let pattern = if votes { "source".to_string() } else { pattern(trial, &answer) };
+                let signature = Signature::of(&system, &answer.verdict, &pattern);
                 report.findings.push(Seen { signature, verdict: answer.verdict.clone() });
             }
             report.answers.push((system, answer));
@@ -310,7 +313,10 @@ pub fn vote(
     let system = Some(execution.system.clone());
     let answer = match &execution.status {
         Status::Ok => {
-            let verdict = second_opinion(reference, graph, &execution);
+            let mut verdict = second_opinion(reference, graph, &execution);
+            if !verdict.class.is_fine() {
+                verdict = first_difference(runtime, point, graph).unwrap_or(verdict);
+            }
             Some(Answer { question: Question::Precision, system, verdict })
         }
         Status::Refused { .. } | Status::Cannot { .. } => None,
@@ -319,6 +325,23 @@ pub fn vote(
         }
     };
     (execution, answer)
+}
+
+/// The first operator of the source whose result a source runtime disputes: every result is made an output of the model. `None`
+/// where that model does not run, or shows nothing.
+fn first_difference(runtime: &mut dyn Runtime, point: &Point<'_>, graph: &Graph) -> Option<Verdict> {
+    let mut open = graph.clone();
+    open.outputs = graph.nodes.iter().flat_map(|n| n.outputs.iter().flatten().copied()).collect();
+    let bytes = onnx::write(&open, onnx::Opset::of(&open)).ok()?;
+    let reference = point.reference();
+    let execution = runtime.run(&bytes, &reference.inputs, Taps::None);
+    if execution.status != Status::Ok {
+        return None;
+    }
+    let mut verdict = second_opinion(reference, &open, &execution);
+    let name = verdict.place.source.as_deref().filter(|_| !verdict.class.is_fine())?;
+    verdict.place.operator = Some(operator_of(graph, name)?.to_string());
+    Some(verdict)
 }
 
 /// Says of a wrong output that it is another one when intermediate tensors are kept: memory that is used twice.

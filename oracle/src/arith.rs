@@ -104,6 +104,12 @@ pub trait Arith: Clone + Sync {
     /// A number that enters exactly as it is: an input or constant element, or a literal of an operator's definition.
     fn exact(&self, x: f64) -> Self::E;
 
+    /// A number that an operator computes from no data, such as an element of a window, nearest to its type: a converter stores it, so
+    /// it is exact, but a runtime that computes it anew may be off.
+    fn tabulated(&self, x: f64) -> Self::E {
+        self.exact(x)
+    }
+
     /// The element's central value, for reports and for choosing between candidates.
     fn centre(&self, x: Self::E) -> f64;
 

@@ -164,7 +164,13 @@ pub fn ended(execution: &Execution) -> Option<Verdict> {
             let line = format!("the runtime refuses the model ({stage})");
             verdict(Class::InvalidModel, Blame::Converter, &line, text)
         }
-        Status::Crashed { how } => verdict(Class::Crash, Blame::Kernel, "the runtime's process died", how),
+        Status::Crashed { how } => {
+            // A panic says where it is; a signal says nothing that tells two causes apart.
+            let panic = how.lines().next().filter(|line| line.starts_with("panic: "));
+            let text =
+                format!("the runtime's process died{}", panic.map_or(String::new(), |p| format!(" ({p})")));
+            verdict(Class::Crash, Blame::Kernel, &text, how)
+        }
         Status::TimedOut => verdict(Class::Timeout, Blame::Kernel, "the runtime gave no answer in time", ""),
         Status::Cannot { why } => {
             verdict(Class::Undecidable, Blame::Nobody, "the runtime is known not to support this", why)

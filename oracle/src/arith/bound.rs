@@ -159,6 +159,18 @@ impl Arith for Bound {
         Enclosure::point(x)
     }
 
+    fn tabulated(&self, x: f64) -> Enclosure {
+        let point = Enclosure::point(x);
+        match self.contract.library {
+            // A sum of cosines of numbers up to 2π, in binary32.
+            Library::Tract => {
+                let off = 16.0 * self.contract.library.unit();
+                Enclosure { lo: x - off, hi: x + off, ..point }
+            }
+            _ => point,
+        }
+    }
+
     fn centre(&self, x: Enclosure) -> f64 {
         x.v
     }

@@ -139,7 +139,7 @@ pub(super) fn window<A: Arith>(
     };
     let numbers = Array { shape: vec![size], data: (0..size).map(value).collect::<Vec<f64>>() };
     if dtype.is_float() {
-        let stored = |v| arith.store(arith.exact(half::nearest(v, dtype)), dtype);
+        let stored = |v| arith.store(arith.tabulated(half::nearest(v, dtype)), dtype);
         return Ok(Value::Float(dtype, map(&numbers, stored)));
     }
     Err(OpError::Unsupported(format!("a window of {dtype} elements")))

@@ -1,0 +1,20 @@
+"""tract 0.23.9: GlobalLpPool with p=3 is NaN for a negative number.
+
+Exits 1 when the defect is there, 0 otherwise. Needs: pip install tract==0.23.9 onnx==1.23.2 numpy
+"""
+import os
+import sys
+import tempfile
+import numpy as np
+import onnx.parser
+import tract
+
+model = onnx.parser.parse_model("""<ir_version: 10, opset_import: ["" : 21]>
+g (float[1, 1, 2] x) => (float[1, 1, 1] y) { y = GlobalLpPool <p = 3> (x) }""")
+inputs = {"x": np.float32([[[-4096, 1]]])}
+want = np.float32([[[4096]]])  # the cube root of |-4096|^3 + 1
+path = os.path.join(tempfile.mkdtemp(), "model.onnx")
+onnx.save(model, path)
+got = tract.onnx().load(path).into_model().into_runnable().run(list(inputs.values()))[0].to_numpy()
+print("results", got.ravel(), "want", want.ravel())
+sys.exit(int(not np.allclose(got, want, rtol=1e-3, atol=1e-5, equal_nan=True)))

@@ -4,8 +4,8 @@
 //! [`INPUT_DEVIATION`], as normalized images, embeddings and features are; integer inputs that become floats are taken
 //! for flags, 0 or 1, as attention masks are. From there on every operator has a rule.
 //! Bounded operators (softmax, logistic, tanh, clips) give hard bounds. Weighted sums would give useless ones after
-//! a few layers, so theirs are cut at [`DEVIATIONS`] standard deviations of a sum of independent terms. Plain sums and
-//! means are taken at their worst, all terms alike, because that is how they overflow in practice. The result is
+//! a few layers, so theirs are cut at [`DEVIATIONS`] standard deviations of a sum of independent terms, or of terms that are all alike
+//! where the weights have one sign. Plain sums and means are taken at their worst, all terms alike, because that is how they overflow in practice. The result is
 //! an estimate that decides where float32 is kept, not a proof.
 //!
 //! Sources: Moore, Kearfott, Cloud, *Introduction to Interval Analysis* (2009) for the intervals.

@@ -41,7 +41,7 @@ pub(super) fn weighted(
     for (c, s) in sums.iter().enumerate() {
         let b = bias.filter(|b| c < b.len()).map_or(0.0, |b| b.get(c));
         let mean = (s.positive + s.negative) * x.mean + b;
-        let deviation = s.squares.sqrt() * x.deviation;
+        let deviation = s.spread() * x.deviation;
         let high = s.positive * x.high + s.negative * x.low + b;
         let low = s.positive * x.low + s.negative * x.high + b;
         all.high = all.high.max(high.min(mean + DEVIATIONS * deviation));
@@ -92,7 +92,17 @@ fn row<T: Copy>(weights: &[T], wide: impl Fn(T) -> f64) -> Channel {
     })
 }
 
+/// From this share of the magnitudes on, the weights of a channel count as of one sign.
+const ALIKE: f64 = 0.95;
+
 impl Channel {
+    /// Standard deviation of the sum in units of that of a term. Independent terms partly cancel; where the weights have one sign,
+    /// as in an average, what the terms have in common adds up, as it does in a plain sum.
+    fn spread(&self) -> f64 {
+        let (sum, all) = ((self.positive + self.negative).abs(), self.positive - self.negative);
+        if sum >= ALIKE * all { sum } else { self.squares.sqrt() }
+    }
+
     #[inline]
     fn add(&mut self, w: f64) {
         self.positive += if w > 0.0 { w } else { 0.0 };
@@ -120,8 +130,16 @@ mod tests {
         let x = Bounds::ASSUMED;
         let y = weighted(x, &vec![1.0, -2.0].into(), Channels::Rows(1), Some(&vec![0.5].into()), false);
         assert_eq!((y.low, y.high), (-47.5, 48.5));
-        let y = weighted(x, &vec![1.0; 4096].into(), Channels::Rows(1), None, false);
+        let signs: Vec<f32> = (0..4096).map(|i| if i % 2 == 0 { 1.0 } else { -1.0 }).collect();
+        let y = weighted(x, &signs.into(), Channels::Rows(1), None, false);
         assert_eq!((y.high, y.deviation), (8.0 * 4.0 * 64.0, 4.0 * 64.0));
+    }
+
+    #[test]
+    fn terms_of_one_sign_do_not_cancel() {
+        let x = Bounds::ASSUMED;
+        let y = weighted(x, &vec![1.0; 4096].into(), Channels::Rows(1), None, false);
+        assert_eq!((y.high, y.deviation), (16.0 * 4096.0, 4.0 * 4096.0));
     }
 
     #[test]

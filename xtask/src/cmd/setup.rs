@@ -26,6 +26,8 @@ enum Name {
     Quantizer,
     /// litert-torch and PyTorch, as three converters under test.
     LitertTorch,
+    /// NNSmith, another generator of models, for `bench --nnsmith`.
+    Nnsmith,
 }
 
 /// Installs it; does nothing when it is there.
@@ -39,6 +41,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         Name::Zoo => setup::zoo::install(&mut say),
         Name::Quantizer => setup::python::install("quantizer", &mut say),
         Name::LitertTorch => setup::python::install("litert-torch", &mut say),
+        Name::Nnsmith => setup::python::install("nnsmith", &mut say),
     };
     let path = path.map_err(Failure::harness)?;
     anstream::println!("{}", path.display());

@@ -18,7 +18,7 @@ struct Environment {
     stubs: bool,
 }
 
-const ENVIRONMENTS: [Environment; 2] = [
+const ENVIRONMENTS: [Environment; 3] = [
     Environment {
         name: "quantizer",
         what: "ai-edge-quantizer 0.10.0 (95 MB to download, 320 MB on disk)",
@@ -30,6 +30,12 @@ const ENVIRONMENTS: [Environment; 2] = [
         what: "litert-torch 0.10.0 and torch 2.14.1 without CUDA (1.1 GB to download, 2.9 GB on disk; some minutes)",
         check: "import litert_torch, xdsl",
         stubs: true,
+    },
+    Environment {
+        name: "nnsmith",
+        what: "NNSmith 0.1.0 with torch 2.2.2 and onnxruntime, for `bench --nnsmith` (2.6 GB to download, 5.2 GB on disk)",
+        check: "import nnsmith, torch, onnxruntime",
+        stubs: false,
     },
 ];
 

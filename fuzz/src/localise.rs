@@ -23,6 +23,8 @@ use halfproof_oracle::tflite::Program;
 use halfproof_oracle::verdict::{Blame, Class, Strength, Verdict};
 use halfproof_systems::{Runtime, Taps};
 use halfproof_wire::tflite::{Model, TensorType};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
 
 /// A source model of either format.
 #[derive(Clone, Debug)]
@@ -254,6 +256,40 @@ fn rank(class: Class) -> u8 {
     }
 }
 
+/// Traces side by side, as many as there are cores, in the order of their plans.
+fn side_by_side(
+    subject: &Subject<'_>,
+    plans: &[(&str, Plan<'_>)],
+    count: usize,
+    say: &mut dyn FnMut(&str, usize, usize),
+) -> Vec<Result<Trace, Box<Verdict>>> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let next = AtomicUsize::new(0);
+    let (done, heard) = mpsc::channel();
+    let (told, progress) = mpsc::channel();
+    std::thread::scope(|scope| {
+        for _ in 0..cores.min(plans.len()) {
+            let (done, told, next) = (done.clone(), told.clone(), &next);
+            scope.spawn(move || {
+                while let Some((at, (_, plan))) =
+                    Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|i| Some((i, plans.get(i)?)))
+                {
+                    // Sending fails only when the receiver is gone, which outlives this scope.
+                    let traced = subject.trace(plan, &mut |operator| _ = told.send((at, operator)));
+                    _ = done.send((at, traced));
+                }
+            });
+        }
+        drop((done, told));
+        for (at, operator) in progress {
+            say(plans[at].0, operator, count);
+        }
+    });
+    let mut traced: Vec<_> = heard.into_iter().collect();
+    traced.sort_by_key(|(at, _)| *at);
+    traced.into_iter().map(|(_, result)| result).collect()
+}
+
 fn one_set(
     source: &SourceModel,
     subject: &Subject<'_>,
@@ -271,16 +307,6 @@ fn one_set(
         Some(_) => source.source(),
         None => Source::Onnx(subject.source()),
     };
-    // The meaning does not depend on who runs: it is compared once.
-    let meaning = |traces: &[Trace]| traces.is_empty().then_some(of_source);
-    for (system, arith) in &systems.ours {
-        let run = Run::Live { system, arith: *arith };
-        let plan = Plan { source: meaning(&traces), inputs: &set.tensors, run };
-        match subject.trace(&plan, &mut |at| say(system, at, count)) {
-            Ok(trace) => traces.push(trace),
-            Err(verdict) => verdicts.push((system.to_string(), *verdict)),
-        }
-    }
     let tapped: u64 = subject
         .program
         .operators()
@@ -305,12 +331,24 @@ fn one_set(
             }
             continue;
         }
-        let plan = Plan { source: meaning(&traces), inputs: &set.tensors, run: Run::Recorded(&execution) };
-        match subject.trace(&plan, &mut |at| say(&execution.system, at, count)) {
-            Ok(trace) => traces.push(trace),
-            Err(verdict) => verdicts.push((execution.system.clone(), *verdict)),
-        }
         executions.push(execution);
+    }
+    let live = systems.ours.iter().map(|&(system, arith)| (system, Run::Live { system, arith }));
+    let recorded = executions.iter().map(|e| (e.system.as_str(), Run::Recorded(e)));
+    let plans: Vec<(&str, Plan<'_>)> = live
+        .chain(recorded)
+        .enumerate()
+        .map(|(i, (system, run))| {
+            // The meaning does not depend on who runs: it is compared once.
+            let source = (i == 0).then_some(of_source);
+            (system, Plan { source, inputs: &set.tensors, run })
+        })
+        .collect();
+    for ((system, _), traced) in plans.iter().zip(side_by_side(subject, &plans, count, say)) {
+        match traced {
+            Ok(trace) => traces.push(trace),
+            Err(verdict) => verdicts.push((system.to_string(), *verdict)),
+        }
     }
     let all: Vec<Verdict> = verdicts.iter().map(|(_, v)| v.clone()).collect();
     let mut diagnosis = diagnose(&subject.program, &all, &traces);

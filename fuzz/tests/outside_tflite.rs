@@ -79,7 +79,7 @@ fn every_strategy_means_what_the_source_means_and_runs_in_float16() {
                 let exact = before.results(&x, Constants::Stored, &Ideal).unwrap();
                 // The provenance is that of the first subgraph; the others are as good as their rounded constants.
                 let unrounded: BTreeMap<_, _> =
-                    whole.provenance.constants.iter().map(|c| (c.tensor, c.exact.to_double())).collect();
+                    whole.provenance.constants.iter().map(|c| (c.tensor, c.exact.clone())).collect();
                 let (constants, tolerance) = match g {
                     0 => (Constants::Exact(&unrounded), 1e-9),
                     _ => (Constants::Stored, 2e-3),

@@ -2,7 +2,7 @@
 
 mod tflite_models;
 
-use halfproof_ir::{DType, Data, Tensor};
+use halfproof_ir::{DType, Data, Elements, Tensor};
 use halfproof_oracle::arith::{Bound, Enclosure, Ideal};
 use halfproof_oracle::contract::Runtime;
 use halfproof_oracle::tflite::{Constants, Kind, Program, ProgramError, RunError, tensor, value};
@@ -54,7 +54,7 @@ fn results_are_the_outputs_of_a_run() {
 fn exact_constants_replace_stored_ones() {
     let program = Program::new(&dense()).unwrap();
     let x = [Tensor::f32(vec![1, 2], vec![1.0, 1.0])];
-    let exact = BTreeMap::from([(2, Arc::new(vec![0.1, 7.0]))]);
+    let exact = BTreeMap::from([(2, Elements::from(vec![0.1, 7.0]))]);
     let run = program.run(&x, Constants::Exact(&exact), &Ideal).unwrap();
     assert_eq!(floats(run.outputs().next().unwrap()), [3.1, 6.0]);
 }
@@ -64,7 +64,7 @@ fn exact_constants_that_fit_no_constant_are_refused() {
     let program = Program::new(&dense()).unwrap();
     let x = [Tensor::f32(vec![1, 2], vec![1.0, 1.0])];
     for (tensor, count) in [(2, 3), (0, 2), (99, 1)] {
-        let exact = BTreeMap::from([(tensor, Arc::new(vec![0.0; count]))]);
+        let exact = BTreeMap::from([(tensor, Elements::from(vec![0.0; count]))]);
         let error = program.run(&x, Constants::Exact(&exact), &Ideal).unwrap_err();
         assert!(matches!(error, RunError::Constant { tensor: t, .. } if t == tensor), "{error}");
     }

@@ -54,21 +54,18 @@ impl Elements {
         (0..self.len()).map(|i| self.get(i))
     }
 
-    /// A copy.
-    pub fn to_vec(&self) -> Vec<f64> {
+    /// A copy with something made of each.
+    pub fn map<T>(&self, make: impl Fn(f64) -> T) -> Vec<T> {
         match self {
-            Elements::Single(v) => v.iter().map(|&x| f64::from(x)).collect(),
-            Elements::Double(v) => v.to_vec(),
-            Elements::Bytes(b) => b.as_chunks().0.iter().copied().map(Elements::number).collect(),
+            Elements::Single(v) => v.iter().map(|&x| make(f64::from(x))).collect(),
+            Elements::Double(v) => v.iter().map(|&x| make(x)).collect(),
+            Elements::Bytes(b) => b.as_chunks().0.iter().map(|&x| make(Elements::number(x))).collect(),
         }
     }
 
-    /// Shared where they are held so already.
-    pub fn to_double(&self) -> Arc<Vec<f64>> {
-        match self {
-            Elements::Single(_) | Elements::Bytes(_) => Arc::new(self.to_vec()),
-            Elements::Double(v) => Arc::clone(v),
-        }
+    /// A copy.
+    pub fn to_vec(&self) -> Vec<f64> {
+        self.map(|x| x)
     }
 }
 
@@ -110,7 +107,7 @@ mod tests {
         values[3] = 0.1;
         let held = Elements::from(values.clone());
         assert!(matches!(held, Elements::Double(_)));
-        assert_eq!(*held.to_double(), values);
+        assert_eq!(held.map(|x| -x), values.iter().map(|x| -x).collect::<Vec<f64>>());
     }
 
     #[test]

@@ -21,17 +21,13 @@ impl Subject<'_> {
         };
         for (index, tensor) in (0u32..).zip(&graph.tensors) {
             let Some((dtype, _)) = self.program.form(index) else { continue };
-            if !dtype.is_float() || !self.program.is_constant(index) {
-                continue;
-            }
-            let Some(bytes) = self.model.data(tensor) else { continue };
-            let Some(data) = Data::from_le_bytes(dtype, bytes) else { continue };
+            let Some(data) = self.program.float_constant(index) else { continue };
             let Some(exact) = self.exact.get(&index) else {
                 total.excluded += data.len() as u64;
                 continue;
             };
             let mut tally = Tally::default();
-            for (element, (&exact, (stored, bits))) in exact.iter().zip(elements(&data)).enumerate() {
+            for (element, (exact, (stored, bits))) in exact.iter().zip(elements(data)).enumerate() {
                 let wanted = half::nearest(exact, dtype);
                 let same = bits == encoding(wanted, dtype) || stored.is_nan() && wanted.is_nan();
                 let same = same || self.is_rewritten(&tensor.name, index, exact, stored, dtype);
@@ -93,10 +89,12 @@ impl Subject<'_> {
 
     /// The elements of a float constant; empty for anything else.
     pub(super) fn constant_elements(&self, index: u32) -> Vec<f64> {
-        let tensor = self.model.subgraphs.first().and_then(|g| g.tensors.get(index as usize));
-        let Some((tensor, (dtype, _))) = tensor.zip(self.program.form(index)) else { return vec![] };
-        let data = self.model.data(tensor).and_then(|bytes| Data::from_le_bytes(dtype, bytes));
-        data.map_or_else(Vec::new, |data| elements(&data).into_iter().map(|(x, _)| x).collect())
+        match self.program.float_constant(index) {
+            Some(Data::F16(v)) => v.iter().map(|x| x.to_f64()).collect(),
+            Some(Data::F32(v)) => v.iter().map(|&x| f64::from(x)).collect(),
+            Some(Data::F64(v)) => v.clone(),
+            _ => vec![],
+        }
     }
 }
 

@@ -13,10 +13,9 @@ use crate::record::Execution;
 use crate::tflite::{Program, value};
 use crate::value::Value;
 use crate::verdict::{Blame, Class, Strength, Verdict};
-use halfproof_ir::{DType, Tensor};
+use halfproof_ir::{DType, Elements, Tensor};
 use halfproof_wire::tflite::Builtin;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 impl Point<'_> {
     /// Is every operator of an execution within its own bound? Needs taps.
@@ -149,7 +148,7 @@ pub(super) struct Kernels<'s> {
     /// By tensor: true when it may be read without having been rounded to float16.
     region: Vec<bool>,
     /// FLOAT32 constants as a runtime holds them that computes everything in float16.
-    constants: BTreeMap<u32, Arc<Vec<f64>>>,
+    constants: BTreeMap<u32, Elements>,
 }
 
 impl<'s> Kernels<'s> {
@@ -189,8 +188,8 @@ impl<'s> Kernels<'s> {
             .map(|t| {
                 let t = (*t)?;
                 if let Some(elements) = self.constants.get(&t) {
-                    let held = self.constant(t, elements, &bound);
-                    let stored = self.constant(t, &self.subject.constant_elements(t), &bound);
+                    let held = self.constant(t, elements.iter(), &bound);
+                    let stored = self.constant(t, self.subject.constant_elements(t).into_iter(), &bound);
                     return if single { held.zip(stored).map(|(a, b)| either(a, b)) } else { held };
                 }
                 let Some(tensor) = seen(t) else { return widened(t) };
@@ -216,9 +215,14 @@ impl<'s> Kernels<'s> {
     }
 
     /// A FLOAT32 constant with the elements that the runtime holds.
-    fn constant(&self, tensor: u32, elements: &[f64], bound: &Bound) -> Option<Value<Enclosure>> {
+    fn constant(
+        &self,
+        tensor: u32,
+        elements: impl Iterator<Item = f64>,
+        bound: &Bound,
+    ) -> Option<Value<Enclosure>> {
         let (_, shape) = self.subject.program.form(tensor)?;
-        let held = Tensor::f32(shape.to_vec(), elements.iter().map(|&x| x as f32).collect());
+        let held = Tensor::f32(shape.to_vec(), elements.map(|x| x as f32).collect());
         Some(value(&held, bound))
     }
 }

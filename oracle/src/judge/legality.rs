@@ -119,7 +119,7 @@ impl Subject<'_> {
             return true;
         }
         // What is too small for float32 as well is 0 there, and is judged by its exact value.
-        if self.exact.get(&index).is_some_and(|v| v.iter().any(|&x| x != 0.0 && half::round(x) == 0.0)) {
+        if self.exact.get(&index).is_some_and(|v| v.iter().any(|x| x != 0.0 && half::round(x) == 0.0)) {
             return true;
         }
         let stored = self.constant_elements(index);

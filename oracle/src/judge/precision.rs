@@ -15,8 +15,7 @@ use crate::record::Execution;
 use crate::tflite::{Constants, Run};
 use crate::value::Value;
 use crate::verdict::{Blame, Class, Numbers, Place, Strength, Verdict};
-use halfproof_ir::{DType, Graph, Tensor};
-use std::sync::Arc;
+use halfproof_ir::{DType, Elements, Graph, Tensor};
 
 /// Share of the judged elements that may be more than half a unit off in a `pass`.
 const ALMOST: f64 = 0.01;
@@ -223,15 +222,16 @@ impl Point<'_> {
         // What became 0 or infinite when it was stored, or when the runtime narrowed it, is a matter of range.
         let restored = |held: &[f64], exact: &[f64]| {
             let lost = |held: f64| held == 0.0 || !held.is_finite();
-            Arc::new(held.iter().zip(exact).map(|(&h, &e)| if lost(h) { e } else { h }).collect::<Vec<f64>>())
+            let all = held.iter().zip(exact).map(|(&h, &e)| if lost(h) { e } else { h });
+            Elements::from(all.collect::<Vec<f64>>())
         };
         let mut constants = subject.narrowed_constants(runtime);
         for (tensor, held) in &mut constants {
-            *held = restored(held, &subject.constant_elements(*tensor));
+            *held = restored(&held.to_vec(), &subject.constant_elements(*tensor));
         }
         for (&tensor, exact) in &subject.exact {
             if subject.program.form(tensor).is_some_and(|(dtype, _)| dtype == DType::F16) {
-                constants.insert(tensor, restored(&subject.constant_elements(tensor), exact));
+                constants.insert(tensor, restored(&subject.constant_elements(tensor), &exact.to_vec()));
             }
         }
         let bound = Bound::new(runtime).without_range();

@@ -10,7 +10,7 @@ use crate::tflite::{Constants, Kind, Program, Run};
 use crate::verdict::{Blame, Class, Strength, Verdict};
 use half::f16;
 use halfproof_ir::{
-    Conversion, DType, Data, Graph, IoLayout, Provenance, Request, Tensor, TensorOrigin, ValueId,
+    Conversion, DType, Data, Elements, Graph, IoLayout, Provenance, Request, Tensor, TensorOrigin, ValueId,
 };
 use halfproof_wire::tflite::{self, Model};
 use std::collections::BTreeMap;
@@ -26,11 +26,12 @@ pub struct Subject<'a> {
     pub(super) request: &'a Request,
     pub(super) provenance: &'a Provenance,
     pub(super) bytes: usize,
+    /// The converted model without its constants.
     pub(super) model: Model,
     /// The converted program.
     pub program: Program,
     /// Unrounded elements of the float constants that the provenance lists.
-    pub(super) exact: BTreeMap<u32, Arc<Vec<f64>>>,
+    pub(super) exact: BTreeMap<u32, Elements>,
     /// Source values by the tensor that carries them.
     pub(super) origins: Vec<(ValueId, &'a TensorOrigin)>,
 }
@@ -90,7 +91,7 @@ impl<'a> Subject<'a> {
             verdict.notes.push(why);
             Box::new(verdict)
         };
-        let model = tflite::read(&conversion.model)
+        let mut model = tflite::read(&conversion.model)
             .map_err(|e| invalid("the file is no valid .tflite", e.to_string()))?;
         let program = Program::new(&model).map_err(|e| match e.kind() {
             Kind::Malformed => invalid("the model contradicts itself", e.to_string()),
@@ -100,6 +101,8 @@ impl<'a> Subject<'a> {
                 Box::new,
             ),
         })?;
+        // The program holds the constants that are read; of the model only structure and names are asked for.
+        model.buffers.iter_mut().for_each(|bytes| *bytes = Arc::default());
         let provenance = &conversion.provenance;
         let exact = provenance
             .constants
@@ -110,7 +113,7 @@ impl<'a> Subject<'a> {
             .filter(|c| {
                 program.form(c.tensor).is_some_and(|(_, s)| s.iter().product::<usize>() == c.exact.len())
             })
-            .map(|c| (c.tensor, c.exact.to_double()))
+            .map(|c| (c.tensor, c.exact.clone()))
             .collect();
         let names: BTreeMap<&str, ValueId> =
             (0u32..).zip(&graph.values).map(|(i, v)| (v.name.as_str(), ValueId(i))).collect();
@@ -146,7 +149,7 @@ impl<'a> Subject<'a> {
     }
 
     /// Unrounded elements of the float constants, by tensor, as far as the converter says them.
-    pub fn exact_constants(&self) -> &BTreeMap<u32, Arc<Vec<f64>>> {
+    pub fn exact_constants(&self) -> &BTreeMap<u32, Elements> {
         &self.exact
     }
 
@@ -288,7 +291,7 @@ impl Point<'_> {
 
 impl Subject<'_> {
     /// FLOAT32 constants as a runtime holds them that computes everything in float16: those that it reads itself.
-    pub(super) fn narrowed_constants(&self, runtime: Runtime) -> BTreeMap<u32, Arc<Vec<f64>>> {
+    pub(super) fn narrowed_constants(&self, runtime: Runtime) -> BTreeMap<u32, Elements> {
         let Some(graph) = self.model.subgraphs.first() else { return BTreeMap::new() };
         let forced = |t: u32| {
             let reads = |op: &crate::tflite::Operation<'_>| op.operands.contains(&Some(t));
@@ -298,10 +301,10 @@ impl Subject<'_> {
             .zip(&graph.tensors)
             .filter(|(t, tensor)| self.program.is_constant(*t) && tensor.dtype == tflite::TensorType::Float32)
             .filter(|(t, _)| forced(*t))
-            .filter_map(|(t, tensor)| {
-                let data = Data::from_le_bytes(DType::F32, self.model.data(tensor)?)?;
-                let Data::F32(v) = data else { return None };
-                Some((t, Arc::new(v.iter().map(|&x| f64::from(binary16::round_f32(x))).collect())))
+            .filter_map(|(t, _)| {
+                let Data::F32(v) = self.program.float_constant(t)? else { return None };
+                let held: Vec<f32> = v.iter().map(|&x| binary16::round_f32(x)).collect();
+                Some((t, held.into()))
             })
             .collect()
     }

@@ -348,10 +348,10 @@ impl<'a> Tracer<'a> {
             let exact = self.subject.exact.get(&t)?;
             let stored = self.subject.program.is_constant(t).then(|| self.subject.constant_elements(t))?;
             let gone = stored.iter().all(|&s| s == 0.0);
-            let (&exact, &stored) = exact
+            let (exact, &stored) = exact
                 .iter()
                 .zip(&stored)
-                .find(|(e, s)| e.is_finite() && (s.is_infinite() || gone && **e != 0.0))?;
+                .find(|(e, s)| e.is_finite() && (s.is_infinite() || gone && *e != 0.0))?;
             let name =
                 self.subject.source_name(t).or_else(|| self.subject.tensor_name(t)).unwrap_or_default();
             Some(Flushed { operator: index, name, exact, stored })
@@ -374,7 +374,7 @@ impl<'a> Tracer<'a> {
             .map(|t| {
                 let (dtype, shape) = self.subject.program.form((*t)?)?;
                 let data = match self.subject.exact.get(&(*t)?) {
-                    Some(elements) => elements.iter().map(|&x| self.double.exact(x)).collect(),
+                    Some(elements) => elements.map(|x| self.double.exact(x)),
                     None if self.anchors.is_some() => self.before_rounding((*t)?, dtype)?,
                     None => return None,
                 };

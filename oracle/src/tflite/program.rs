@@ -7,10 +7,9 @@ use super::planner::Planner;
 use super::{Constant, Slot, convert};
 use crate::arith::Arith;
 use crate::value::{Array, Value, Whole};
-use halfproof_ir::{DType, Tensor};
+use halfproof_ir::{DType, Data, Elements, Tensor};
 use halfproof_wire::tflite::{Builtin, Model};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// Subgraph 0 of a model, checked and planned. Shapes are those of the file.
 #[derive(Clone, Debug)]
@@ -40,7 +39,7 @@ pub enum Constants<'a> {
     Stored,
     /// Unrounded ones by tensor index, in the tensor's own order (see `halfproof_ir::ConstantOrigin`); the file's for
     /// tensors that are not listed.
-    Exact(&'a BTreeMap<u32, Arc<Vec<f64>>>),
+    Exact(&'a BTreeMap<u32, Elements>),
 }
 
 /// What a program computed.
@@ -123,6 +122,14 @@ impl Program {
     /// True when a tensor has its elements from the file.
     pub fn is_constant(&self, tensor: u32) -> bool {
         self.slots.get(tensor as usize).is_some_and(|s| s.constant.is_some())
+    }
+
+    /// The elements of a float constant, as the file has them.
+    pub fn float_constant(&self, tensor: u32) -> Option<&Data> {
+        match self.slots.get(tensor as usize)?.constant.as_ref()? {
+            Constant::Floats(data) => Some(data),
+            Constant::Integers(_) => None,
+        }
     }
 
     /// The operators, in execution order.
@@ -292,7 +299,7 @@ impl Program {
                     Constants::Stored => None,
                 };
                 let data = match exact {
-                    Some(exact) => exact.iter().map(|&x| arith.exact(x)).collect(),
+                    Some(exact) => exact.map(|x| arith.exact(x)),
                     None => convert::floats(stored, arith)?,
                 };
                 Some(Value::Float(slot.dtype, Array { shape, data }))

@@ -99,7 +99,9 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let mut outside = opened.outside;
     let ours: Vec<_> = args.runtime.iter().filter_map(|name| interpreter(name)).collect();
     let bar = progress();
-    let mut all: Vec<(Case, Examination)> = vec![];
+    // Of what others show a line is kept: a conversion of a large model is not held for each strategy.
+    let (mut worst, mut others, mut faults): (Option<(Case, Examination)>, Vec<String>, usize) =
+        (None, vec![], 0);
     for case in cases(args, source, converter.as_mut())? {
         let case = case?;
         let mut systems = Systems { ours: ours.clone(), outside: &mut outside };
@@ -110,16 +112,20 @@ pub(crate) fn run(args: &Args) -> Outcome {
             bar.set_message(format!("{precision}: {what}"));
         };
         let found = locate(&case.source, &case.request, &case.conversion, &tried, &mut systems, &mut say);
-        all.push((case, found));
+        faults += usize::from(!found.diagnosis.verdict.class.is_fine());
+        if worst.as_ref().is_none_or(|(_, w)| severity(&found) < severity(w)) {
+            others.extend(worst.replace((case, found)).map(|(case, found)| screen::other(&case, &found)));
+        } else {
+            others.push(screen::other(&case, &found));
+        }
     }
     bar.finish_and_clear();
-    let Some(worst) = (0..all.len()).min_by_key(|&i| (severity(&all[i].1), i)) else {
+    let Some((case, found)) = &worst else {
         return Err(Failure::bad_input("there is nothing to triage"));
     };
-    let (case, found) = &all[worst];
     screen::first(&args.model, size, case, found);
-    for (i, (case, found)) in all.iter().enumerate().filter(|(i, _)| *i != worst) {
-        screen::other(i, case, found);
+    for line in others {
+        anstream::println!("\n  {line}");
     }
     screen::table(case, found, args.rows);
     if args.bisect_precision {
@@ -131,7 +137,6 @@ pub(crate) fn run(args: &Args) -> Outcome {
     if let Some(path) = &args.draw {
         files::draw(path, case, found)?;
     }
-    let faults = all.iter().filter(|(_, f)| !f.diagnosis.verdict.class.is_fine()).count();
     let worth = faults > 0 || found.diagnosis.verdict.class == Class::Explained;
     if worth && !args.no_files {
         let name =

@@ -89,10 +89,10 @@ pub(super) fn what_to_do(advice: &Advice) -> String {
 }
 
 /// Another strategy in one line.
-pub(super) fn other(_: usize, case: &Case, found: &Examination) {
+pub(super) fn other(case: &Case, found: &Examination) -> String {
     let v = &found.diagnosis.verdict;
     let at = v.place.source.as_deref().map(|s| format!(" at {s}")).unwrap_or_default();
-    anstream::println!("\n  {} {}: {}{at}: {}", case.converter, case.request.precision, v.class, v.text);
+    format!("{} {}: {}{at}: {}", case.converter, case.request.precision, v.class, v.text)
 }
 
 /// The rows worth a look: the first bad one and its neighbours, what loses most, the outputs.

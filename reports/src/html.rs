@@ -91,6 +91,8 @@ struct Entry<'a> {
     plot: Option<Value>,
     text: String,
     words: String,
+    /// The only finding stands open: nobody looks for it in a list.
+    alone: bool,
 }
 
 /// A horizontal bar with a name.
@@ -138,7 +140,8 @@ pub fn html_after(run: &Run, history: &[Run]) -> Result<String, RenderError> {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     environment.add_template("report", include_str!("../templates/report.html"))?;
-    let entries = run.findings.iter().enumerate().map(|(i, f)| entry(f, i < DRAWN));
+    let alone = run.findings.len() == 1;
+    let entries = run.findings.iter().enumerate().map(|(i, f)| Entry { alone, ..entry(f, i < DRAWN) });
     let (known, new): (Vec<Entry>, Vec<Entry>) = entries.partition(|e| e.badge == KNOWN);
     let page = Page {
         style: Value::from_safe_string(include_str!("../templates/style.css").into()),
@@ -199,8 +202,12 @@ fn tiles(run: &Run) -> Vec<Tile> {
         tile("new certified findings", thousands(certified.len() as u64), tone(certified.len(), "bad")),
         tile("suspicious, not certified", thousands(suspicious.len() as u64), tone(suspicious.len(), "warn")),
         tile("known issues", thousands(known as u64), "plain"),
-        tile("tests", thousands(run.totals.tests), "plain"),
     ];
+    // A page of triage is about one model: nothing was counted.
+    if run.totals.tests == 0 {
+        return tiles;
+    }
+    tiles.push(tile("tests", thousands(run.totals.tests), "plain"));
     if run.timings.tests_per_second > 0.0 {
         tiles.push(tile("tests per second", thousands(run.timings.tests_per_second.round() as u64), "plain"));
     }
@@ -269,6 +276,7 @@ fn entry(f: &Finding, draw: bool) -> Entry<'_> {
         ]
         .join(" ")
         .to_lowercase(),
+        alone: false,
     }
 }
 

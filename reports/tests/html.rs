@@ -88,3 +88,15 @@ fn an_empty_run_is_a_page_too() {
     let body = body(&Run::new("cargo xtask fuzz", 0));
     assert!(body.contains("No finding."));
 }
+
+#[test]
+fn a_page_of_triage_shows_its_finding_and_nothing_empty() {
+    let mut run = Run::new("cargo xtask triage model.onnx", 1);
+    run.findings.push(sample::run().findings.remove(0));
+    let body = body(&run);
+    assert_eq!(body.matches("<section").count(), 1, "{body}");
+    assert!(body.contains(" open>"), "{body}");
+    assert!(!body.contains("<span>tests</span>"), "{body}");
+    let several = page(&sample::run());
+    assert!(several.contains("<details class=\"finding") && !several.contains(" open>"));
+}

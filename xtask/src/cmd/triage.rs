@@ -87,6 +87,11 @@ pub(crate) struct Case {
 pub(crate) fn run(args: &Args) -> Outcome {
     systems::check_runtimes(&args.runtime)?;
     let (source, size) = read_source(args)?;
+    if args.bisect_precision && (args.converted.is_some() || source.tflite.is_some()) {
+        return Err(Failure::bad_input(
+            "--bisect-precision converts an .onnx model; it cannot change a given file",
+        ));
+    }
     let tried = match &args.inputs {
         Some(path) => vec![Set::given(read_inputs(path, &source.graph)?)],
         // Each set walks the whole model: large ones are tried on the first few.
@@ -265,11 +270,6 @@ fn keep_what_is_needed(
     converter: &mut dyn Converter,
     set: &Set,
 ) -> Result<(), Failure> {
-    if case.given || case.source.tflite.is_some() {
-        return Err(Failure::bad_input(
-            "--bisect-precision converts an .onnx model; it cannot change a given file",
-        ));
-    }
     let Some((_, arith)) = interpreter("interp-f16") else { return Ok(()) };
     let request = Request { keep_fp32: None, ..case.request.clone() };
     let found = bisect(&case.source, &case.onnx, converter, &request, set, arith, args.max_bits_lost)
@@ -326,7 +326,8 @@ fn read_inputs(path: &Path, graph: &Graph) -> Result<Vec<Tensor>, Failure> {
         .collect()
 }
 
-/// The tensor, if it is what the model takes; float16 arrays widen exactly.
+/// The tensor, if it is what the model takes; float16 arrays widen exactly, and float64 ones, which numpy makes where nobody
+/// says otherwise, are rounded to float32.
 fn fitting(graph: &Graph, id: halfproof_ir::ValueId, tensor: Tensor) -> Result<Tensor, String> {
     let value = graph.value(id);
     if let Some(shape) = value.static_shape()
@@ -337,6 +338,9 @@ fn fitting(graph: &Graph, id: halfproof_ir::ValueId, tensor: Tensor) -> Result<T
     let tensor = match (value.dtype, &tensor.data) {
         (Some(DType::F32), halfproof_ir::Data::F16(v)) => {
             Tensor::f32(tensor.shape.clone(), v.iter().map(|x| x.to_f32()).collect())
+        }
+        (Some(DType::F32), halfproof_ir::Data::F64(v)) => {
+            Tensor::f32(tensor.shape.clone(), v.iter().map(|&x| x as f32).collect())
         }
         _ => tensor,
     };
@@ -350,4 +354,23 @@ fn fitting(graph: &Graph, id: halfproof_ir::ValueId, tensor: Tensor) -> Result<T
 /// The runtime of that name among those that are open.
 pub(crate) fn named<'r>(outside: &'r mut [Box<dyn Runtime>], name: &str) -> Option<&'r mut Box<dyn Runtime>> {
     outside.iter_mut().find(|r| r.name() == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use halfproof_ir::Data;
+
+    #[test]
+    fn floats_of_numpy_fit_a_float32_input_and_integers_do_not() {
+        let mut graph = Graph::new("g");
+        let id = graph.add_input("x", DType::F32, &[2]);
+        let given = |data| fitting(&graph, id, Tensor::new(vec![2], data));
+        let wide = given(Data::F64(vec![0.1, -2.0])).expect("rounded");
+        assert_eq!(wide, Tensor::f32(vec![2], vec![0.1, -2.0]));
+        let narrow =
+            given(Data::from_le_bytes(DType::F16, &[0, 0x3c, 0, 0x3c]).expect("two ones")).expect("widened");
+        assert_eq!(narrow, Tensor::f32(vec![2], vec![1.0; 2]));
+        assert!(given(Data::I64(vec![1, 2])).is_err());
+    }
 }

@@ -133,7 +133,7 @@ pub(super) fn python(found: &Examination, piece: &Piece) -> String {
          expected, low, high, element = {}, {}, {}, {element}\n\
          actual = got[element]\n\
          print(f\"element {{element}}: expected {{expected!r}}, allowed {{low!r}} to {{high!r}}, actual {{actual!r}}\")\n\
-         fine = low <= actual <= high or (low == high and np.isclose(actual, expected, rtol=2e-3, atol=1e-6))\n\
+         fine = {}\n\
          sys.exit(0 if fine else 1)\n",
         v.place.operator.as_deref().unwrap_or("model"),
         v.text,
@@ -143,5 +143,28 @@ pub(super) fn python(found: &Examination, piece: &Piece) -> String {
         python(expected),
         python(low),
         python(high),
+        condition(v.class),
     )
+}
+
+/// What the script takes for right. Bounds that reach infinity say nothing about a result that should be finite.
+fn condition(class: Class) -> &'static str {
+    match class {
+        Class::Nonfinite => "np.isfinite(actual)",
+        _ => "low <= actual <= high or (low == high and np.isclose(actual, expected, rtol=2e-3, atol=1e-6))",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The bound of what may overflow is "anything": it must not excuse the overflow.
+    #[test]
+    fn a_bound_that_reaches_infinity_excuses_no_infinity() {
+        assert!(
+            condition(Class::Nonfinite).contains("isfinite") && !condition(Class::Nonfinite).contains("high")
+        );
+        assert!(condition(Class::Kernel).contains("low <= actual <= high"));
+    }
 }

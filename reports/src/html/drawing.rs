@@ -44,19 +44,20 @@ pub(super) fn svg(drawing: &Drawing) -> Option<String> {
         ..LayoutOptions::default()
     };
     layout(&mut graph, Some(options));
-    let (mut width, mut height) = (0.0f64, 0.0f64);
+    // dagre leads an edge around its neighbours, beyond the left margin where need be.
+    let (mut left, mut width, mut height) = (MARGIN, 0.0f64, 0.0f64);
     let mut content = String::new();
     for ((from, to), text) in &edges {
         let Some(label) = graph.edge(&from.to_string(), &to.to_string(), None) else { continue };
         let points: Vec<(f64, f64)> = label.points.iter().map(|p| (p.x, p.y)).collect();
         for (x, y) in &points {
-            (width, height) = (width.max(*x), height.max(*y));
+            (left, width, height) = (left.min(*x), width.max(*x), height.max(*y));
         }
         content += &edge(&points);
         if let (Some(x), Some(y)) = (label.x, label.y)
             && !text.is_empty()
         {
-            width = width.max(x + label.width / 2.0);
+            (left, width) = (left.min(x - label.width / 2.0), width.max(x + label.width / 2.0));
             let shown = escape(&cut(text, LABEL));
             content += &format!("<text class=\"l\" x=\"{}\" y=\"{}\">{shown}</text>", n(x), n(y + 4.0));
         }
@@ -94,7 +95,11 @@ pub(super) fn svg(drawing: &Drawing) -> Option<String> {
     }
     let names: Vec<&str> = drawing.nodes.iter().map(|node| node.label.as_str()).collect();
     let description = format!("graph of {}", names.join(", "));
-    Some(image("graph", width + MARGIN, height + MARGIN, &description, &content))
+    let shift = MARGIN - left;
+    if shift > 0.0 {
+        content = format!("<g transform=\"translate({} 0)\">{content}</g>", n(shift));
+    }
+    Some(image("graph", shift + width + MARGIN, height + MARGIN, &description, &content))
 }
 
 /// The drawing as a file of its own, in the light theme unless the viewer prefers the dark one.
@@ -199,6 +204,25 @@ mod tests {
                 assert!(a[2] <= b[0] || b[2] <= a[0] || a[3] <= b[1] || b[3] <= a[1], "{a:?} {b:?}");
             }
         }
+    }
+
+    #[test]
+    fn an_edge_led_around_a_node_is_inside_of_the_picture() {
+        let mut led_around = drawing(4, &[(0, 1), (0, 2), (1, 2), (2, 3)]);
+        for edge in &mut led_around.edges {
+            edge.label = "f16[1,8]".into();
+        }
+        let svg = svg(&led_around).expect("a drawing");
+        let shift: f64 = svg
+            .split_once("translate(")
+            .map_or(0.0, |(_, rest)| rest.split(' ').next().and_then(|x| x.parse().ok()).expect("a number"));
+        let numbers = svg.split("class=\"e\" d=\"").skip(1).flat_map(|path| {
+            let path = path.split('"').next().unwrap_or_default();
+            path.split(['M', 'Q', 'L', ' ']).filter(|t| !t.is_empty()).map(str::parse::<f64>)
+        });
+        let numbers: Vec<f64> = numbers.map(|x| x.expect("a number")).collect();
+        assert!(numbers.len() > 16, "{svg}");
+        assert!(numbers.iter().step_by(2).all(|x| x + shift >= 0.0), "{svg}");
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! Source programs as text that people and outside converters read.
 
+pub mod tensorflow;
 pub mod torch;
+mod window;
+mod writer;
 
 /// A float as Python reads it back, bit for bit.
 fn float(x: impl Into<f64>) -> String {

@@ -17,7 +17,7 @@ use std::process::{Command, Stdio};
 pub enum SetupError {
     /// No system of that name.
     #[error(
-        "no system called {0}; there are: conformance, litert, litert-torch, nnsmith, onnx, quantizer, tract, zoo"
+        "no system called {0}; there are: conformance, litert, litert-torch, nnsmith, onnx, onnx2tf, quantizer, tensorflow, tract, zoo"
     )]
     UnknownSystem(String),
     /// There is no build for this machine.

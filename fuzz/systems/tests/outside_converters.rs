@@ -73,6 +73,54 @@ fn litert_torch_refuses_half_convolutions_and_converts_half_products() {
     assert!(matches!(&outcome, Outcome::Refused(r) if r.nodes[0].op == "tfl.conv_2d"), "{outcome:?}");
 }
 
+/// A convolution and a dense layer each, with inputs and outputs in the order of the source.
+fn two_layers() -> Graph {
+    text::parse(
+        "z = input f32[1,3,4,5]
+         a = input f32[2,3]
+         w = const f32[2,3,1,1] {1, 2, 3, 4, 5, 6}
+         v = const f32[3,1] {1, 2, 3}
+         y: f32[1,2,4,5] = Conv(z, w)
+         b: f32[2,1] = MatMul(a, v)
+         output y
+         output b",
+    )
+    .unwrap()
+}
+
+fn weights_become_float16_and_the_interface_stays(name: &str) {
+    let Some(mut converter) = installed(name) else { return };
+    assert_eq!(converter.precisions(), [Precision::Weights]);
+    let outcome = convert(&mut converter, &two_layers(), Precision::Weights);
+    let Outcome::Converted(conversion) = outcome else { panic!("{outcome:?}") };
+    assert!(constant_types(&conversion.model).contains(&TensorType::Float16));
+    let model = tflite::read(&conversion.model).unwrap();
+    let main = &model.subgraphs[0];
+    let shapes = |ids: &[i32]| -> Vec<Vec<i32>> {
+        ids.iter().map(|&i| main.tensors[usize::try_from(i).unwrap()].shape.clone()).collect()
+    };
+    assert_eq!(shapes(&main.inputs), [vec![1, 3, 4, 5], vec![2, 3]]);
+    assert_eq!(shapes(&main.outputs), [vec![1, 2, 4, 5], vec![2, 1]]);
+}
+
+#[test]
+fn tensorflow_narrows_weights_and_keeps_the_interface() {
+    weights_become_float16_and_the_interface_stays("tensorflow");
+}
+
+#[test]
+fn tensorflow_says_which_operator_tflite_has_not() {
+    let Some(mut converter) = installed("tensorflow") else { return };
+    let graph = text::parse("x = input f32[2]\ny = Acos(x)\noutput y").unwrap();
+    let outcome = convert(&mut converter, &graph, Precision::Weights);
+    assert!(matches!(&outcome, Outcome::Refused(r) if r.nodes[0].op == "Acos"), "{outcome:?}");
+}
+
+#[test]
+fn onnx2tf_narrows_weights_and_keeps_the_interface() {
+    weights_become_float16_and_the_interface_stays("onnx2tf");
+}
+
 #[test]
 fn every_name_is_known_and_no_other() {
     for name in converters::names() {

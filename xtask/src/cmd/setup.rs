@@ -28,6 +28,10 @@ enum Name {
     LitertTorch,
     /// NNSmith, another generator of models, for `bench --nnsmith`.
     Nnsmith,
+    /// TensorFlow's TFLiteConverter, as a converter under test.
+    Tensorflow,
+    /// onnx2tf, as a converter under test.
+    Onnx2tf,
 }
 
 /// Installs it; does nothing when it is there.
@@ -42,6 +46,8 @@ pub(crate) fn run(args: &Args) -> Outcome {
         Name::Quantizer => setup::python::install("quantizer", &mut say),
         Name::LitertTorch => setup::python::install("litert-torch", &mut say),
         Name::Nnsmith => setup::python::install("nnsmith", &mut say),
+        Name::Tensorflow => setup::python::install("tensorflow", &mut say),
+        Name::Onnx2tf => setup::python::install("onnx2tf", &mut say),
     };
     let path = path.map_err(Failure::harness)?;
     anstream::println!("{}", path.display());

@@ -32,6 +32,8 @@ pub enum Form {
     Tflite,
     /// A Python file with a `torch.nn.Module` called `Model` and a function `inputs`.
     Torch,
+    /// A Python file with a `tf.function` with a signature, called `model`.
+    Tensorflow,
 }
 
 impl Form {
@@ -40,7 +42,7 @@ impl Form {
         match self {
             Form::Onnx => "source.onnx",
             Form::Tflite => "source.tflite",
-            Form::Torch => "source.py",
+            Form::Torch | Form::Tensorflow => "source.py",
         }
     }
 }

@@ -23,7 +23,7 @@ struct Row {
     seconds: u64,
 }
 
-const ROWS: [Row; 4] = [
+const ROWS: [Row; 6] = [
     Row {
         name: "quantizer",
         environment: "quantizer",
@@ -53,6 +53,22 @@ const ROWS: [Row; 4] = [
         environment: "litert-torch",
         script: "torch_module.py",
         argument: Some("mixed"),
+        memory_gib: 24,
+        seconds: 120,
+    },
+    Row {
+        name: "tensorflow",
+        environment: "tensorflow",
+        script: "tensorflow_function.py",
+        argument: None,
+        memory_gib: 24,
+        seconds: 120,
+    },
+    Row {
+        name: "onnx2tf",
+        environment: "onnx2tf",
+        script: "onnx2tf_file.py",
+        argument: None,
         memory_gib: 24,
         seconds: 120,
     },
@@ -165,6 +181,9 @@ pub fn program(source: Source<'_>, form: Form) -> Result<Vec<u8>, String> {
             let first = refusal.nodes.first().map_or(String::new(), |n| format!("{}: {}", n.op, n.reason));
             format!("no float32 .tflite form: {first}")
         }),
+        Form::Tensorflow => emit::tensorflow::function(source.graph)
+            .map(String::into_bytes)
+            .map_err(|why| format!("no TensorFlow form: {why}")),
         Form::Torch => emit::torch::module(source.graph)
             .map(String::into_bytes)
             .map_err(|why| format!("no PyTorch form: {why}")),

@@ -5,10 +5,12 @@
 
 mod layer;
 mod movement;
+mod recurrent;
+mod signal;
 
+use super::writer::Writer;
 use super::{flag, float, list};
 use halfproof_ir::{DType, Data, Graph, Node, Op, Tensor, ValueId};
-use std::collections::BTreeMap;
 
 /// The module's Python source: a class `Model` and a function `inputs` with example inputs.
 ///
@@ -18,11 +20,7 @@ pub fn module(graph: &Graph) -> Result<String, String> {
     if graph.inputs.is_empty() {
         return Err("a program without inputs".into());
     }
-    let mut writer =
-        Writer { graph, names: BTreeMap::new(), buffers: vec![], lines: vec![], uses_float: false };
-    for (i, &id) in graph.inputs.iter().enumerate() {
-        writer.names.insert(id, format!("x{i}"));
-    }
+    let mut writer = Writer::new(graph, buffer);
     for node in &graph.nodes {
         writer.node(node).map_err(|why| format!("{}: {why}", node.op.name()))?;
     }
@@ -66,6 +64,11 @@ fn dtype(dtype: DType) -> Option<&'static str> {
         DType::Bool => Some("torch.bool"),
         DType::F64 | DType::U16 | DType::U32 | DType::U64 => None,
     }
+}
+
+/// A constant as a buffer, so that `.half()` narrows it: the line that makes it, and how it is named.
+fn buffer(name: &str, tensor: &Tensor) -> Result<(String, String), String> {
+    Ok((format!("self.register_buffer('{name}', {})", constant(tensor)?), format!("self.{name}")))
 }
 
 /// A constant as a Python expression.
@@ -134,79 +137,7 @@ const BINARY: [(&str, &str); 13] = [
     ("MatMul", "torch.matmul"),
 ];
 
-struct Writer<'g> {
-    graph: &'g Graph,
-    names: BTreeMap<ValueId, String>,
-    buffers: Vec<String>,
-    lines: Vec<String>,
-    uses_float: bool,
-}
-
 impl Writer<'_> {
-    /// The name of a value; constants become buffers when they are first named.
-    fn value(&mut self, id: ValueId) -> Result<String, String> {
-        if let Some(name) = self.names.get(&id) {
-            return Ok(name.clone());
-        }
-        let tensor = self.graph.constant(id).ok_or("a value is used before it is made")?;
-        let name = format!("c{}", self.buffers.len());
-        self.buffers.push(format!("self.register_buffer('{name}', {})", constant(tensor)?));
-        self.names.insert(id, format!("self.{name}"));
-        Ok(format!("self.{name}"))
-    }
-
-    fn operand(&mut self, node: &Node, slot: usize) -> Result<String, String> {
-        let id = self.id(node, slot).ok_or("an operand is missing")?;
-        self.value(id)
-    }
-
-    fn optional(&mut self, node: &Node, slot: usize) -> Result<String, String> {
-        match self.id(node, slot) {
-            Some(id) => self.value(id),
-            None => Ok("None".to_string()),
-        }
-    }
-
-    /// All operands, with commas between them.
-    fn operands(&mut self, node: &Node) -> Result<String, String> {
-        let names: Vec<String> =
-            (0..node.inputs.len()).map(|i| self.operand(node, i)).collect::<Result<_, _>>()?;
-        Ok(names.join(", "))
-    }
-
-    fn id(&self, node: &Node, slot: usize) -> Option<ValueId> {
-        node.inputs.get(slot).copied().flatten()
-    }
-
-    /// Constant integers of an operand; `None` where it is absent.
-    fn integers(&self, node: &Node, slot: usize) -> Result<Option<Vec<i64>>, String> {
-        let Some(id) = self.id(node, slot) else { return Ok(None) };
-        let tensor = self.graph.constant(id).and_then(Tensor::integers);
-        tensor.map(Some).ok_or_else(|| format!("operand {slot} is not constant"))
-    }
-
-    fn needed(&self, node: &Node, slot: usize) -> Result<Vec<i64>, String> {
-        self.integers(node, slot)?.ok_or_else(|| format!("operand {slot} is missing"))
-    }
-
-    /// A constant float of one element; `None` where the operand is absent.
-    fn scalar(&self, node: &Node, slot: usize) -> Result<Option<f64>, String> {
-        let Some(id) = self.id(node, slot) else { return Ok(None) };
-        match self.graph.constant(id).and_then(Tensor::floats).as_deref() {
-            Some([x]) => Ok(Some(*x)),
-            _ => Err(format!("operand {slot} is no constant float")),
-        }
-    }
-
-    fn shape(&self, node: &Node, slot: usize) -> Result<Vec<usize>, String> {
-        let shape = self.id(node, slot).and_then(|id| self.graph.value(id).static_shape());
-        shape.ok_or_else(|| format!("the shape of operand {slot} is not declared"))
-    }
-
-    fn is_float(&self, node: &Node, slot: usize) -> bool {
-        self.id(node, slot).is_none_or(|id| self.graph.value(id).dtype.is_none_or(DType::is_float))
-    }
-
     /// The type that a cast goes to: floats are as `.half()` leaves them.
     fn cast_type(&mut self, to: DType) -> Result<String, String> {
         if to.is_float() {
@@ -232,14 +163,23 @@ impl Writer<'_> {
 
     /// Operators with several results.
     fn several(&mut self, node: &Node) -> Result<(), String> {
-        let expression = match &node.op {
-            Op::Split(op) => self.split(node, op)?,
-            Op::TopK(op) => self.top_k(node, op)?,
-            _ => return Err("several results".into()),
+        let names = if let Some(results) = self.recurrent(node)? {
+            results
+        } else {
+            let expression = match &node.op {
+                Op::Split(op) => self.split(node, op)?,
+                Op::TopK(op) => self.top_k(node, op)?,
+                Op::SoftmaxCrossEntropyLoss(_) => {
+                    let loss = self.signal(node)?.ok_or("several results")?;
+                    format!("{loss}, F.log_softmax({}, dim=1)", self.operand(node, 0)?)
+                }
+                _ => return Err("several results".into()),
+            };
+            let at = self.lines.len();
+            let names: Vec<String> = (0..node.outputs.len()).map(|i| format!("v{at}_{i}")).collect();
+            self.lines.push(format!("{}, = {expression}", names.join(", ")));
+            names
         };
-        let at = self.lines.len();
-        let names: Vec<String> = (0..node.outputs.len()).map(|i| format!("v{at}_{i}")).collect();
-        self.lines.push(format!("{}, = {expression}", names.join(", ")));
         for (id, name) in node.outputs.iter().zip(names) {
             if let Some(id) = id {
                 self.names.insert(*id, name);
@@ -261,8 +201,18 @@ impl Writer<'_> {
             Op::Not => Ok(format!("torch.logical_not({})", self.operand(node, 0)?)),
             Op::Identity => self.operand(node, 0),
             Op::Div | Op::Mod(_) | Op::PRelu | Op::Where | Op::Clip => self.elementwise(node),
-            Op::IsInf(op) if op.detect_negative && op.detect_positive => {
-                Ok(format!("torch.isinf({})", self.operand(node, 0)?))
+            Op::IsInf(op) => {
+                let x = self.operand(node, 0)?;
+                Ok(match (op.detect_negative, op.detect_positive) {
+                    (true, true) => format!("torch.isinf({x})"),
+                    (false, true) => format!("{x} == float('inf')"),
+                    (true, false) => format!("{x} == float('-inf')"),
+                    (false, false) => format!("torch.zeros_like({x}, dtype=torch.bool)"),
+                })
+            }
+            Op::LSTM(_) | Op::GRU(_) | Op::RNN(_) => {
+                let results = self.recurrent(node)?.ok_or("no recurrent operator")?;
+                results.into_iter().next().ok_or_else(|| "no result".to_string())
             }
             Op::Cast(op) => {
                 let to = self.cast_type(op.to)?;
@@ -271,7 +221,7 @@ impl Writer<'_> {
             Op::CastLike(_) => Ok(format!("{}.to({}.dtype)", self.operand(node, 0)?, self.operand(node, 1)?)),
             _ => match self.activation(node)? {
                 Some(expression) => Ok(expression),
-                None => match self.layer(node)? {
+                None => match self.layer(node)?.map_or_else(|| self.signal(node), |e| Ok(Some(e)))? {
                     Some(expression) => Ok(expression),
                     None => self.movement(node)?.ok_or_else(|| "no form in PyTorch yet".to_string()),
                 },
@@ -344,6 +294,12 @@ impl Writer<'_> {
             Op::Gelu(op) => format!("F.gelu({x}, approximate='{}')", op.approximate.name()),
             Op::Shrink(op) if op.bias == 0.0 => format!("F.hardshrink({x}, {})", float(op.lambd)),
             Op::Shrink(op) if op.bias == op.lambd => format!("F.softshrink({x}, {})", float(op.lambd)),
+            Op::Shrink(op) => {
+                let (bias, lambd) = (float(op.bias), float(op.lambd));
+                format!(
+                    "torch.where({x} < -{lambd}, {x} + {bias}, torch.where({x} > {lambd}, {x} - {bias}, 0.0))"
+                )
+            }
             Op::Swish(op) if op.alpha == 1.0 => format!("F.silu({x})"),
             Op::Swish(op) => format!("{x} * torch.sigmoid({} * {x})", float(op.alpha)),
             Op::Softmax(op) if !op.coerce_2d => format!("F.softmax({x}, dim={})", op.axis),
@@ -381,8 +337,8 @@ mod tests {
 
     #[test]
     fn what_has_no_form_is_refused_by_name() {
-        let graph = text::parse("x = input f32[2,3]\ny = Hardmax(x)\noutput y").unwrap();
-        assert!(module(&graph).unwrap_err().starts_with("Hardmax: "));
+        let graph = text::parse("x = input f32[2,3,4]\ny = TensorScatter(x, x)\noutput y").unwrap();
+        assert!(module(&graph).unwrap_err().starts_with("TensorScatter: "));
     }
 
     /// Every operator of the tables exists under that name.

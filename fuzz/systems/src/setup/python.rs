@@ -18,7 +18,7 @@ struct Environment {
     stubs: bool,
 }
 
-const ENVIRONMENTS: [Environment; 3] = [
+const ENVIRONMENTS: [Environment; 5] = [
     Environment {
         name: "quantizer",
         what: "ai-edge-quantizer 0.10.0 (95 MB to download, 320 MB on disk)",
@@ -35,6 +35,18 @@ const ENVIRONMENTS: [Environment; 3] = [
         name: "nnsmith",
         what: "NNSmith 0.1.0 with torch 2.2.2 and onnxruntime, for `bench --nnsmith` (2.6 GB to download, 5.2 GB on disk)",
         check: "import nnsmith, torch, onnxruntime",
+        stubs: false,
+    },
+    Environment {
+        name: "tensorflow",
+        what: "tensorflow-cpu 2.21.0 (1.6 GB on disk; some minutes)",
+        check: "import tensorflow",
+        stubs: false,
+    },
+    Environment {
+        name: "onnx2tf",
+        what: "onnx2tf 1.29.24 and tensorflow 2.19.0 (2.6 GB on disk; some minutes)",
+        check: "import onnx2tf",
         stubs: false,
     },
 ];

@@ -1,6 +1,7 @@
 //! Convolutions, pools, products, normalizations and reductions in PyTorch's words.
 
-use super::Writer;
+use crate::emit::window::{Window, or_ones};
+use crate::emit::writer::Writer;
 use crate::emit::{flag, float, from_front, list};
 use halfproof_ir::ops::{self, AutoPad};
 use halfproof_ir::{Node, Op};
@@ -15,8 +16,14 @@ fn symmetric(auto: AutoPad, pads: &[i64], rank: usize) -> Result<Vec<i64>, Strin
     }
 }
 
-fn or_ones(given: &[i64], rank: usize) -> Vec<i64> {
-    if given.is_empty() { vec![1; rank] } else { given.to_vec() }
+/// An operand with its spatial axes padded (or cut) in a step of its own.
+pub(super) fn padded(x: &str, padding: &[(i64, i64)], value: f64) -> String {
+    // PyTorch says the last axis first.
+    let flat: Vec<i64> = padding.iter().rev().flat_map(|&(a, b)| [a, b.max(0)]).collect();
+    match flat.iter().all(|&p| p == 0) {
+        true => x.to_string(),
+        false => format!("F.pad({x}, {}, value={})", list(flat), float(value)),
+    }
 }
 
 impl Writer<'_> {
@@ -93,10 +100,26 @@ impl Writer<'_> {
     }
 
     fn conv(&mut self, node: &Node, op: &ops::Conv) -> Result<String, String> {
-        let rank = self.shape(node, 1)?.len().saturating_sub(2);
-        let padding = list(symmetric(op.auto_pad, &op.pads, rank)?);
+        let weight = self.shape(node, 1)?;
+        let rank = weight.len().saturating_sub(2);
         let (stride, dilation) = (list(or_ones(&op.strides, rank)), list(or_ones(&op.dilations, rank)));
-        let (x, w, b) = (self.operand(node, 0)?, self.operand(node, 1)?, self.optional(node, 2)?);
+        let (mut x, w, b) = (self.operand(node, 0)?, self.operand(node, 1)?, self.optional(node, 2)?);
+        let padding = match symmetric(op.auto_pad, &op.pads, rank) {
+            Ok(padding) => padding,
+            Err(_) => {
+                let kernel: Vec<i64> = weight[2..].iter().map(|&d| d as i64).collect();
+                let window = Window {
+                    auto: op.auto_pad,
+                    pads: &op.pads,
+                    kernel: &kernel,
+                    strides: &op.strides,
+                    dilations: &op.dilations,
+                };
+                x = padded(&x, &window.padding(&self.shape(node, 0)?[2..], &self.result(node)?[2..]), 0.0);
+                vec![0; rank]
+            }
+        };
+        let padding = list(padding);
         Ok(format!(
             "F.conv{rank}d({x}, {w}, {b}, stride={stride}, padding={padding}, dilation={dilation}, groups={})",
             op.group
@@ -127,22 +150,71 @@ impl Writer<'_> {
         match &node.op {
             Op::GlobalAveragePool => Ok(format!("torch.mean({x}, dim={all}, keepdim=True)")),
             Op::GlobalMaxPool => Ok(format!("torch.amax({x}, dim={all}, keepdim=True)")),
-            Op::MaxPool(op) if !op.ceil_mode => Ok(format!(
-                "F.max_pool{rank}d({x}, {}, stride={}, padding={}, dilation={})",
-                list(&op.kernel_shape),
-                list(or_ones(&op.strides, rank)),
-                list(symmetric(op.auto_pad, &op.pads, rank)?),
-                list(or_ones(&op.dilations, rank))
-            )),
-            Op::AveragePool(op) if !op.ceil_mode && op.dilations.iter().all(|&d| d == 1) => Ok(format!(
-                "F.avg_pool{rank}d({x}, {}, stride={}, padding={}, count_include_pad={})",
-                list(&op.kernel_shape),
-                list(or_ones(&op.strides, rank)),
-                list(symmetric(op.auto_pad, &op.pads, rank)?),
-                flag(op.count_include_pad)
-            )),
-            _ => Err("ceil_mode or dilations".into()),
+            Op::MaxPool(op) => {
+                let window = Window {
+                    auto: op.auto_pad,
+                    pads: &op.pads,
+                    kernel: &op.kernel_shape,
+                    strides: &op.strides,
+                    dilations: &op.dilations,
+                };
+                let (x, padding, ceil) = self.windows(node, &x, &window, op.ceil_mode, f64::NEG_INFINITY)?;
+                Ok(format!(
+                    "F.max_pool{rank}d({x}, {}, stride={}, padding={}, dilation={}{ceil})",
+                    list(&op.kernel_shape),
+                    list(or_ones(&op.strides, rank)),
+                    list(padding),
+                    list(or_ones(&op.dilations, rank))
+                ))
+            }
+            Op::AveragePool(op) if op.dilations.iter().all(|&d| d == 1) => {
+                let window = Window {
+                    auto: op.auto_pad,
+                    pads: &op.pads,
+                    kernel: &op.kernel_shape,
+                    strides: &op.strides,
+                    dilations: &op.dilations,
+                };
+                let plain = symmetric(op.auto_pad, &op.pads, rank).is_ok();
+                let (kernel, stride) = (list(&op.kernel_shape), list(or_ones(&op.strides, rank)));
+                let count = flag(op.count_include_pad);
+                let (inner, padding, ceil) = self.windows(node, &x, &window, op.ceil_mode, 0.0)?;
+                let pool = |x: &str| {
+                    format!(
+                        "F.avg_pool{rank}d({x}, {kernel}, stride={stride}, padding={}{ceil}, count_include_pad={count})",
+                        list(&padding)
+                    )
+                };
+                if plain || op.count_include_pad && !op.ceil_mode {
+                    return Ok(pool(&inner));
+                }
+                if op.count_include_pad {
+                    return Err("padding that counts and ceil_mode".into());
+                }
+                // What is padded does not count: divided by the share of each window that is not.
+                let (ones, ..) =
+                    self.windows(node, &format!("torch.ones_like({x})"), &window, op.ceil_mode, 0.0)?;
+                Ok(format!("{} / {}", pool(&inner), pool(&ones)))
+            }
+            _ => Err("dilations".into()),
         }
+    }
+
+    /// The operand, the padding and the rounding of a pool: PyTorch's own where it has them, else padded beforehand.
+    fn windows(
+        &self,
+        node: &Node,
+        x: &str,
+        window: &Window<'_>,
+        ceil: bool,
+        value: f64,
+    ) -> Result<(String, Vec<i64>, &'static str), String> {
+        let rank = window.kernel.len();
+        if let Ok(padding) = symmetric(window.auto, window.pads, rank) {
+            return Ok((x.to_string(), padding, if ceil { ", ceil_mode=True" } else { "" }));
+        }
+        let padding = window.padding(&self.shape(node, 0)?[2..], &self.result(node)?[2..]);
+        Ok((padded(x, &padding, value), vec![0; rank], ""))
     }
 
     fn gemm(&mut self, node: &Node, op: &ops::Gemm) -> Result<String, String> {
@@ -174,15 +246,14 @@ impl Writer<'_> {
         if op.left_window_size != -1 || op.right_window_size != -1 {
             return Err("windows".into());
         }
-        if self.shape(node, 0)?[1] != self.shape(node, 1)?[1] {
-            return Err("fewer heads of keys than of queries".into());
-        }
+        let grouped =
+            if self.shape(node, 0)?[1] == self.shape(node, 1)?[1] { "" } else { ", enable_gqa=True" };
         let (q, k, v) = (self.operand(node, 0)?, self.operand(node, 1)?, self.operand(node, 2)?);
         let mask = self.optional(node, 3)?;
         let causal = flag(op.is_causal);
         let scale = op.scale.map_or("None".to_string(), float);
         Ok(format!(
-            "F.scaled_dot_product_attention({q}, {k}, {v}, attn_mask={mask}, is_causal={causal}, scale={scale})"
+            "F.scaled_dot_product_attention({q}, {k}, {v}, attn_mask={mask}, is_causal={causal}, scale={scale}{grouped})"
         ))
     }
 
@@ -221,7 +292,13 @@ impl Writer<'_> {
             Op::ReduceLogSumExp(_) => format!("torch.logsumexp({x}, dim={dim}, {tail}"),
             Op::ReduceProd(_) => match axes.as_slice() {
                 [axis] => format!("torch.prod({x}, dim={axis}, {tail}"),
-                _ => return Err("several axes".into()),
+                _ => {
+                    // One axis at a time, from the last.
+                    let rank = self.shape(node, 0)?.len();
+                    let mut axes: Vec<i64> = axes.iter().map(|&a| from_front(a, rank)).collect();
+                    axes.sort_unstable_by(|a, b| b.cmp(a));
+                    axes.iter().fold(x, |x, axis| format!("torch.prod({x}, dim={axis}, {tail}"))
+                }
             },
             _ => return Ok(None),
         }))

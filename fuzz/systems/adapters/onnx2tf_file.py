@@ -1,0 +1,100 @@
+"""onnx2tf: an .onnx file becomes a .tflite with float16 weights.
+
+onnx2tf is free to turn the axes of what it is given and of what it answers, and sorts by name. Inputs are told to stay as
+they are; outputs are flattened and given their shape again inside the program, which onnx2tf does in ONNX's order of
+elements; both get names by which the file's lists are put into order again.
+"""
+
+import pathlib
+import re
+import tempfile
+from importlib.metadata import version
+
+import onnx
+import onnx2tf
+from onnx import TensorProto, helper
+from tensorflow.lite.python import schema_py_generated as schema
+
+from protocol import Unusable, serve
+
+
+def dims(value):
+    sizes = [d.dim_value for d in value.type.tensor_type.shape.dim]
+    if not value.type.tensor_type.HasField("shape") or any(size < 1 for size in sizes):
+        raise Unusable("a shape that is not static, or empty")
+    return sizes
+
+
+def renamed(graph, old, new):
+    for node in graph.node:
+        node.output[:] = [new if name == old else name for name in node.output]
+        node.input[:] = [new if name == old else name for name in node.input]
+    # An input may be an output.
+    for value in [*graph.input, *graph.output]:
+        value.name = new if value.name == old else value.name
+
+
+def upright(model, inputs):
+    """The program with outputs whose axes have one meaning only, and names in order."""
+    graph = model.graph
+    for i, value in enumerate(inputs):
+        renamed(graph, value.name, f"in{i:04}")
+    for i, output in enumerate(graph.output):
+        sizes, inner, name = dims(output), output.name, f"out{i:04}"
+        output.name = name
+        if not 3 <= len(sizes) <= 5:
+            graph.node.append(helper.make_node("Identity", [inner], [name]))
+            continue
+        graph.initializer.extend([
+            helper.make_tensor(f"{name}_flat", TensorProto.INT64, [1], [-1]),
+            helper.make_tensor(f"{name}_back", TensorProto.INT64, [len(sizes)], sizes),
+        ])
+        graph.node.extend([
+            helper.make_node("Reshape", [inner, f"{name}_flat"], [f"{name}_line"]),
+            helper.make_node("Reshape", [f"{name}_line", f"{name}_back"], [name]),
+        ])
+    return model
+
+
+def in_order(file):
+    """The file with its inputs and outputs listed as the program lists them."""
+    file = bytearray(file)
+    graph = schema.Model.GetRootAs(file, 0).Subgraphs(0)
+    for kind, listed in ((r"in(\d+)", graph.InputsAsNumpy()), (r"PartitionedCall:(\d+)", graph.OutputsAsNumpy())):
+        names = [graph.Tensors(int(i)).Name().decode() for i in listed]
+        found = [re.search(kind, name) for name in names]
+        if len(names) > 1 and not all(found):
+            raise Unusable(f"no telling which is which of {', '.join(names)}")
+        if len(names) > 1:
+            # The array is the file's own memory.
+            listed[:] = [i for _, i in sorted((int(f[1]), int(i)) for f, i in zip(found, listed))]
+    return bytes(file)
+
+
+def convert(source, _precision):
+    model = onnx.load(source)
+    constants = {tensor.name for tensor in model.graph.initializer}
+    inputs = [value for value in model.graph.input if value.name not in constants]
+    upright(model, inputs)
+    channelled = [value.name for value in inputs if 3 <= len(dims(value)) <= 5]
+    others = [value.name for value in inputs if value.name not in channelled]
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "model.onnx"
+        onnx.save(model, path)
+        try:
+            onnx2tf.convert(
+                input_onnx_file_path=str(path),
+                output_folder_path=folder,
+                keep_ncw_or_nchw_or_ncdhw_input_names=channelled or None,
+                keep_shape_absolutely_input_names=others or None,
+                not_use_onnxsim=True,
+                copy_onnx_input_output_names_to_tflite=True,
+                non_verbose=True,
+            )
+        except SystemExit as error:
+            raise RuntimeError("it ends its own process") from error
+        return in_order((pathlib.Path(folder) / "model_float16.tflite").read_bytes())
+
+
+if __name__ == "__main__":
+    serve("onnx2tf", version("onnx2tf"), "onnx", ["weights"], convert)

@@ -42,7 +42,7 @@ impl Writer<'_> {
                 format!("{}[{all}{}]", self.operand(node, 0)?, self.operand(node, 1)?)
             }
             Op::GatherElements(op) => {
-                let (x, index) = (self.operand(node, 0)?, self.from_start(node, op.axis)?);
+                let (x, index) = (self.operand(node, 0)?, self.counted_from_start(node, op.axis)?);
                 format!("torch.gather({x}, {}, {index})", op.axis)
             }
             Op::GatherND(ops::GatherND { batch_dims: 0 }) => {
@@ -51,7 +51,7 @@ impl Writer<'_> {
             }
             Op::ScatterElements(op) => {
                 let (x, index, updates) =
-                    (self.operand(node, 0)?, self.from_start(node, op.axis)?, self.operand(node, 2)?);
+                    (self.operand(node, 0)?, self.counted_from_start(node, op.axis)?, self.operand(node, 2)?);
                 match op.reduction.as_str() {
                     "none" => format!("torch.scatter({x}, {}, {index}, {updates})", op.axis),
                     "add" => format!("torch.scatter_add({x}, {}, {index}, {updates})", op.axis),
@@ -280,7 +280,7 @@ impl Writer<'_> {
     }
 
     /// Indices of the second operand, which may count from the end, from the start.
-    fn from_start(&mut self, node: &Node, axis: i64) -> Result<String, String> {
+    fn counted_from_start(&mut self, node: &Node, axis: i64) -> Result<String, String> {
         let extent = self.extent(node, axis)?;
         let index = self.operand(node, 1)?;
         let given = self.integers(node, 1).ok().flatten();

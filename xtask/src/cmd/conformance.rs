@@ -34,7 +34,7 @@ pub(crate) struct Args {
     #[arg(long, default_value = "reports/conformance")]
     out: PathBuf,
     /// Write docs/conformance.md as well, or that file.
-    #[arg(long, num_args = 0..=1, default_missing_value = "docs/conformance.md")]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "docs/conformance.md")]
     docs: Option<PathBuf>,
     /// Print every case that is not right.
     #[arg(long)]

@@ -22,7 +22,7 @@ pub(crate) struct Args {
     #[arg(long)]
     purity: bool,
     /// Write docs/strategies-measured.md as well, or that file.
-    #[arg(long, num_args = 0..=1, default_missing_value = "docs/strategies-measured.md")]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "docs/strategies-measured.md")]
     docs: Option<PathBuf>,
 }
 

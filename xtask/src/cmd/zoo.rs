@@ -53,7 +53,7 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 1.0)]
     effort: f64,
     /// Write docs/zoo.md as well, or that file.
-    #[arg(long, num_args = 0..=1, default_missing_value = "docs/zoo.md")]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "docs/zoo.md")]
     docs: Option<PathBuf>,
 }
 

@@ -289,3 +289,20 @@ fn a_zoo_without_models_is_bad_usage() {
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(error.starts_with("error: no models: "), "{error}");
 }
+
+/// `strategies --docs MODEL` took the model for the page, and wrote over it.
+#[test]
+fn a_model_after_docs_is_not_written_over() {
+    let folder = TempDir::new().unwrap();
+    let model = folder.path().join("model.onnx");
+    std::fs::write(&model, small_onnx()).unwrap();
+    let page = format!("--docs={}", folder.path().join("page.md").display());
+    let path = model.to_str().unwrap();
+    assert!(xtask(&["strategies", &page, path]).status.success());
+    assert!(folder.path().join("page.md").exists());
+    assert_eq!(std::fs::read(&model).unwrap(), small_onnx());
+    // Without the equals sign the page is the usual one, and the path is a model: that there is none is said.
+    let output = xtask(&["zoo", "--docs", folder.path().join("none.onnx").to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+}

@@ -19,8 +19,7 @@ fn the_page_about_conformance_is_what_the_command_writes() {
     let status = Command::new(env!("CARGO_BIN_EXE_xtask"))
         .args(["conformance", "--out"])
         .arg(out.path())
-        .arg("--docs")
-        .arg(&page)
+        .arg(format!("--docs={}", page.display()))
         .current_dir(&root)
         .output()
         .unwrap();

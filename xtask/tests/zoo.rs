@@ -21,8 +21,7 @@ fn models_from_pytorch_convert_and_no_fault_is_certain() {
     let run = Command::new(env!("CARGO_BIN_EXE_xtask"))
         .arg("zoo")
         .args(&files)
-        .arg("--docs")
-        .arg(&page)
+        .arg(format!("--docs={}", page.display()))
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
         .output()
         .unwrap();

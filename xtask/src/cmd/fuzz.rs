@@ -24,6 +24,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+/// One test in so many also runs in outside runtimes, where nothing is said.
+const SHARE: u64 = 32;
+
 /// Options of `fuzz`.
 #[derive(clap::Args, Clone, Debug, Serialize, Deserialize)]
 #[command(
@@ -58,7 +61,7 @@ pub(crate) struct Args {
     #[arg(long, value_delimiter = ',')]
     ops: Vec<String>,
     /// One test in so many also runs in outside runtimes; with an outside converter every test does.
-    #[arg(long, default_value_t = 32)]
+    #[arg(long, default_value_t = SHARE)]
     share: u64,
     /// Run only part i of n: tests whose index leaves i modulo n.
     #[arg(long, default_value = "0/1", value_parser = shard)]
@@ -401,6 +404,12 @@ fn command(args: &Args) -> String {
     if !args.ops.is_empty() {
         words.push(format!("--ops {}", args.ops.join(",")));
     }
+    if args.runtime != systems::DEFAULT_RUNTIMES {
+        words.push(format!("--runtime {}", args.runtime.join(",")));
+    }
+    if args.share != SHARE {
+        words.push(format!("--share {}", args.share));
+    }
     if args.shard != (0, 1) {
         words.push(format!("--shard {}/{}", args.shard.0, args.shard.1));
     }
@@ -425,6 +434,23 @@ mod tests {
         assert_eq!(seed("7"), Ok(7));
         assert!(seed("today").is_ok_and(|s| (20_260_101..30_000_101).contains(&s)));
         assert!(seed("tomorrow").is_err());
+    }
+
+    #[test]
+    fn the_command_repeats_whatever_changes_results() {
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            args: Args,
+        }
+        for line in [
+            "cargo xtask fuzz --runs 5 --seed 7",
+            "cargo xtask fuzz --runs 5 --seed 7 --precision full --max-nodes 3 --runtime interp-f16,tract --share 4 --shard 1/3",
+        ] {
+            let words = line.split(' ').skip(2);
+            let parsed = <Line as clap::Parser>::try_parse_from(words).unwrap_or_else(|e| panic!("{e}"));
+            assert_eq!(command(&parsed.args), line);
+        }
     }
 
     #[test]

@@ -24,19 +24,9 @@ fn overflow() -> (Graph, Vec<Tensor>, f64) {
     (n.finish(), inputs, 4.0)
 }
 
-/// A thousand is added and taken away again.
 fn cancellation() -> (Graph, Vec<Tensor>, f64) {
-    let mut n = Net::new("cancellation", &[1, 16]);
-    let large = n.weight("large", &[16], 1000.0, 3.0);
-    let w = n.weight("w", &[16, 16], 0.0, 0.3);
-    let x = n.at;
-    let y = n.node(Op::MatMul, &[x, w], "proj".into());
-    let up = n.node(Op::Add, &[y, large], "shifted".into());
-    let wave = n.node(Op::Relu, &[up], "relu".into());
-    let down = n.node(Op::Sub, &[wave, large], "back".into());
-    n.at = n.node(Op::Tanh, &[down], "tanh".into());
-    let inputs = vec![n.input(1.0)];
-    (n.finish(), inputs, 3.0)
+    let (graph, inputs) = build::cancellation();
+    (graph, inputs, 3.0)
 }
 
 /// A layer norm of numbers whose squares do not fit, behind products that need nothing.

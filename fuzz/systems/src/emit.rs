@@ -19,6 +19,11 @@ fn flag(b: bool) -> &'static str {
     if b { "True" } else { "False" }
 }
 
+/// A product with a factor, which is not written where it is 1.
+fn scaled(factor: f32, text: String) -> String {
+    if factor == 1.0 { text } else { format!("{} * {text}", float(factor)) }
+}
+
 /// An axis that may count from the end, from the front.
 fn from_front(axis: i64, rank: usize) -> i64 {
     if axis < 0 { axis + rank as i64 } else { axis }

@@ -74,3 +74,18 @@ impl Net {
         self.graph
     }
 }
+
+/// A thousand is added and taken away again: the graph, and inputs for it.
+pub(crate) fn cancellation() -> (Graph, Vec<Tensor>) {
+    let mut n = Net::new("cancellation", &[1, 16]);
+    let large = n.weight("large", &[16], 1000.0, 3.0);
+    let w = n.weight("w", &[16, 16], 0.0, 0.3);
+    let x = n.at;
+    let y = n.node(Op::MatMul, &[x, w], "proj".into());
+    let up = n.node(Op::Add, &[y, large], "shifted".into());
+    let wave = n.node(Op::Relu, &[up], "relu".into());
+    let down = n.node(Op::Sub, &[wave, large], "back".into());
+    n.at = n.node(Op::Tanh, &[down], "tanh".into());
+    let inputs = vec![n.input(1.0)];
+    (n.finish(), inputs)
+}

@@ -325,23 +325,13 @@ fn resize_mode() -> Broken {
     })
 }
 
-/// A thousand is added and taken away again.
 fn cancellation() -> Broken {
-    let mut n = Net::new("cancellation", &[1, 16]);
-    let large = n.weight("large", &[16], 1000.0, 3.0);
-    let w = n.weight("w", &[16, 16], 0.0, 0.3);
-    let x = n.at;
-    let y = n.node(Op::MatMul, &[x, w], "proj".into());
-    let up = n.node(Op::Add, &[y, large], "shifted".into());
-    let wave = n.node(Op::Relu, &[up], "relu".into());
-    let down = n.node(Op::Sub, &[wave, large], "back".into());
-    n.at = n.node(Op::Tanh, &[down], "tanh".into());
-    let inputs = Some(vec![n.input(1.0)]);
+    let (graph, inputs) = build::cancellation();
     ours(
         "plain cancellation",
-        n.finish(),
+        graph,
         Precision::Full,
-        inputs,
+        Some(inputs),
         "back",
         Class::Explained,
         Blame::Explained,

@@ -1,6 +1,6 @@
 //! Padding of sliding windows in numbers, from the shapes that are known: every form has a word for the plain case only.
 
-use halfproof_ir::ops::AutoPad;
+use halfproof_ir::ops::{self, AutoPad};
 
 /// What a convolution or a pool says of its windows; empty lists mean the defaults.
 pub(super) struct Window<'a> {
@@ -10,6 +10,24 @@ pub(super) struct Window<'a> {
     pub(super) strides: &'a [i64],
     pub(super) dilations: &'a [i64],
 }
+
+macro_rules! of_pools {
+    ($($pool:ident)*) => {$(
+        impl<'a> From<&'a ops::$pool> for Window<'a> {
+            fn from(op: &'a ops::$pool) -> Window<'a> {
+                Window {
+                    auto: op.auto_pad,
+                    pads: &op.pads,
+                    kernel: &op.kernel_shape,
+                    strides: &op.strides,
+                    dilations: &op.dilations,
+                }
+            }
+        }
+    )*};
+}
+
+of_pools! { MaxPool AveragePool LpPool }
 
 impl Window<'_> {
     /// Begin and end of every spatial axis so that windows without any further padding give `result`; the end is negative

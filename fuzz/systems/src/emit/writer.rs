@@ -1,11 +1,18 @@
 //! What every text form of a graph needs: the names of its values, and its operands as names, constants or shapes.
 
 use super::from_front;
-use halfproof_ir::{DType, Graph, Node, Tensor, ValueId};
+use halfproof_ir::{DType, Graph, Node, Op, Tensor, ValueId, ops};
 use std::collections::BTreeMap;
 
 /// How a form spells a constant of that name: the line that makes it, and how it is referred to.
 pub(super) type Spell = fn(&str, &Tensor) -> Result<(String, String), String>;
+
+/// What a reduction says.
+pub(super) struct Reduced {
+    pub(super) keep: bool,
+    /// `None` for all axes.
+    pub(super) axes: Option<Vec<i64>>,
+}
 
 /// A program while it is written.
 pub(super) struct Writer<'g> {
@@ -81,6 +88,39 @@ impl<'g> Writer<'g> {
         let Some(id) = self.id(node, slot) else { return Ok(None) };
         let tensor = self.graph.constant(id).and_then(Tensor::integers);
         tensor.map(Some).ok_or_else(|| format!("operand {slot} is not constant"))
+    }
+
+    /// What an operator of the Reduce family says; `None` for other operators.
+    pub(super) fn reduced(&self, node: &Node) -> Result<Option<Reduced>, String> {
+        let (keep, noop) = match &node.op {
+            Op::ReduceSum(ops::ReduceSum { keepdims, noop_with_empty_axes })
+            | Op::ReduceMean(ops::ReduceMean { keepdims, noop_with_empty_axes })
+            | Op::ReduceMax(ops::ReduceMax { keepdims, noop_with_empty_axes })
+            | Op::ReduceMin(ops::ReduceMin { keepdims, noop_with_empty_axes })
+            | Op::ReduceProd(ops::ReduceProd { keepdims, noop_with_empty_axes })
+            | Op::ReduceL1(ops::ReduceL1 { keepdims, noop_with_empty_axes })
+            | Op::ReduceL2(ops::ReduceL2 { keepdims, noop_with_empty_axes })
+            | Op::ReduceSumSquare(ops::ReduceSumSquare { keepdims, noop_with_empty_axes })
+            | Op::ReduceLogSum(ops::ReduceLogSum { keepdims, noop_with_empty_axes })
+            | Op::ReduceLogSumExp(ops::ReduceLogSumExp { keepdims, noop_with_empty_axes }) => {
+                (*keepdims, *noop_with_empty_axes)
+            }
+            _ => return Ok(None),
+        };
+        let axes = self.integers(node, 1)?.filter(|axes| !axes.is_empty());
+        if axes.is_none() && noop {
+            return Err("no axes and noop_with_empty_axes".into());
+        }
+        Ok(Some(Reduced { keep, axes }))
+    }
+
+    /// The axes that an Unsqueeze inserts, counted from the front of its result, in order.
+    pub(super) fn inserted(&self, node: &Node) -> Result<Vec<i64>, String> {
+        let mut axes = self.needed(node, 1)?;
+        let rank = self.shape(node, 0)?.len() + axes.len();
+        axes.iter_mut().for_each(|a| *a = from_front(*a, rank));
+        axes.sort_unstable();
+        Ok(axes)
     }
 
     pub(super) fn needed(&self, node: &Node, slot: usize) -> Result<Vec<i64>, String> {

@@ -1,8 +1,8 @@
 //! Convolutions, pools, products, normalizations and reductions in TensorFlow's words.
 
 use crate::emit::window::{Window, or_ones};
-use crate::emit::writer::Writer;
-use crate::emit::{flag, float, from_front, list};
+use crate::emit::writer::{Reduced, Writer};
+use crate::emit::{flag, float, from_front, list, scaled};
 use halfproof_ir::ops;
 use halfproof_ir::{Node, Op};
 
@@ -38,25 +38,13 @@ pub(super) fn layer(w: &mut Writer<'_>, node: &Node) -> Result<Option<String>, S
         Op::Conv(op) => conv(w, node, op)?,
         Op::ConvTranspose(op) => conv_transpose(w, node, op)?,
         Op::MaxPool(op) => {
-            let window = Window {
-                auto: op.auto_pad,
-                pads: &op.pads,
-                kernel: &op.kernel_shape,
-                strides: &op.strides,
-                dilations: &op.dilations,
-            };
+            let window = Window::from(op);
             let padding = window.padding(&w.shape(node, 0)?[2..], &w.result(node)?[2..]);
             let x = prepared(w, node, &padding, ", constant_values=float('-inf')")?;
             channels_first(&pool("MAX", &x, &window), window.kernel.len())
         }
         Op::AveragePool(op) => {
-            let window = Window {
-                auto: op.auto_pad,
-                pads: &op.pads,
-                kernel: &op.kernel_shape,
-                strides: &op.strides,
-                dilations: &op.dilations,
-            };
+            let window = Window::from(op);
             let padding = window.padding(&w.shape(node, 0)?[2..], &w.result(node)?[2..]);
             let x = prepared(w, node, &padding, "")?;
             let average = pool("AVG", &x, &window);
@@ -300,9 +288,6 @@ fn product(w: &mut Writer<'_>, node: &Node) -> Result<String, String> {
 }
 
 fn gemm(w: &mut Writer<'_>, node: &Node, op: &ops::Gemm) -> Result<String, String> {
-    let scaled = |factor: f32, text: String| {
-        if factor == 1.0 { text } else { format!("{} * {text}", float(factor)) }
-    };
     let turned = |name, turn| if turn { format!(", transpose_{name}=True") } else { String::new() };
     let (a, b) = (w.operand(node, 0)?, w.operand(node, 1)?);
     let product = format!("tf.matmul({a}, {b}{}{})", turned("a", op.transA), turned("b", op.transB));
@@ -314,26 +299,8 @@ fn gemm(w: &mut Writer<'_>, node: &Node, op: &ops::Gemm) -> Result<String, Strin
 }
 
 pub(super) fn reduction(w: &mut Writer<'_>, node: &Node) -> Result<Option<String>, String> {
-    let (keep, noop) = match &node.op {
-        Op::ReduceSum(ops::ReduceSum { keepdims, noop_with_empty_axes })
-        | Op::ReduceMean(ops::ReduceMean { keepdims, noop_with_empty_axes })
-        | Op::ReduceMax(ops::ReduceMax { keepdims, noop_with_empty_axes })
-        | Op::ReduceMin(ops::ReduceMin { keepdims, noop_with_empty_axes })
-        | Op::ReduceProd(ops::ReduceProd { keepdims, noop_with_empty_axes })
-        | Op::ReduceL1(ops::ReduceL1 { keepdims, noop_with_empty_axes })
-        | Op::ReduceL2(ops::ReduceL2 { keepdims, noop_with_empty_axes })
-        | Op::ReduceSumSquare(ops::ReduceSumSquare { keepdims, noop_with_empty_axes })
-        | Op::ReduceLogSum(ops::ReduceLogSum { keepdims, noop_with_empty_axes })
-        | Op::ReduceLogSumExp(ops::ReduceLogSumExp { keepdims, noop_with_empty_axes }) => {
-            (*keepdims, *noop_with_empty_axes)
-        }
-        _ => return Ok(None),
-    };
-    let axes = match w.integers(node, 1)? {
-        Some(axes) if !axes.is_empty() => list(axes),
-        _ if noop => return Err("no axes and noop_with_empty_axes".into()),
-        _ => "None".to_string(),
-    };
+    let Some(Reduced { keep, axes }) = w.reduced(node)? else { return Ok(None) };
+    let axes = axes.map_or("None".to_string(), list);
     let x = w.operand(node, 0)?;
     let tail = format!("axis={axes}, keepdims={})", flag(keep));
     Ok(Some(match &node.op {

@@ -107,10 +107,7 @@ pub(super) fn movement(w: &mut Writer<'_>, node: &Node) -> Result<Option<String>
             None => format!("tf.squeeze({})", w.operand(node, 0)?),
         },
         Op::Unsqueeze => {
-            let mut axes = w.needed(node, 1)?;
-            let rank = w.shape(node, 0)?.len() + axes.len();
-            axes.iter_mut().for_each(|a| *a = from_front(*a, rank));
-            axes.sort_unstable();
+            let axes = w.inserted(node)?;
             let mut text = w.operand(node, 0)?;
             axes.iter().for_each(|a| text = format!("tf.expand_dims({text}, {a})"));
             text

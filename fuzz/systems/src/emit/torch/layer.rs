@@ -1,8 +1,8 @@
 //! Convolutions, pools, products, normalizations and reductions in PyTorch's words.
 
 use crate::emit::window::{Window, or_ones};
-use crate::emit::writer::Writer;
-use crate::emit::{flag, float, from_front, list};
+use crate::emit::writer::{Reduced, Writer};
+use crate::emit::{flag, float, from_front, list, scaled};
 use halfproof_ir::ops::{self, AutoPad};
 use halfproof_ir::{Node, Op};
 
@@ -151,13 +151,7 @@ impl Writer<'_> {
             Op::GlobalAveragePool => Ok(format!("torch.mean({x}, dim={all}, keepdim=True)")),
             Op::GlobalMaxPool => Ok(format!("torch.amax({x}, dim={all}, keepdim=True)")),
             Op::MaxPool(op) => {
-                let window = Window {
-                    auto: op.auto_pad,
-                    pads: &op.pads,
-                    kernel: &op.kernel_shape,
-                    strides: &op.strides,
-                    dilations: &op.dilations,
-                };
+                let window = Window::from(op);
                 let (x, padding, ceil) = self.windows(node, &x, &window, op.ceil_mode, f64::NEG_INFINITY)?;
                 Ok(format!(
                     "F.max_pool{rank}d({x}, {}, stride={}, padding={}, dilation={}{ceil})",
@@ -168,13 +162,7 @@ impl Writer<'_> {
                 ))
             }
             Op::AveragePool(op) if op.dilations.iter().all(|&d| d == 1) => {
-                let window = Window {
-                    auto: op.auto_pad,
-                    pads: &op.pads,
-                    kernel: &op.kernel_shape,
-                    strides: &op.strides,
-                    dilations: &op.dilations,
-                };
+                let window = Window::from(op);
                 let plain = symmetric(op.auto_pad, &op.pads, rank).is_ok();
                 let (kernel, stride) = (list(&op.kernel_shape), list(or_ones(&op.strides, rank)));
                 let count = flag(op.count_include_pad);
@@ -220,9 +208,6 @@ impl Writer<'_> {
     fn gemm(&mut self, node: &Node, op: &ops::Gemm) -> Result<String, String> {
         let turned = |name: String, turn: bool| if turn { format!("{name}.t()") } else { name };
         let a = turned(self.operand(node, 0)?, op.transA);
-        let scaled = |factor: f32, text: String| {
-            if factor == 1.0 { text } else { format!("{} * {text}", float(factor)) }
-        };
         let b = self.operand(node, 1)?;
         // The usual spelling of a dense layer.
         if op.transB && op.alpha == 1.0 && op.beta == 1.0 {
@@ -258,25 +243,10 @@ impl Writer<'_> {
     }
 
     fn reduction(&mut self, node: &Node) -> Result<Option<String>, String> {
-        let (keep, noop) = match &node.op {
-            Op::ReduceSum(ops::ReduceSum { keepdims, noop_with_empty_axes })
-            | Op::ReduceMean(ops::ReduceMean { keepdims, noop_with_empty_axes })
-            | Op::ReduceMax(ops::ReduceMax { keepdims, noop_with_empty_axes })
-            | Op::ReduceMin(ops::ReduceMin { keepdims, noop_with_empty_axes })
-            | Op::ReduceProd(ops::ReduceProd { keepdims, noop_with_empty_axes })
-            | Op::ReduceL1(ops::ReduceL1 { keepdims, noop_with_empty_axes })
-            | Op::ReduceL2(ops::ReduceL2 { keepdims, noop_with_empty_axes })
-            | Op::ReduceSumSquare(ops::ReduceSumSquare { keepdims, noop_with_empty_axes })
-            | Op::ReduceLogSum(ops::ReduceLogSum { keepdims, noop_with_empty_axes })
-            | Op::ReduceLogSumExp(ops::ReduceLogSumExp { keepdims, noop_with_empty_axes }) => {
-                (*keepdims, *noop_with_empty_axes)
-            }
-            _ => return Ok(None),
-        };
-        let axes = match self.integers(node, 1)? {
-            Some(axes) if !axes.is_empty() => axes,
-            _ if noop => return Err("no axes and noop_with_empty_axes".into()),
-            _ => (0..self.shape(node, 0)?.len() as i64).collect(),
+        let Some(Reduced { keep, axes }) = self.reduced(node)? else { return Ok(None) };
+        let axes = match axes {
+            Some(axes) => axes,
+            None => (0..self.shape(node, 0)?.len() as i64).collect(),
         };
         let x = self.operand(node, 0)?;
         let (dim, tail) = (list(&axes), format!("keepdim={})", flag(keep)));

@@ -156,10 +156,7 @@ impl Writer<'_> {
                 None => format!("torch.squeeze({})", self.operand(node, 0)?),
             },
             Op::Unsqueeze => {
-                let mut axes = self.needed(node, 1)?;
-                let rank = self.shape(node, 0)?.len() + axes.len();
-                axes.iter_mut().for_each(|a| *a = from_front(*a, rank));
-                axes.sort_unstable();
+                let axes = self.inserted(node)?;
                 let mut text = self.operand(node, 0)?;
                 axes.iter().for_each(|a| text = format!("torch.unsqueeze({text}, {a})"));
                 text

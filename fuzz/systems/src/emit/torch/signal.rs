@@ -73,13 +73,7 @@ impl Writer<'_> {
                 )
             }
             Op::LpPool(op) if op.dilations.iter().all(|&d| d == 1) && !op.ceil_mode => {
-                let window = Window {
-                    auto: op.auto_pad,
-                    pads: &op.pads,
-                    kernel: &op.kernel_shape,
-                    strides: &op.strides,
-                    dilations: &op.dilations,
-                };
+                let window = Window::from(op);
                 let rank = window.kernel.len();
                 let padding = window.padding(&self.shape(node, 0)?[2..], &self.result(node)?[2..]);
                 let x = super::layer::padded(&self.operand(node, 0)?, &padding, 0.0);

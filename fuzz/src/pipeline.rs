@@ -10,7 +10,9 @@ use crate::generate::InputKind;
 use crate::triage::Signature;
 use halfproof_converter::precision::ranges::INPUT_BOUND;
 use halfproof_ir::{Conversion, Graph, Precision, Tensor};
-use halfproof_oracle::judge::{Answer, OUT_OF_DOMAIN, Point, Question, Subject, ended, second_opinion};
+use halfproof_oracle::judge::{
+    Answer, Depth, OUT_OF_DOMAIN, Point, Question, Subject, ended, second_opinion,
+};
 use halfproof_oracle::record::{Execution, Status};
 use halfproof_oracle::verdict::{Blame, Class, Strength, Verdict};
 use halfproof_systems::runtimes::interp::Interpreter;
@@ -224,7 +226,7 @@ impl Pipeline {
         answers.push(about_file(Question::Constants, subject.constants()));
         report.times.push(("judge the file".into(), clock.lap()));
         let mut point = match subject.at(&trial.inputs, None) {
-            Ok(point) => point,
+            Ok(point) => point.with(Depth::Verdicts),
             Err(verdict) => {
                 answers.push(about_file(Question::Semantics, *verdict));
                 self.conclude(trial, answers, report);

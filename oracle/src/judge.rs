@@ -18,6 +18,7 @@ pub mod diagnosis;
 mod kernels;
 mod layout;
 mod legality;
+mod plain;
 mod precision;
 pub mod recognise;
 mod region;
@@ -29,7 +30,7 @@ pub mod trace;
 mod tests;
 
 pub use precision::{OUT_OF_DOMAIN, second_opinion};
-pub use subject::{Point, Reference, Subject};
+pub use subject::{Depth, Point, Reference, Subject};
 
 use crate::record::{Execution, Status};
 use crate::verdict::{Blame, Class, Strength, Verdict};
@@ -143,10 +144,16 @@ impl Point<'_> {
             return vec![answer(Question::Execution, verdict)];
         }
         let mut answers = Vec::new();
+        let mut proven = false;
         if !execution.taps.is_empty() {
-            answers.push(answer(Question::Kernels, self.kernels(execution)));
+            let (verdict, every) = self.operators(execution);
+            proven = every && self.depth == Depth::Verdicts;
+            answers.push(answer(Question::Kernels, verdict));
         }
-        answers.push(answer(Question::Precision, self.precision(execution)));
+        // Where every operator does what it may with what it got, so does the program.
+        let settled = if proven { self.measured(execution) } else { None };
+        let precision = settled.unwrap_or_else(|| self.precision(execution));
+        answers.push(answer(Question::Precision, precision));
         answers
     }
 }

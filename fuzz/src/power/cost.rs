@@ -5,7 +5,7 @@ use super::case::Draws;
 use super::score::Cost;
 use halfproof_oracle::arith::{Bound, Ideal};
 use halfproof_oracle::contract::Runtime;
-use halfproof_oracle::judge::Subject;
+use halfproof_oracle::judge::{Depth, Subject};
 use halfproof_oracle::onnx;
 use halfproof_oracle::tflite::Constants;
 use halfproof_systems::Taps;
@@ -30,7 +30,8 @@ fn fastest<T>(mut work: impl FnMut() -> T) -> Duration {
 
 /// Measures the cases 0 to `cases`.
 pub(super) fn cost(draws: &Draws, cases: u64) -> Cost {
-    let (mut source, mut target, mut bound, mut kernels, mut execution, mut semantics) = Default::default();
+    let (mut source, mut target, mut bound, mut kernels, mut semantics, mut bounds, mut verdicts) =
+        Default::default();
     let mut sets = 0;
     for index in 0..cases {
         let Some(case) = draws.case(PURPOSE, index, 0) else { continue };
@@ -45,20 +46,14 @@ pub(super) fn cost(draws: &Draws, cases: u64) -> Cost {
             let runtime = Bound::new(Runtime::Interpreter { narrow_sums: false, flush: false });
             add(&mut bound, fastest(|| program.run(&point.inputs, Constants::Stored, &runtime)));
             add(&mut kernels, fastest(|| point.kernels(&record)));
-            // A fresh point each time: nothing is remembered from the last one. Its reference is part of semantics.
+            // A fresh point each time: nothing is remembered from the last one. It evaluates the source.
+            let judged = |depth: Depth| {
+                let mut point = subject.at(set, None).ok()?.with(depth);
+                Some((point.semantics(), point.execution(&record)))
+            };
             add(&mut semantics, fastest(|| subject.at(set, None).map(|p| p.semantics())));
-            add(
-                &mut execution,
-                (0..REPEATS)
-                    .filter_map(|_| {
-                        let mut point = subject.at(set, None).ok()?;
-                        let begin = Instant::now();
-                        black_box(point.execution(&record));
-                        Some(begin.elapsed())
-                    })
-                    .min()
-                    .unwrap_or_default(),
-            );
+            add(&mut bounds, fastest(|| judged(Depth::Bounds)));
+            add(&mut verdicts, fastest(|| judged(Depth::Verdicts)));
             sets += 1;
         }
     }
@@ -70,7 +65,7 @@ pub(super) fn cost(draws: &Draws, cases: u64) -> Cost {
         bound: ratio(bound, target),
         kernels: ratio(kernels, target),
         semantics: ratio(semantics, plain),
-        execution: ratio(execution, plain),
-        everything: ratio(execution + semantics, plain),
+        bounds: ratio(bounds, plain),
+        verdicts: ratio(verdicts, plain),
     }
 }

@@ -9,7 +9,7 @@ use super::tolerance;
 use crate::generate::{InputKind, Stream};
 use halfproof_ir::{Conversion, Tensor};
 use halfproof_oracle::arith::{ExecutionModel, Half};
-use halfproof_oracle::judge::{Question, Subject};
+use halfproof_oracle::judge::{Depth, Question, Subject};
 use halfproof_oracle::onnx;
 use halfproof_oracle::tflite::Program;
 use halfproof_oracle::value::Value;
@@ -160,7 +160,7 @@ fn in_model(
     let mut said = vec![];
     for (i, (kind, set)) in case.sets.iter().enumerate() {
         let point = match subject.at(set, None) {
-            Ok(point) => point,
+            Ok(point) => point.with(Depth::Verdicts),
             Err(verdict) => {
                 injection.note(Question::Semantics, &verdict);
                 seen_on.get_or_insert(i);
@@ -267,7 +267,7 @@ fn in_execution(
         let tensors = runtime::continued(program, &right[set], at, results.clone(), &arith).ok()?;
         let execution = runtime::record("interp-f16", program, &tensors, &arith);
         if !injection.by[3] || !injection.by[4] {
-            let mut point = subject.at(source, None).ok()?;
+            let mut point = subject.at(source, None).ok()?.with(Depth::Verdicts);
             for answer in point.execution(&execution) {
                 injection.note(answer.question, &answer.verdict);
             }

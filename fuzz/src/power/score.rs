@@ -177,10 +177,10 @@ pub struct Cost {
     pub kernels: f64,
     /// Semantics: both graphs in bound arithmetic and the comparison, over both graphs in plain f64.
     pub semantics: f64,
-    /// Everything about an execution (operators, outputs), over plain f64 of source graph and converted model.
-    pub execution: f64,
-    /// Everything, semantics included, over the same.
-    pub everything: f64,
+    /// Everything about a model and an execution with every bound, over the same.
+    pub bounds: f64,
+    /// The same verdicts as a campaign asks for them, with bounds only where they decide something, over the same.
+    pub verdicts: f64,
 }
 
 /// Counts while a run goes on.

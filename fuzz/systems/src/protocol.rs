@@ -8,6 +8,7 @@
 use crate::Taps;
 use halfproof_ir::{DType, Data, Tensor};
 use halfproof_oracle::record::{Execution, Status};
+use std::borrow::Cow;
 use std::io::{self, Read, Write};
 
 /// One model to load once and to run on several input sets.
@@ -93,10 +94,7 @@ const MAX_FRAME: usize = 1 << 31;
 /// # Errors
 /// When the other side is gone, or the frame is too large.
 pub fn write_frame(to: &mut impl Write, payload: &[u8]) -> io::Result<()> {
-    let len = u32::try_from(payload.len()).ok().filter(|&n| n as usize <= MAX_FRAME);
-    let len = len.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "frame above 2 GiB"))?;
-    to.write_all(&len.to_le_bytes())?;
-    to.write_all(payload)
+    write_parts(to, &[Cow::Borrowed(payload)])
 }
 
 /// Reads one frame.
@@ -116,20 +114,36 @@ pub fn read_frame(from: &mut impl Read) -> io::Result<Vec<u8>> {
     if got == len { Ok(payload) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }
 
-/// Encodes a batch.
-pub fn encode_jobs(jobs: &[Job<'_>]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(64 + jobs.iter().map(|j| j.model.len() + 256).sum::<usize>());
+/// Writes one frame that is made of parts.
+///
+/// # Errors
+/// As [`write_frame`].
+pub fn write_parts(to: &mut impl Write, parts: &[Cow<'_, [u8]>]) -> io::Result<()> {
+    let len: usize = parts.iter().map(|part| part.len()).sum();
+    let len = u32::try_from(len).ok().filter(|&n| n as usize <= MAX_FRAME);
+    let len = len.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "frame above 2 GiB"))?;
+    to.write_all(&len.to_le_bytes())?;
+    parts.iter().try_for_each(|part| to.write_all(part))
+}
+
+/// Encodes a batch, as parts of a frame: models may be as large as memory allows, so they are not copied.
+pub fn encode_jobs<'a>(jobs: &[Job<'a>]) -> Vec<Cow<'a, [u8]>> {
+    let mut parts = Vec::with_capacity(2 * jobs.len() + 1);
+    let mut out = Vec::with_capacity(256);
     put_len(&mut out, jobs.len());
     for job in jobs {
         out.extend([job.mode, u8::from(job.trace), job.taps as u8]);
-        put_bytes(&mut out, job.model);
+        put_len(&mut out, job.model.len());
+        parts.push(Cow::Owned(std::mem::take(&mut out)));
+        parts.push(Cow::Borrowed(job.model));
         put_len(&mut out, job.sets.len());
         for set in job.sets {
             put_len(&mut out, set.len());
             set.iter().for_each(|t| put_tensor(&mut out, t));
         }
     }
-    out
+    parts.push(Cow::Owned(out));
+    parts
 }
 
 /// Decodes a batch.
@@ -369,7 +383,7 @@ mod tests {
             taps in 0..Taps::ALL.len(),
         ) {
             let job = Job { mode, trace, taps: Taps::ALL[taps], model: &model, sets: &sets };
-            let bytes = encode_jobs(&[job, job]);
+            let bytes = encode_jobs(&[job, job]).concat();
             let decoded = decode_jobs(&bytes).unwrap();
             prop_assert_eq!(decoded.len(), 2);
             let back = &decoded[1];
@@ -407,7 +421,8 @@ mod tests {
 
         #[test]
         fn a_truncated_message_is_refused(sets in vec(vec(tensor(), 1..3), 1..3), cut in any::<proptest::sample::Index>()) {
-            let bytes = encode_jobs(&[Job { mode: 1, trace: false, taps: Taps::None, model: b"x", sets: &sets }]);
+            let job = Job { mode: 1, trace: false, taps: Taps::None, model: b"x", sets: &sets };
+            let bytes = encode_jobs(&[job]).concat();
             prop_assert_eq!(decode_jobs(&bytes[..cut.index(bytes.len())]), Err(Malformed));
         }
     }

@@ -233,7 +233,7 @@ impl Worker {
         let sent = self
             .socket
             .set_write_timeout(Some(time))
-            .and_then(|()| protocol::write_frame(&mut self.socket, &batch));
+            .and_then(|()| protocol::write_parts(&mut self.socket, &batch));
         if let Err(e) = sent {
             return Some(self.lost(&e));
         }

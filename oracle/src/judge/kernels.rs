@@ -3,9 +3,10 @@
 //! Errors do not propagate, so this is the sharpest test of a runtime, and it names the first bad operator.
 
 use super::compare::{Tally, whole_numbers};
-use super::precision::on_grid;
-use super::subject::{Point, Subject, narrowed};
-use crate::arith::{Bound, Enclosure, flushed_single};
+use super::plain::{self, Runs};
+use super::precision::{admits_overflow, on_grid};
+use super::subject::{Depth, Point, Subject, narrowed};
+use crate::arith::{Bound, Enclosure, Ideal, flushed_single};
 use crate::contract::Runtime;
 use crate::contract::runtime::is_fused_square;
 use crate::half as binary16;
@@ -20,24 +21,49 @@ use std::collections::BTreeMap;
 impl Point<'_> {
     /// Is every operator of an execution within its own bound? Needs taps.
     pub fn kernels(&self, execution: &Execution) -> Verdict {
+        self.operators(execution).0
+    }
+
+    /// The same, and whether every operator was seen, is within its bound, and can have met no infinity or NaN.
+    pub(super) fn operators(&self, execution: &Execution) -> (Verdict, bool) {
         let runtime = Runtime::of_system(&execution.system).unwrap_or(Runtime::AnyHalf);
         let known = Runtime::of_system(&execution.system).is_some();
         let kernels = Kernels::new(self.subject, runtime);
         let program = &self.subject.program;
         let tensors = self.visible(execution);
-        let widened = self.widened_constants();
+        let quick = self.runs().filter(|_| self.depth == Depth::Verdicts && !kernels.has_unrounded());
+        let widened = self.subject.widened_constants();
+        let mut same = quick.map(|runs| Same {
+            runs,
+            tensors: &tensors,
+            widened: &widened,
+            known: vec![None; tensors.len()],
+        });
         let mut total = Tally::default();
         let (mut checked, mut skipped) = (0usize, 0usize);
+        let mut proven = quick.is_some_and(|runs| {
+            tensors.iter().zip(&runs.exact).all(|(actual, exact)| match (actual, exact) {
+                (Some(actual), Some(exact)) => plain::is_as_finite(exact, actual),
+                (actual, _) => actual.is_none(),
+            })
+        });
         let mut notes = Vec::new();
         for (index, op) in program.operators().enumerate() {
             let seen = |t: u32| tensors[t as usize];
-            let check = match kernels.check(index, &seen, &|t| widened.get(&t).cloned()) {
+            if let Some(judged) = same.as_mut().and_then(|same| same.rounded(program, index)) {
+                checked += 1;
+                total.judged += judged;
+                continue;
+            }
+            let check = match kernels.check(index, &seen, &|t| self.subject.widened(&widened, t)) {
                 Check::NotVisible => {
                     skipped += 1;
+                    proven &= op.results.iter().all(|t| widened.contains_key(t));
                     continue;
                 }
                 Check::Failed(why) => {
                     skipped += 1;
+                    proven = false;
                     notes.push(format!("operator {index} {}: {why}", op.builtin.name()));
                     continue;
                 }
@@ -47,8 +73,12 @@ impl Point<'_> {
             if check.single {
                 notes.push(format!("operator {index} {} ran in float32", op.builtin.name()));
             }
+            proven &= !check.single && !check.expected.iter().any(admits_overflow);
             for (&tensor, expected) in op.results.iter().zip(&check.expected) {
-                let Some(actual) = seen(tensor) else { continue };
+                let Some(actual) = seen(tensor) else {
+                    proven = false;
+                    continue;
+                };
                 let tally = hold(expected, actual);
                 let bad = tally.outside > 0 || expected.shape() != actual.shape;
                 total.add(&tally);
@@ -67,7 +97,7 @@ impl Point<'_> {
                     (verdict.judged, verdict.excluded) = (total.judged, total.excluded);
                     verdict.notes = notes;
                     verdict.notes.push(format!("{} of {} elements outside", tally.outside, tally.judged));
-                    return verdict;
+                    return (verdict, false);
                 }
             }
         }
@@ -83,43 +113,106 @@ impl Point<'_> {
         verdict.numbers = total.worst.map(|(_, n)| n);
         verdict.notes = notes;
         verdict.notes.push(format!("{checked} operators checked, {skipped} not visible"));
-        verdict
-    }
-
-    /// Constants behind a DEQUANTIZE, by its result: runtimes do not show them, and there is only one value that they can
-    /// have, for every float16 is a float32.
-    fn widened_constants(&self) -> BTreeMap<u32, Value<Enclosure>> {
-        let program = &self.subject.program;
-        let mut widened = BTreeMap::new();
-        for (index, op) in program.operators().enumerate() {
-            let (&[Some(stored)], &[result]) = (op.operands, op.results) else { continue };
-            if op.builtin == Builtin::Dequantize
-                && program.form(stored).is_some_and(|(dtype, _)| dtype == DType::F16)
-                && program.is_constant(stored)
-                && let Ok(mut values) = program.step(index, &[None], &Bound::new(Runtime::Single))
-                && let Some(value) = values.pop()
-            {
-                widened.insert(result, value);
-            }
-        }
-        widened
+        (verdict, proven && total.excluded == 0)
     }
 
     /// Tensors by index: inputs, taps and outputs.
     fn visible<'t>(&'t self, execution: &'t Execution) -> Vec<Option<&'t Tensor>> {
         let program = &self.subject.program;
-        let count = self.subject.model.subgraphs.first().map_or(0, |g| g.tensors.len());
-        let mut tensors: Vec<Option<&Tensor>> = vec![None; count];
+        let mut tensors: Vec<Option<&Tensor>> = vec![None; self.subject.tensor_count()];
         let outputs = program.outputs().iter().copied().zip(&execution.outputs);
         let taps = execution.taps.iter().map(|(t, tap)| (*t, tap));
         let inputs = program.inputs().iter().copied().zip(&self.inputs);
-        for (index, tensor) in outputs.chain(taps).chain(inputs) {
+        // An output is what the caller got, whatever a tap of it says.
+        for (index, tensor) in taps.chain(outputs).chain(inputs) {
             let fits = program.form(index).is_some_and(|(d, s)| d == tensor.dtype() && s == tensor.shape);
             if let (true, Some(slot)) = (fits, tensors.get_mut(index as usize)) {
                 *slot = Some(tensor);
             }
         }
         tensors
+    }
+}
+
+impl Subject<'_> {
+    /// Constants behind a DEQUANTIZE, by its result, and the operator: runtimes do not show them, and there is only one value
+    /// that they can have, for every float16 is a float32.
+    fn widened_constants(&self) -> BTreeMap<u32, usize> {
+        let program = &self.program;
+        let mut widened = BTreeMap::new();
+        for (index, op) in program.operators().enumerate() {
+            let (&[Some(stored)], &[result]) = (op.operands, op.results) else { continue };
+            if op.builtin == Builtin::Dequantize
+                && program.form(stored).is_some_and(|(dtype, _)| dtype == DType::F16)
+                && program.is_constant(stored)
+            {
+                widened.insert(result, index);
+            }
+        }
+        widened
+    }
+
+    /// The value of one of them.
+    fn widened(&self, widened: &BTreeMap<u32, usize>, tensor: u32) -> Option<Value<Enclosure>> {
+        let operator = *widened.get(&tensor)?;
+        self.program.step(operator, &[None], &Bound::new(Runtime::Single)).ok()?.pop()
+    }
+}
+
+/// An execution beside the exact results: which of its tensors hold the very same numbers.
+struct Same<'p> {
+    runs: &'p Runs,
+    tensors: &'p [Option<&'p Tensor>],
+    widened: &'p BTreeMap<u32, usize>,
+    known: Vec<Option<bool>>,
+}
+
+impl Same<'_> {
+    /// True when a tensor is what it is in the exact computation with stored constants.
+    fn is_exact(&mut self, tensor: u32) -> bool {
+        let at = tensor as usize;
+        *self.known[at].get_or_insert_with(|| match (self.tensors[at], &self.runs.stored[at]) {
+            (Some(actual), Some(exact)) => plain::is_same(exact, actual),
+            // A constant, or one behind a DEQUANTIZE, which no execution shows.
+            (None, _) => true,
+            (Some(_), None) => false,
+        })
+    }
+
+    /// The number of elements of an operator's results when each of them is the exact result of the operands that the
+    /// execution shows, rounded. Such a result is within any bound, so none has to be worked out. `None` where one is not,
+    /// or not everything is visible.
+    fn rounded(&mut self, program: &Program, index: usize) -> Option<u64> {
+        let op = program.operators().nth(index)?;
+        let visible = |&t: &u32| {
+            self.tensors[t as usize].is_some() || program.is_constant(t) || self.widened.contains_key(&t)
+        };
+        if !op.operands.iter().flatten().all(visible) {
+            return None;
+        }
+        let mut judged = 0;
+        let computed = if op.operands.iter().flatten().all(|&t| self.is_exact(t)) {
+            None
+        } else {
+            let own: Vec<Option<Value<f64>>> =
+                op.operands.iter().map(|t| Some(value(self.tensors[(*t)? as usize]?, &Ideal))).collect();
+            let widened = |t: &Option<u32>| self.runs.stored[(*t)? as usize].as_deref();
+            let operands: Vec<Option<&Value<f64>>> =
+                op.operands.iter().zip(&own).map(|(t, own)| own.as_ref().or_else(|| widened(t))).collect();
+            Some(program.step(index, &operands, &Ideal).ok()?)
+        };
+        for (i, &t) in op.results.iter().enumerate() {
+            let actual = self.tensors[t as usize]?;
+            let exact = match &computed {
+                Some(results) => results.get(i)?,
+                None => self.runs.stored[t as usize].as_deref()?,
+            };
+            if !plain::is_rounded(exact, actual) {
+                return None;
+            }
+            judged += actual.len() as u64;
+        }
+        Some(judged)
     }
 }
 
@@ -156,6 +249,12 @@ impl<'s> Kernels<'s> {
         let force = Bound::new(runtime).contract.force_f16;
         let constants = if force { subject.narrowed_constants(runtime) } else { BTreeMap::new() };
         Kernels { subject, runtime, region: subject.unrounded(runtime), constants }
+    }
+
+    /// True when tensors may be read without having been rounded, or the runtime computes everything in float16: results
+    /// that are the exact ones, rounded, then say nothing.
+    fn has_unrounded(&self) -> bool {
+        Bound::new(self.runtime).contract.force_f16 || self.region.contains(&true)
     }
 
     /// Computes one operator from what an execution shows of its operands; `widened` knows constants behind a

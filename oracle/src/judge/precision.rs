@@ -6,6 +6,7 @@
 
 use super::compare::{Tally, numbers, whole_numbers};
 use super::layout::source_order;
+use super::plain;
 use super::subject::{Point, Reference, undecidable};
 use crate::arith::{Bound, Enclosure};
 use crate::contract::{Contract, Format, Runtime};
@@ -19,6 +20,9 @@ use halfproof_ir::{DType, Elements, Graph, Tensor};
 
 /// Share of the judged elements that may be more than half a unit off in a `pass`.
 const ALMOST: f64 = 0.01;
+
+/// An execution that is further off than this many half units of float16, ten bits, is shown with its bound.
+const FAR: f64 = 1024.0;
 
 /// What one output gave.
 #[derive(Default)]
@@ -100,7 +104,7 @@ impl Point<'_> {
             fallback |= known.base().force_f16 && !on_grid(actual) && !region[tensor as usize];
             let source = self.source_values(position, tensor);
             let seen = observe(expected, actual, source.as_deref());
-            bits_lost.push(if seen.half_units > 1.0 { seen.half_units.log2() } else { 0.0 });
+            bits_lost.push(lost(seen.half_units));
             if seen.tally.outside > 0 && worst_output.is_none() {
                 worst_output = seen.tally.worst.map(|(e, n)| (tensor, e, n));
             }
@@ -116,7 +120,9 @@ impl Point<'_> {
             total.tally.add(&seen.tally);
         }
         let mut out_of_domain = false;
-        if worst_output.is_none() && total.avoidable.is_none() {
+        // What is the exact result, rounded, nothing has ruined.
+        let rounded = total.off == 0 && total.inherent == 0 && total.tally.excluded == 0;
+        if worst_output.is_none() && total.avoidable.is_none() && !rounded {
             (total.avoidable, total.avoidable_count) = self.ruined(known, &run, execution);
         } else if let Some((element, numbers)) = &total.avoidable {
             out_of_domain = self.is_without_range(known, avoidable_output, *element, numbers.actual);
@@ -157,11 +163,8 @@ impl Point<'_> {
         } else if total.inherent > 0 {
             let text = "a result is not representable in float16";
             Verdict::new(Class::Explained, Blame::Explained, strength, text)
-        } else if total.off as f64 <= ALMOST * total.tally.judged as f64 {
-            Verdict::new(Class::Pass, Blame::Nobody, strength, "the outputs are the exact ones, rounded")
         } else {
-            let text = "the outputs differ from the exact ones by what rounding explains";
-            Verdict::new(Class::Explained, Blame::Explained, strength, text)
+            inside(total.off, total.tally.judged, strength)
         };
         if total.inherent > 0 {
             verdict.notes.push(format!("result not representable: {} elements", total.inherent));
@@ -179,6 +182,39 @@ impl Point<'_> {
             verdict.notes.extend(total.widest.map(Widest::note));
         }
         verdict
+    }
+
+    /// The verdict about an execution whose every operator is proven to be within its own bound: its outputs need no bound of
+    /// the whole program, only their distance from the exact ones. `None` where the distance is large, or a number is not
+    /// finite that the exact one is, and the bound has to explain it.
+    pub(super) fn measured(&self, execution: &Execution) -> Option<Verdict> {
+        let known = Runtime::of_system(&execution.system);
+        let runtime = known.unwrap_or(Runtime::AnyHalf);
+        let stored = &self.runs()?.stored;
+        let outputs = self.subject.program.outputs();
+        if outputs.len() != execution.outputs.len() {
+            return None;
+        }
+        let mut bits_lost = Vec::with_capacity(outputs.len());
+        let (mut off, mut judged) = (0, 0);
+        for (&tensor, actual) in outputs.iter().zip(&execution.outputs) {
+            let distance = plain::distance(stored[tensor as usize].as_deref()?, actual)?;
+            let halves = if actual.dtype() == DType::F16 { 1.0 } else { half::UNIT_SINGLE / half::UNIT };
+            if distance.half_units * halves > FAR {
+                return None;
+            }
+            bits_lost.push(lost(distance.half_units));
+            off += distance.off;
+            judged += actual.len() as u64;
+        }
+        if judged == 0 {
+            return None;
+        }
+        let strength = known.map_or(Strength::Unknown, |runtime| self.weakest(runtime));
+        let mut verdict = inside(off, judged, strength);
+        debug_assert!(!runtime.base().force_f16, "operators of forced kernels are not proven");
+        (verdict.judged, verdict.bits_lost) = (judged, bits_lost);
+        Some(verdict)
     }
 
     /// Finite outputs that only an overflow on the way explains: inside the bound, but outside the bound of the same
@@ -253,7 +289,8 @@ impl Point<'_> {
     /// in the logarithm of a difference that is 0 but for rounding.
     fn source_values(&self, position: usize, tensor: u32) -> Option<Vec<f64>> {
         let id = *self.subject.graph.outputs.get(position)?;
-        let Value::Float(_, source) = self.reference.evaluation.value(id)? else { return None };
+        let enclosed = self.reference.enclosed(self.subject.source()).ok()?;
+        let Value::Float(_, source) = enclosed.value(id)? else { return None };
         let permutation = self.subject.interface_permutation(id, tensor, &source.shape);
         let sure = |e: &Enclosure| if e.is_finite() { e.v } else { f64::NAN };
         Some(match source_order(&source.shape, permutation.as_deref()) {
@@ -295,6 +332,20 @@ pub const OUT_OF_DOMAIN: &str = "rounding carries an operand out of the domain o
 
 fn fault(class: Class, strength: Strength, text: &str) -> Verdict {
     Verdict::new(class, Blame::Kernel, strength, text)
+}
+
+/// The verdict about outputs inside the bound, of which `off` elements are more than half a unit off.
+fn inside(off: u64, judged: u64, strength: Strength) -> Verdict {
+    if off as f64 <= ALMOST * judged as f64 {
+        return Verdict::new(Class::Pass, Blame::Nobody, strength, "the outputs are the exact ones, rounded");
+    }
+    let text = "the outputs differ from the exact ones by what rounding explains";
+    Verdict::new(Class::Explained, Blame::Explained, strength, text)
+}
+
+/// Bits that a largest error of so many half units in the last place costs.
+fn lost(half_units: f64) -> f64 {
+    if half_units > 1.0 { half_units.log2() } else { 0.0 }
 }
 
 /// The verdict about a value outside the bound.
@@ -354,7 +405,7 @@ pub(super) fn on_grid(tensor: &Tensor) -> bool {
 }
 
 /// True when a number of the exact computation may be an infinity in an execution.
-fn admits_overflow(value: &Value<Enclosure>) -> bool {
+pub(super) fn admits_overflow(value: &Value<Enclosure>) -> bool {
     match value {
         Value::Float(_, e) => e.data.iter().any(|e| e.v.is_finite() && e.may_be_infinite()),
         Value::Whole(..) => false,
@@ -409,8 +460,7 @@ impl Seen {
             }
         }
         if good && actual.is_finite() && e.v.is_finite() {
-            let ulp = if dtype == DType::F16 { half::ulp(e.v) } else { half::ulp_single(e.v) };
-            let half_units = (actual - e.v).abs() / (0.5 * ulp);
+            let half_units = plain::half_units(e.v, actual, dtype);
             self.off += u64::from(half_units > 1.0);
             self.half_units = self.half_units.max(half_units);
         }

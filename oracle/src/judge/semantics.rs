@@ -6,9 +6,11 @@
 
 use super::compare::{Tally, whole_numbers};
 use super::layout::{permuted_shape, source_order};
-use super::subject::{Point, undecidable};
+use super::plain;
+use super::subject::{Depth, Point, undecidable};
 use crate::arith::{Bound, Enclosure};
 use crate::contract::Runtime;
+use crate::onnx::Evaluation;
 use crate::tflite::{Constants, Run, RunError};
 use crate::value::Value;
 use crate::verdict::{Blame, Class, Numbers, Place, Strength, Verdict};
@@ -25,7 +27,14 @@ const GREATEST: f64 = 1e-9;
 impl Point<'_> {
     /// Do source and converted graph mean the same?
     pub fn semantics(&self) -> Verdict {
+        if let (Depth::Verdicts, Some(verdict)) = (self.depth, self.agreement()) {
+            return verdict;
+        }
         let subject = self.subject;
+        let enclosed = match self.reference.enclosed(subject.source()) {
+            Ok(enclosed) => enclosed,
+            Err(verdict) => return *verdict,
+        };
         let bound = Bound::new(Runtime::Double);
         let run = match subject.program.run(&self.inputs, Constants::Exact(&subject.exact), &bound) {
             Ok(run) => run,
@@ -34,8 +43,7 @@ impl Point<'_> {
         let mut total = Tally::default();
         let scales = self.scales();
         for (&tensor, &id) in subject.program.outputs().iter().zip(&subject.graph.outputs) {
-            let (Some(source), Some(target)) =
-                (self.reference.evaluation.value(id), run.tensors[tensor as usize].as_ref())
+            let (Some(source), Some(target)) = (enclosed.value(id), run.tensors[tensor as usize].as_ref())
             else {
                 return *undecidable("an output has no value", format!("output tensor {tensor}"));
             };
@@ -55,7 +63,7 @@ impl Point<'_> {
             }
         }
         // Tensors inside say where, and see what a later operator hides.
-        let (inside, first_bad) = self.inside(&run, &scales);
+        let (inside, first_bad) = self.inside(enclosed, &run, &scales);
         if let Some((tensor, tally)) = first_bad {
             let reaches = total.outside > 0;
             let text = match self.operator_name(tensor) {
@@ -96,6 +104,40 @@ impl Point<'_> {
         verdict
     }
 
+    /// The verdict where two plain evaluations agree in every tensor that carries a source value, to the least tolerance
+    /// that any bound leaves; `None` where it takes bounds to say something.
+    fn agreement(&self) -> Option<Verdict> {
+        let subject = self.subject;
+        let runs = self.runs()?;
+        let value = |tensor: u32| runs.exact.get(tensor as usize)?.as_deref();
+        let mut judged = 0;
+        for (&tensor, &id) in subject.program.outputs().iter().zip(&subject.graph.outputs) {
+            let (source, target) = (self.reference.plain.value(id)?, value(tensor)?);
+            let permutation = subject.interface_permutation(id, tensor, source.shape());
+            let same_shape = permuted_shape(source.shape(), permutation.as_deref()) == target.shape();
+            if !same_shape || !plain::agree(source, target, permutation.as_deref(), LEAST) {
+                return None;
+            }
+            judged += target.len() as u64;
+        }
+        for (id, origin) in &subject.origins {
+            let Some((source, target)) = self.reference.plain.value(*id).zip(value(origin.tensor)) else {
+                continue;
+            };
+            let comparable = source.len() == target.len() && subject.producer(origin.tensor).is_some();
+            if comparable && !plain::agree(source, target, origin.permutation.as_deref(), LEAST) {
+                return None;
+            }
+        }
+        if judged == 0 {
+            return None;
+        }
+        let mut verdict =
+            Verdict::new(Class::Pass, Blame::Nobody, Strength::Certified, "source and converted graph agree");
+        verdict.judged = judged;
+        Some(verdict)
+    }
+
     /// The converted graph cannot be computed on inputs that the source graph takes: an index out of range is as wrong as
     /// a wrong result. Anything else that goes wrong is the interpreter's.
     fn fails(&self, error: &RunError) -> Verdict {
@@ -110,12 +152,18 @@ impl Point<'_> {
     }
 
     /// Tensors that carry a source value: what all of them give, and the first (in execution order) that differs.
-    fn inside(&self, run: &Run<Enclosure>, scales: &[f64]) -> (Tally, Option<(u32, Tally)>) {
+    fn inside(
+        &self,
+        enclosed: &Evaluation<Enclosure>,
+        run: &Run<Enclosure>,
+        scales: &[f64],
+    ) -> (Tally, Option<(u32, Tally)>) {
         let mut total = Tally::default();
         let mut first: Option<(usize, u32, Tally)> = None;
         for (id, origin) in &self.subject.origins {
             let Some(operator) = self.subject.producer(origin.tensor) else { continue };
-            let Some((source, target)) = self.pair(*id, origin.tensor, run) else { continue };
+            let target = run.tensors.get(origin.tensor as usize).and_then(Option::as_ref);
+            let Some((source, target)) = enclosed.value(*id).zip(target) else { continue };
             if source.len() != target.len() {
                 continue;
             }
@@ -133,11 +181,11 @@ impl Point<'_> {
     /// made it small, that of the terms it is a sum of. The difference of two equal numbers is judged like the numbers.
     fn scales(&self) -> Vec<f64> {
         let graph = self.subject.graph;
-        let largest = |id: ValueId| self.reference.evaluation.value(id).map_or(0.0, largest);
+        let plain = &self.reference.plain;
+        let largest = |id: ValueId| plain.value(id).map_or(0.0, largest_plain);
         // The root of an operand's last extent, or of the elements that one output channel of a filter has.
         let depth = |node: &Node, slot: usize, filter: bool| {
-            let value =
-                node.inputs.get(slot).copied().flatten().and_then(|id| self.reference.evaluation.value(id));
+            let value = node.inputs.get(slot).copied().flatten().and_then(|id| plain.value(id));
             let shape = value.map_or(&[][..], |v| v.shape());
             let n: usize =
                 if filter { shape.iter().skip(1).product() } else { shape.last().copied().unwrap_or(1) };
@@ -167,17 +215,6 @@ impl Point<'_> {
         scales
     }
 
-    fn pair<'v>(
-        &'v self,
-        id: ValueId,
-        tensor: u32,
-        run: &'v Run<Enclosure>,
-    ) -> Option<(&'v Value<Enclosure>, &'v Value<Enclosure>)> {
-        let source = self.reference.evaluation.value(id)?;
-        let target = run.tensors.get(tensor as usize)?.as_ref()?;
-        Some((source, target))
-    }
-
     pub(super) fn operator_name(&self, tensor: u32) -> Option<String> {
         let index = self.subject.producer(tensor)?;
         self.subject.program.operators().nth(index).map(|op| op.builtin.name().to_string())
@@ -203,6 +240,12 @@ fn differs(text: &str, tensor: u32, point: &Point<'_>) -> Verdict {
 pub(super) fn largest(value: &Value<Enclosure>) -> f64 {
     let Value::Float(_, a) = value else { return 0.0 };
     a.data.iter().map(|e| e.v.abs()).filter(|m| m.is_finite()).fold(0.0, f64::max)
+}
+
+/// The same of a plain value.
+fn largest_plain(value: &Value<f64>) -> f64 {
+    let Value::Float(_, a) = value else { return 0.0 };
+    a.data.iter().map(|x| x.abs()).filter(|m| m.is_finite()).fold(0.0, f64::max)
 }
 
 /// Compares two evaluations of one tensor, against differences of the magnitude `scale`; `None` when one has floats and the other integers.

@@ -2,10 +2,11 @@
 
 use super::layout::{permuted_shape, source_order};
 use super::legality;
+use super::plain::Runs;
 use crate::arith::{Bound, Enclosure};
 use crate::contract::Runtime;
 use crate::half as binary16;
-use crate::onnx::{self, Evaluation};
+use crate::onnx::{self, EvalError, Evaluation};
 use crate::tflite::{Constants, Kind, Program, Run};
 use crate::verdict::{Blame, Class, Strength, Verdict};
 use half::f16;
@@ -13,8 +14,8 @@ use halfproof_ir::{
     Conversion, DType, Data, Elements, Graph, IoLayout, Provenance, Request, Tensor, TensorOrigin, ValueId,
 };
 use halfproof_wire::tflite::{self, Model};
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, OnceLock};
 
 /// A converted model with its source, ready to be asked about.
 #[derive(Debug)]
@@ -32,17 +33,21 @@ pub struct Subject<'a> {
     pub program: Program,
     /// Unrounded elements of the float constants that the provenance lists.
     pub(super) exact: BTreeMap<u32, Elements>,
+    /// Those of them that float16 has rounded.
+    pub(super) rounded: BTreeSet<u32>,
     /// Source values by the tensor that carries them.
     pub(super) origins: Vec<(ValueId, &'a TensorOrigin)>,
 }
 
-/// The source graph evaluated in f64 with double-precision bounds.
-#[derive(Clone, Debug)]
+/// The source graph evaluated in f64.
+#[derive(Debug)]
 pub struct Reference {
     /// The inputs that it was evaluated on.
     pub inputs: Vec<Tensor>,
     /// Every tensor of the source graph.
-    pub evaluation: Evaluation<Enclosure>,
+    pub plain: Evaluation<f64>,
+    /// The same with what the rounding of f64 may do to them; made when somebody asks.
+    enclosed: OnceLock<Result<Evaluation<Enclosure>, Box<Verdict>>>,
 }
 
 impl Reference {
@@ -51,9 +56,20 @@ impl Reference {
     /// # Errors
     /// A verdict of class `undecidable` when the reference does not know an operator or the inputs do not fit.
     pub fn new(graph: &Graph, inputs: &[Tensor]) -> Result<Reference, Box<Verdict>> {
-        let evaluation = onnx::evaluate(graph, inputs, &Bound::new(Runtime::Double))
-            .map_err(|e| undecidable("the reference cannot evaluate the source graph", e.to_string()))?;
-        Ok(Reference { inputs: inputs.to_vec(), evaluation })
+        let plain = onnx::ideal(graph, inputs).map_err(|e| unknown_source(&e))?;
+        Ok(Reference { inputs: inputs.to_vec(), plain, enclosed: OnceLock::new() })
+    }
+
+    /// Every tensor of the source graph with what the rounding of f64 may do to it. `graph` is the one that the reference
+    /// was made of.
+    ///
+    /// # Errors
+    /// As [`Reference::new`].
+    pub fn enclosed(&self, graph: &Graph) -> Result<&Evaluation<Enclosure>, Box<Verdict>> {
+        let made = self.enclosed.get_or_init(|| {
+            onnx::evaluate(graph, &self.inputs, &Bound::new(Runtime::Double)).map_err(|e| unknown_source(&e))
+        });
+        made.as_ref().map_err(Clone::clone)
     }
 }
 
@@ -64,8 +80,26 @@ pub struct Point<'s> {
     /// Inputs of the converted model.
     pub inputs: Vec<Tensor>,
     pub(super) reference: Arc<Reference>,
+    /// How much is worked out.
+    pub(super) depth: Depth,
+    /// The converted model in f64; made when somebody asks, `None` where it cannot be run.
+    runs: OnceLock<Option<Runs>>,
     /// Bounds around the exact result with rounded constants, by runtime.
     bounds: BTreeMap<Runtime, Arc<Run<Enclosure>>>,
+}
+
+/// How much is worked out beside the verdicts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// Bounds only where exact results alone settle nothing: an operator whose result is the exact one, rounded, is inside
+    /// any bound. Accuses whom [`Depth::Bounds`] accuses, in a fraction of its time.
+    Verdicts,
+    /// Every bound: for how wide they are, and for how many elements they decide nothing.
+    Bounds,
+}
+
+fn unknown_source(error: &EvalError) -> Box<Verdict> {
+    undecidable("the reference cannot evaluate the source graph", error.to_string())
 }
 
 /// A verdict of class `undecidable` with its reason.
@@ -115,6 +149,7 @@ impl<'a> Subject<'a> {
             })
             .map(|c| (c.tensor, c.exact.clone()))
             .collect();
+        let rounded = rounded(&program, &exact);
         let names: BTreeMap<&str, ValueId> =
             (0u32..).zip(&graph.values).map(|(i, v)| (v.name.as_str(), ValueId(i))).collect();
         let origins = provenance
@@ -124,13 +159,17 @@ impl<'a> Subject<'a> {
             .collect();
         let bytes = conversion.model.len();
         let restated = restated(graph, provenance);
-        Ok(Subject { graph, restated, request, provenance, bytes, model, program, exact, origins })
+        Ok(Subject { graph, restated, request, provenance, bytes, model, program, exact, rounded, origins })
+    }
+
+    /// The number of tensors of the converted model.
+    pub(super) fn tensor_count(&self) -> usize {
+        self.model.subgraphs.first().map_or(0, |g| g.tensors.len())
     }
 
     /// By tensor: a runtime may read it before it is rounded to float16.
     pub(super) fn unrounded(&self, runtime: Runtime) -> Vec<bool> {
-        let count = self.model.subgraphs.first().map_or(0, |g| g.tensors.len());
-        super::region::unrounded(&self.program, runtime, count)
+        super::region::unrounded(&self.program, runtime, self.tensor_count())
     }
 
     /// How the interface tensor `tensor` holds the source value `id`.
@@ -228,9 +267,10 @@ impl<'a> Subject<'a> {
         let seen = self.seen(source);
         let reference = match reference {
             Some(r) if same_bits(&r.inputs, &seen) => Arc::clone(r),
-            _ => Arc::new(Reference::new(self.restated.as_ref().unwrap_or(self.graph), &seen)?),
+            _ => Arc::new(Reference::new(self.source(), &seen)?),
         };
-        Ok(Point { subject: self, inputs, reference, bounds: BTreeMap::new() })
+        let bounds = BTreeMap::new();
+        Ok(Point { subject: self, inputs, reference, depth: Depth::Bounds, runs: OnceLock::new(), bounds })
     }
 
     /// Name of a tensor of the converted model.
@@ -263,6 +303,17 @@ impl Point<'_> {
     /// The evaluation of the source, to be used again for the same inputs.
     pub fn reference(&self) -> &Arc<Reference> {
         &self.reference
+    }
+
+    /// The same point, with another depth than [`Depth::Bounds`].
+    #[must_use]
+    pub fn with(self, depth: Depth) -> Self {
+        Point { depth, ..self }
+    }
+
+    /// The converted model in f64; `None` where it cannot be run.
+    pub(super) fn runs(&self) -> Option<&Runs> {
+        self.runs.get_or_init(|| Runs::new(self.subject, &self.inputs).ok()).as_ref()
     }
 
     /// The bound of a runtime around the exact result with rounded constants.
@@ -308,6 +359,20 @@ impl Subject<'_> {
             })
             .collect()
     }
+}
+
+/// The constants whose unrounded elements are others than the stored ones.
+fn rounded(program: &Program, exact: &BTreeMap<u32, Elements>) -> BTreeSet<u32> {
+    let is_other = |(&tensor, exact): (&u32, &Elements)| {
+        let same = match program.float_constant(tensor)? {
+            Data::F16(v) => exact.iter().zip(v).all(|(e, x)| e.to_bits() == x.to_f64().to_bits()),
+            Data::F32(v) => exact.iter().zip(v).all(|(e, &x)| e.to_bits() == f64::from(x).to_bits()),
+            Data::F64(v) => exact.iter().zip(v).all(|(e, x)| e.to_bits() == x.to_bits()),
+            _ => false,
+        };
+        (!same).then_some(tensor)
+    };
+    exact.iter().filter_map(is_other).collect()
 }
 
 /// The rewrite that replaces the float32 root of two (or its inverse) in a spelled-out GELU by the exact one.

@@ -174,8 +174,8 @@ fn text(score: &Score) -> String {
     if let Some(c) = &score.cost {
         let _ = writeln!(
             t,
-            "\ncost over plain f64 ({} input sets, {:.0} us each): bound {:.2}, operators {:.2}, semantics {:.2}, execution {:.2}, everything {:.2}",
-            c.sets, c.plain_us, c.bound, c.kernels, c.semantics, c.execution, c.everything
+            "\ncost over plain f64 ({} input sets, {:.0} us each): bound {:.2}, operators {:.2}, semantics {:.2}, everything with every bound {:.2}, all verdicts {:.2}",
+            c.sets, c.plain_us, c.bound, c.kernels, c.semantics, c.bounds, c.verdicts
         );
     }
     t

@@ -13,7 +13,7 @@ use halfproof_converter::{bind_dims, convert as convert_graph};
 use halfproof_fuzz::generate::{InputKind, inputs};
 use halfproof_fuzz::pipeline::vote;
 use halfproof_ir::{Conversion, Data, Graph, Precision, Request, Tensor};
-use halfproof_oracle::judge::{Answer, Question, Reference, Subject};
+use halfproof_oracle::judge::{Answer, Depth, Question, Reference, Subject};
 use halfproof_oracle::record::{Execution, Status};
 use halfproof_oracle::verdict::{Class, Strength, Verdict};
 use halfproof_oracle::{half, onnx};
@@ -345,7 +345,7 @@ fn about(
         return by_outputs(&subject, set, &wanted, bench, conversion, row);
     }
     let mut point = match subject.at(set, exact.reference.as_ref()) {
-        Ok(point) => point,
+        Ok(point) => point.with(Depth::Verdicts),
         Err(verdict) => return row.about_file(Question::Semantics, *verdict),
     };
     exact.reference = Some(Arc::clone(point.reference()));

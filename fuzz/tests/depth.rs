@@ -1,0 +1,103 @@
+//! Verdicts without bounds and with every bound accuse the same: what exact results alone settle is never another matter
+//! when the bound is worked out.
+
+use halfproof_fuzz::generate::{Dna, InputKind, Options, Stream, generate, inputs};
+use halfproof_ir::{Data, Precision, Request, Tensor};
+use halfproof_oracle::arith::ExecutionModel;
+use halfproof_oracle::judge::{Answer, Depth, Subject};
+use halfproof_oracle::record::Execution;
+use halfproof_oracle::verdict::Class;
+use halfproof_systems::Taps;
+use halfproof_systems::runtimes::interp::Interpreter;
+use std::collections::BTreeMap;
+
+/// One element of one float tensor moved by one unit in the last place, in the tap and in the output that it may be.
+fn spoilt(execution: &Execution, stream: &mut Stream) -> Execution {
+    let mut spoilt = execution.clone();
+    let count = spoilt.taps.len() as u64;
+    if count == 0 {
+        return spoilt;
+    }
+    let (_, tap) = &mut spoilt.taps[stream.below(count) as usize];
+    let before = tap.clone();
+    let at = stream.below(tap.len().max(1) as u64) as usize;
+    match &mut tap.data {
+        Data::F16(v) if at < v.len() => v[at] = half::f16::from_bits(v[at].to_bits() ^ 1),
+        Data::F32(v) if at < v.len() => v[at] = f32::from_bits(v[at].to_bits() ^ 1),
+        _ => {}
+    }
+    let after = tap.clone();
+    for output in spoilt.outputs.iter_mut().filter(|o| same_bits(o, &before)) {
+        *output = after.clone();
+    }
+    spoilt
+}
+
+fn same_bits(a: &Tensor, b: &Tensor) -> bool {
+    a.shape == b.shape && a.data.to_le_bytes() == b.data.to_le_bytes()
+}
+
+/// What matters of an answer. Without bounds more is decided: `undecidable` may be anything that is no fault.
+fn accusation(answer: &Answer) -> String {
+    let v = &answer.verdict;
+    let class = if v.class.is_fine() { "fine".to_string() } else { format!("{} by {:?}", v.class, v.blame) };
+    format!(
+        "{:?} {class} {:?} {:?}",
+        answer.question,
+        v.place.tensor.as_ref().filter(|_| !v.class.is_fine()),
+        v.strength
+    )
+}
+
+#[test]
+fn the_same_executions_are_accused_with_and_without_bounds() {
+    let models = [
+        ("interp-f16", ExecutionModel::HALF),
+        ("interp-f16+acc16", ExecutionModel::HALF_ACCUMULATOR),
+        ("interp-f32", ExecutionModel::SINGLE),
+        ("any-half", ExecutionModel::HALF),
+    ];
+    let (mut fine, mut accused, mut kinds) = (0, 0, BTreeMap::new());
+    for seed in 0..400 {
+        let graph = generate(Dna::from_seed(seed), &Options::default());
+        let request = Request::new(Precision::ALL[(seed % 3) as usize]);
+        let Ok(conversion) = halfproof_converter::convert(&graph, &request) else { continue };
+        let subject = Subject::new(&graph, &request, &conversion).expect("our own file");
+        let mut stream = Stream::new(seed);
+        for kind in InputKind::ALL {
+            let set = inputs(&graph, kind, seed);
+            let point = |depth| subject.at(&set, None).map(|p| p.with(depth));
+            let (Ok(quick), Ok(full)) = (point(Depth::Verdicts), point(Depth::Bounds)) else { continue };
+            assert_eq!(
+                quick.semantics().accuses(),
+                full.semantics().accuses(),
+                "seed {seed}, {}",
+                kind.name()
+            );
+            for (name, model) in models {
+                let right = Interpreter::new(name, model).execute(&subject.program, &quick.inputs, Taps::All);
+                let wrong = spoilt(&right, &mut stream);
+                for execution in [right, wrong] {
+                    let answers =
+                        |depth| point(depth).map(|mut p| p.execution(&execution)).unwrap_or_default();
+                    let (quick, full) = (answers(Depth::Verdicts), answers(Depth::Bounds));
+                    let words = |answers: &[Answer]| answers.iter().map(accusation).collect::<Vec<_>>();
+                    let open = full.iter().any(|a| a.verdict.class == Class::Undecidable);
+                    if !open {
+                        assert_eq!(
+                            words(&quick),
+                            words(&full),
+                            "seed {seed}, {} inputs, {name}",
+                            kind.name()
+                        );
+                    }
+                    for answer in &quick {
+                        *kinds.entry(answer.verdict.class.to_string()).or_insert(0) += 1;
+                        if answer.verdict.accuses() { accused += 1 } else { fine += 1 }
+                    }
+                }
+            }
+        }
+    }
+    assert!(fine > 1000 && accused > 100, "{fine} fine, {accused} accused: {kinds:?}");
+}

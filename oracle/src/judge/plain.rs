@@ -1,0 +1,240 @@
+//! What two plain evaluations, or one and an execution, settle without any bound.
+//!
+//! Each test here is stricter than the bound that it stands for: what it takes for right is inside that bound, and what it
+//! does not take for right is open until the bound is worked out.
+
+use super::layout::source_order;
+use super::subject::Subject;
+use crate::arith::Ideal;
+use crate::half;
+use crate::tflite::{RunError, value};
+use crate::value::{Array, Value};
+use halfproof_ir::{DType, Data, Tensor};
+use std::sync::Arc;
+
+/// Tensors of the converted model by index, in f64.
+pub(super) type Values = Vec<Option<Arc<Value<f64>>>>;
+
+/// The converted model in f64, with unrounded and with stored constants. What depends on no rounded constant is computed
+/// once and is one value.
+#[derive(Debug)]
+pub(super) struct Runs {
+    /// With unrounded constants.
+    pub(super) exact: Values,
+    /// With stored constants.
+    pub(super) stored: Values,
+}
+
+impl Runs {
+    pub(super) fn new(subject: &Subject<'_>, inputs: &[Tensor]) -> Result<Runs, RunError> {
+        let program = &subject.program;
+        let mut stored: Values = vec![None; subject.tensor_count()];
+        for (&t, input) in program.inputs().iter().zip(inputs) {
+            stored[t as usize] = Some(Arc::new(value(input, &Ideal)));
+        }
+        let mut exact = stored.clone();
+        for &t in &subject.rounded {
+            let unrounded = program.form(t).zip(subject.exact.get(&t));
+            exact[t as usize] = unrounded.map(|((dtype, shape), elements)| {
+                Arc::new(Value::Float(dtype, Array::new(shape, elements.map(|x| x))))
+            });
+        }
+        for (index, op) in program.operators().enumerate() {
+            let step = |values: &Values| {
+                let operands: Vec<Option<&Value<f64>>> =
+                    op.operands.iter().map(|t| values[(*t)? as usize].as_deref()).collect();
+                let results = program.step(index, &operands, &Ideal)?;
+                Ok::<Vec<Arc<Value<f64>>>, RunError>(results.into_iter().map(Arc::new).collect())
+            };
+            let one = |t: &u32| match (&exact[*t as usize], &stored[*t as usize]) {
+                (Some(e), Some(s)) => Arc::ptr_eq(e, s),
+                (e, s) => e.is_none() && s.is_none(),
+            };
+            let results = step(&stored)?;
+            let unrounded =
+                if op.operands.iter().flatten().all(one) { results.clone() } else { step(&exact)? };
+            for (&t, (stored_result, exact_result)) in
+                op.results.iter().zip(results.into_iter().zip(unrounded))
+            {
+                stored[t as usize] = Some(stored_result);
+                exact[t as usize] = Some(exact_result);
+            }
+        }
+        Ok(Runs { exact, stored })
+    }
+}
+
+/// True when a tensor of an execution holds the very numbers of a value.
+pub(super) fn is_same(exact: &Value<f64>, actual: &Tensor) -> bool {
+    let same = |e: f64, x: f64| e.to_bits() == x.to_bits() || e.is_nan() && x.is_nan();
+    match (exact, &actual.data) {
+        (Value::Float(_, e), Data::F16(v)) => e.data.iter().zip(v).all(|(&e, x)| same(e, x.to_f64())),
+        (Value::Float(_, e), Data::F32(v)) => e.data.iter().zip(v).all(|(&e, &x)| same(e, f64::from(x))),
+        (Value::Float(_, e), Data::F64(v)) => e.data.iter().zip(v).all(|(&e, &x)| same(e, x)),
+        (Value::Whole(..), _) => is_rounded(exact, actual),
+        _ => false,
+    }
+}
+
+/// True when each infinity and NaN of a tensor is also one of the exact value: none is there because a type has a largest
+/// number.
+pub(super) fn is_as_finite(exact: &Value<f64>, actual: &Tensor) -> bool {
+    let all_finite = match &actual.data {
+        Data::F16(v) => v.iter().all(|x| x.is_finite()),
+        Data::F32(v) => v.iter().all(|x| x.is_finite()),
+        Data::F64(v) => v.iter().all(|x| x.is_finite()),
+        _ => true,
+    };
+    let kept = |e: f64, x: f64| x.is_finite() || e == x || e.is_nan() && x.is_nan();
+    match exact {
+        Value::Float(_, e) if !all_finite => {
+            actual.floats().is_some_and(|v| e.data.iter().zip(v).all(|(&e, x)| kept(e, x)))
+        }
+        _ => true,
+    }
+}
+
+/// True when two evaluations of one tensor, whose elements stand in the order of `permutation` in the second, differ by no
+/// more than `tolerance` relative to each element.
+pub(super) fn agree(
+    source: &Value<f64>,
+    target: &Value<f64>,
+    permutation: Option<&[usize]>,
+    tolerance: f64,
+) -> bool {
+    let order = source_order(source.shape(), permutation);
+    let at = |i: usize| order.as_ref().map_or(i, |o| o[i]);
+    match (source, target) {
+        (Value::Float(_, s), Value::Float(_, t)) => t.data.iter().enumerate().all(|(i, &t)| {
+            let s = s.data[at(i)];
+            s == t
+                || s.is_nan() && t.is_nan()
+                || s.is_finite() && t.is_finite() && (s - t).abs() <= tolerance * s.abs().max(t.abs())
+        }),
+        (Value::Whole(_, s), Value::Whole(_, t)) => {
+            t.data.iter().enumerate().all(|(i, t)| s.data[at(i)].value == t.value)
+        }
+        _ => false,
+    }
+}
+
+/// True when every element of a tensor is the exact one rounded to the tensor's type.
+pub(super) fn is_rounded(exact: &Value<f64>, actual: &Tensor) -> bool {
+    if exact.shape() != actual.shape || exact.dtype() != actual.dtype() {
+        return false;
+    }
+    let same = |wanted: f64, x: f64| wanted == x || wanted.is_nan() && x.is_nan();
+    match (exact, &actual.data) {
+        (Value::Float(_, e), Data::F16(v)) => {
+            e.data.iter().zip(v).all(|(&e, x)| same(half::round(e), x.to_f64()))
+        }
+        (Value::Float(_, e), Data::F32(v)) => {
+            e.data.iter().zip(v).all(|(&e, &x)| same(f64::from(e as f32), f64::from(x)))
+        }
+        (Value::Float(_, e), Data::F64(v)) => e.data.iter().zip(v).all(|(&e, &x)| same(e, x)),
+        (Value::Whole(_, e), _) => {
+            actual.integers().is_some_and(|v| e.data.iter().zip(v).all(|(e, x)| e.value == x))
+        }
+        _ => false,
+    }
+}
+
+/// How far an output is from the exact one.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Distance {
+    /// The largest error, in half units in the last place of the exact element.
+    pub(super) half_units: f64,
+    /// Elements more than half a unit off.
+    pub(super) off: u64,
+}
+
+/// The distance. An infinity or NaN of both is no distance; `None` when only one has it, an integer is another one, or the
+/// tensors do not fit each other.
+pub(super) fn distance(exact: &Value<f64>, actual: &Tensor) -> Option<Distance> {
+    if exact.shape() != actual.shape || exact.dtype() != actual.dtype() {
+        return None;
+    }
+    let mut distance = Distance::default();
+    match exact {
+        Value::Float(dtype, e) => {
+            for (&e, x) in e.data.iter().zip(actual.floats()?) {
+                let same = e == x || e.is_nan() && x.is_nan();
+                if !same {
+                    if !e.is_finite() || !x.is_finite() {
+                        return None;
+                    }
+                    let error = half_units(e, x, *dtype);
+                    distance.off += u64::from(error > 1.0);
+                    distance.half_units = distance.half_units.max(error);
+                }
+            }
+        }
+        Value::Whole(..) if is_rounded(exact, actual) => {}
+        Value::Whole(..) => return None,
+    }
+    Some(distance)
+}
+
+/// The error of one element in half units in the last place of the exact one.
+pub(super) fn half_units(exact: f64, actual: f64, dtype: DType) -> f64 {
+    let ulp = if dtype == DType::F16 { half::ulp(exact) } else { half::ulp_single(exact) };
+    (actual - exact).abs() / (0.5 * ulp)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::Array;
+    use ::half::f16;
+
+    fn floats(dtype: DType, data: &[f64]) -> Value<f64> {
+        Value::Float(dtype, Array::new(vec![data.len()], data.to_vec()))
+    }
+
+    fn half(data: &[f64]) -> Tensor {
+        let bits = data.iter().map(|&x| f16::from_bits(half::to_bits(x))).collect();
+        Tensor::new(vec![data.len()], Data::F16(bits))
+    }
+
+    #[test]
+    fn a_rounded_result_is_the_nearest_number_of_its_type_and_no_neighbour() {
+        let exact = floats(DType::F16, &[0.1, 70_000.0, f64::NAN, -0.0]);
+        assert!(is_rounded(&exact, &half(&[0.1, f64::INFINITY, f64::NAN, 0.0])));
+        let neighbour = half::round(0.1) + half::ulp(0.1);
+        assert!(!is_rounded(&exact, &half(&[neighbour, f64::INFINITY, f64::NAN, 0.0])));
+        assert!(!is_rounded(&exact, &half(&[0.1, 65_504.0, f64::NAN, 0.0])), "an overflow that is clamped");
+        assert!(!is_rounded(&exact, &Tensor::f32(vec![4], vec![0.1; 4])), "another type");
+    }
+
+    #[test]
+    fn agreement_is_relative_to_each_element() {
+        let (a, b) = (floats(DType::F32, &[1e6, 1e-6]), floats(DType::F32, &[1e6, 1e-6 + 1e-15]));
+        assert!(!agree(&a, &b, None, 1e-13));
+        assert!(agree(&a, &b, None, 1e-8));
+    }
+
+    #[test]
+    fn the_distance_is_that_of_the_worst_element() {
+        let exact = floats(DType::F16, &[1.0, 2.0, 3.0]);
+        let two_units = 3.0 + 2.0 * half::ulp(3.0);
+        let expected = Distance { half_units: 4.0, off: 1 };
+        assert_eq!(distance(&exact, &half(&[1.0, 2.0, two_units])), Some(expected));
+        assert_eq!(distance(&exact, &half(&[1.0, 2.0, f64::INFINITY])), None);
+        let infinite = floats(DType::F16, &[f64::INFINITY]);
+        assert_eq!(distance(&infinite, &half(&[f64::INFINITY])), Some(Distance::default()));
+    }
+
+    #[test]
+    fn an_overflow_is_told_from_an_infinity_that_was_there() {
+        let infinite = floats(DType::F16, &[f64::INFINITY, 70_000.0]);
+        assert!(is_as_finite(&infinite, &half(&[f64::INFINITY, 65_504.0])));
+        assert!(!is_as_finite(&infinite, &half(&[f64::INFINITY, f64::INFINITY])));
+    }
+
+    #[test]
+    fn zeros_of_other_signs_are_not_the_same_number() {
+        let zero = floats(DType::F16, &[0.0]);
+        assert!(is_same(&zero, &half(&[0.0])));
+        assert!(!is_same(&zero, &half(&[-0.0])));
+    }
+}

@@ -9,7 +9,7 @@ use crate::campaign::{Seen, Tally};
 use crate::generate::InputKind;
 use crate::triage::Signature;
 use halfproof_converter::precision::ranges::INPUT_BOUND;
-use halfproof_ir::{Conversion, Graph, Precision, Tensor};
+use halfproof_ir::{Conversion, DType, Graph, Precision, Tensor};
 use halfproof_oracle::judge::{
     Answer, Depth, OUT_OF_DOMAIN, Point, Question, Subject, ended, second_opinion,
 };
@@ -217,10 +217,11 @@ impl Pipeline {
         let subject = match Subject::new(&trial.graph, &trial.request, conversion) {
             Ok(subject) => subject,
             Err(verdict) => {
-                self.conclude(trial, vec![about_file(Question::Legality, *verdict)], report);
+                self.conclude(trial, vec![about_file(Question::Legality, *verdict)], &|_| None, report);
                 return;
             }
         };
+        let dtype = |tensor| subject.program.form(tensor).map(|(dtype, _)| dtype);
         report.times.push(("read back".into(), clock.lap()));
         answers.push(about_file(Question::Legality, subject.legality()));
         answers.push(about_file(Question::Constants, subject.constants()));
@@ -229,7 +230,7 @@ impl Pipeline {
             Ok(point) => point.with(Depth::Verdicts),
             Err(verdict) => {
                 answers.push(about_file(Question::Semantics, *verdict));
-                self.conclude(trial, answers, report);
+                self.conclude(trial, answers, &dtype, report);
                 return;
             }
         };
@@ -264,23 +265,34 @@ impl Pipeline {
                 report.executions.push(execution);
             }
         }
-        self.conclude(trial, answers, report);
+        self.conclude(trial, answers, &dtype, report);
     }
 
-    /// Turns answers into findings: one per system and cause.
-    fn conclude(&self, trial: &Trial, answers: Vec<Answer>, report: &mut Report) {
+    /// Turns answers into findings: one per system and cause. `dtype` gives the types of the converted model's tensors.
+    fn conclude(
+        &self,
+        trial: &Trial,
+        answers: Vec<Answer>,
+        dtype: &dyn Fn(u32) -> Option<DType>,
+        report: &mut Report,
+    ) {
         let converter = self.converter.name();
         let mut broken: Vec<String> = vec![];
         for answer in answers {
             let system = answer.system.clone().unwrap_or_else(|| converter.to_string());
-            // A bad operator also ruins the outputs: one cause, one finding.
-            let consequence = answer.question == Question::Precision && broken.contains(&system);
+            // A bad operator also ruins the outputs, and a bad file what reads it: one cause, one finding.
+            let blames_file = answer.verdict.blame == Blame::Converter && answer.system.is_some();
+            let consequence = answer.question == Question::Precision && broken.contains(&system)
+                || blames_file && broken.iter().any(|b| b == converter);
             if is_fault(&answer.verdict, trial) && !consequence {
                 broken.push(system.clone());
-                // What runs the source knows nothing of the strategy.
+                // What runs the source knows nothing of the converted model's types.
                 let votes = self.runtimes.iter().any(|r| r.runs_source() && r.name() == system);
-                let pattern = if votes { "source".to_string() } else { pattern(trial, &answer) };
-                let signature = Signature::of(&system, &answer.verdict, &pattern);
+                let pattern = if votes { "source".to_string() } else { pattern(trial, &answer, dtype) };
+                let mut signature = Signature::of(&system, &answer.verdict, &pattern);
+                if answer.question == Question::Semantics && !pattern.is_empty() {
+                    signature = signature.of_lowering();
+                }
                 report.findings.push(Seen { signature, verdict: answer.verdict.clone() });
             }
             report.answers.push((system, answer));
@@ -373,15 +385,14 @@ fn clamps(answers: &mut [Answer]) {
     }
 }
 
-/// What else separates two causes: the strategy, since it decides which kernels run.
-fn pattern(trial: &Trial, answer: &Answer) -> String {
+/// What else separates two causes: the element type, since kernels are written for one; the source operator, since that is
+/// what is lowered. Not the strategy: one lowering and one kernel serve several.
+fn pattern(trial: &Trial, answer: &Answer, dtype: &dyn Fn(u32) -> Option<DType>) -> String {
     match answer.question {
-        Question::Legality
-        | Question::Constants
-        | Question::Kernels
-        | Question::Precision
-        | Question::Execution => trial.request.precision.name().to_string(),
-        // The same lowering serves every strategy; the source operator separates causes better than the target's.
+        Question::Legality | Question::Constants | Question::Execution => String::new(),
+        Question::Kernels | Question::Precision => {
+            answer.verdict.place.tensor_index.and_then(dtype).map_or(String::new(), |d| d.short().to_string())
+        }
         Question::Semantics => {
             let source = answer.verdict.place.source.as_deref().unwrap_or_default();
             source.split(", ").filter_map(|s| operator_of(&trial.graph, s)).collect::<Vec<_>>().join("+")

@@ -18,11 +18,14 @@ mod equivalent;
 mod faults;
 mod inject;
 mod model;
+mod planted;
 mod runtime;
 pub mod score;
+mod shrink;
 mod tolerance;
 
 pub use score::Score;
+pub use shrink::{Large, Shrinking, Shrunk, Small, large, shrinking};
 
 use case::Draws;
 use score::Counts;

@@ -4,5 +4,6 @@ mod record;
 mod repro;
 mod signature;
 
-pub use record::{Record, drawing, plotted, record};
+pub(crate) use record::smaller;
+pub use record::{Record, cause, drawing, plotted, record, records};
 pub use signature::{Signature, normalise};

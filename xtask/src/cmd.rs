@@ -10,6 +10,7 @@ pub(crate) mod exhaustive;
 pub(crate) mod fuzz;
 mod libfuzzer;
 pub(crate) mod matrix;
+pub(crate) mod mutants;
 pub(crate) mod power;
 pub(crate) mod regress;
 pub(crate) mod report;

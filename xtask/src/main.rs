@@ -42,6 +42,8 @@ enum Command {
     Report(cmd::report::Args),
     /// The oracle's own score: injected faults that it sees, false alarms, cost.
     Power(cmd::power::Args),
+    /// Mutation testing: changes the converter, which the campaign and the tests must notice.
+    Mutants(cmd::mutants::Args),
     /// Microseconds per stage and tests per second.
     Bench(cmd::bench::Args),
     /// Compare the strategies, and other people's rules, on models.
@@ -74,6 +76,7 @@ fn main() -> ExitCode {
         Command::Conformance(args) => cmd::conformance::run(args),
         Command::Report(args) => cmd::report::run(args),
         Command::Power(args) => cmd::power::run(args),
+        Command::Mutants(args) => cmd::mutants::run(args),
         Command::Bench(args) => cmd::bench::run(args),
         Command::Strategies(args) => cmd::strategies::run(args),
         Command::Setup(args) => cmd::setup::run(args),

@@ -95,8 +95,24 @@ pub(super) struct Builder<'d> {
     wanted: Option<ValueId>,
 }
 
+/// How often a graph is drawn until it has the pair that was asked for: what stands before the pair decides the ranks that
+/// its first operator can give.
+const ATTEMPTS_FOR_PAIR: usize = 4;
+
 /// A random valid graph: a function of the decisions and the options alone.
-pub fn generate(dna: Dna<'_>, options: &Options) -> Graph {
+pub fn generate(mut dna: Dna<'_>, options: &Options) -> Graph {
+    for _ in 1..ATTEMPTS_FOR_PAIR {
+        let (graph, has_pair, rest) = attempt(dna, options);
+        if has_pair {
+            return graph;
+        }
+        dna = rest;
+    }
+    attempt(dna, options).0
+}
+
+/// One graph, whether it has the pair (true when none was asked for), and the decisions that are left.
+fn attempt<'d>(dna: Dna<'d>, options: &Options) -> (Graph, bool, Dna<'d>) {
     let mut b = Builder::new(dna, options);
     let draws: Vec<&Draw> =
         DRAWS.iter().filter(|d| options.ops.is_empty() || options.ops.iter().any(|o| o == d.name)).collect();
@@ -121,16 +137,15 @@ pub fn generate(dna: Dna<'_>, options: &Options) -> Graph {
             misses += 1;
         }
     }
-    if let Some((first, second)) = options.pair {
-        b.pair(first, second);
-    }
+    let has_pair = options.pair.is_none_or(|(first, second)| b.pair(first, second));
     if b.graph.nodes.is_empty() {
         // Nothing fitted (a narrow `ops`, or no bytes left): the smallest graph that is still one.
         let id = b.pool[0].id;
         let item = b.pool[0].clone();
         b.emit(Op::Identity, &[id], item.dtype, item.shape, item.span);
     }
-    b.finish()
+    let graph = b.finish();
+    (graph, has_pair, b.dna)
 }
 
 /// A valid graph with one operator more (and its helpers), reading what the graph computes; `None` when the operator that
@@ -189,20 +204,21 @@ impl<'d> Builder<'d> {
         b
     }
 
-    /// Draws two operators, the second on a result of the first.
-    fn pair(&mut self, first: &str, second: &str) {
+    /// Draws two operators, the second on a result of the first; false where that does not succeed.
+    fn pair(&mut self, first: &str, second: &str) -> bool {
         let find = |name: &str| DRAWS.iter().find(|d| d.name == name);
-        let (Some(first), Some(second)) = (find(first), find(second)) else { return };
-        let Some(result) = (0..4).find_map(|_| (first.draw)(self)) else { return };
+        let (Some(first), Some(second)) = (find(first), find(second)) else { return false };
+        let Some(result) = (0..4).find_map(|_| (first.draw)(self)) else { return false };
         for _ in 0..4 {
             self.wanted = Some(result.id);
             let drawn = (second.draw)(self).is_some();
             // Still wanted: the operator was drawn on other operands, or not at all.
             if drawn && self.wanted.take().is_none() {
-                return;
+                return true;
             }
         }
         self.wanted = None;
+        false
     }
 
     fn add_input(&mut self, name: String, dtype: DType, shape: Vec<usize>) {
@@ -287,12 +303,16 @@ impl<'d> Builder<'d> {
         self.any(|i| i.dtype == DType::F32 && fits(i))
     }
 
+    /// The float tensor that is wanted, for an operator with a domain: a pair that was asked for is made even where it
+    /// leaves the domain, since NaN is a result like others.
+    pub(super) fn wanted_float(&mut self) -> Option<Item> {
+        let wanted = self.wanted?;
+        self.float(|i| i.id == wanted)
+    }
+
     /// A float tensor whose elements are positive: one from the pool, or |x| + 1/2 of another.
     pub(super) fn positive(&mut self) -> Option<Item> {
-        // A pair that was asked for is made even where it leaves the domain: NaN is a result like others.
-        if self.wanted.is_some()
-            && let Some(item) = self.float(|_| true)
-        {
+        if let Some(item) = self.wanted_float() {
             return Some(item);
         }
         if let Some(item) = self.float(|i| i.span.low > 0.05 && i.span.high < 1e4) {
@@ -418,7 +438,7 @@ impl<'d> Builder<'d> {
     }
 
     /// Outputs are the results that nothing reads, and now and then one that is read as well.
-    fn finish(mut self) -> Graph {
+    fn finish(&mut self) -> Graph {
         let mut read = vec![false; self.graph.values.len()];
         for node in &self.graph.nodes {
             for id in node.inputs.iter().flatten() {
@@ -433,8 +453,8 @@ impl<'d> Builder<'d> {
             }
         }
         // An input that nothing reads is legal, but every system then sees a dead tensor instead of a test.
-        let graph = &mut self.graph;
+        let mut graph = std::mem::replace(&mut self.graph, Graph::new(""));
         graph.inputs.retain(|id| read[id.index()]);
-        self.graph
+        graph
     }
 }

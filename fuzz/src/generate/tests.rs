@@ -53,6 +53,34 @@ fn a_single_operator_can_be_asked_for() {
     }
 }
 
+/// A graph that was asked to hold a pair, and whether the second operator reads a result of the first.
+fn directed(first: &'static str, second: &'static str, seed: u64) -> (halfproof_ir::Graph, bool) {
+    let options = Options { pair: Some((first, second)), ..Options::default() };
+    let graph = generate(Dna::from_seed(seed), &options);
+    let of = |name: &'static str| graph.nodes.iter().filter(move |n| n.op.name() == name);
+    let made: BTreeSet<_> = of(first).flat_map(|n| n.outputs.iter().flatten().copied()).collect();
+    let read = of(second).flat_map(|n| n.inputs.iter().flatten()).any(|id| made.contains(id));
+    (graph, read)
+}
+
+#[test]
+fn an_operator_with_a_domain_reads_what_it_is_asked_to_read() {
+    for second in ["Acos", "Asin", "Tan", "Acosh", "Atanh", "Log", "Sqrt", "Reciprocal"] {
+        for first in ["Neg", "Conv", "ReduceSum", "Exp"] {
+            assert!((0..3).any(|seed| directed(first, second, seed).1), "{first} > {second}");
+        }
+    }
+}
+
+#[test]
+fn two_of_three_pairs_are_made_at_the_first_test() {
+    // One in six cannot be: the first operator makes integers or booleans, the second reads none.
+    let names: Vec<&str> = DRAWS.iter().map(|d| d.name).collect();
+    let pairs: Vec<_> = names.iter().flat_map(|a| names.iter().map(move |b| (*a, *b))).step_by(11).collect();
+    let made = pairs.iter().filter(|(a, b)| directed(a, b, 1).1).count();
+    assert!(made * 3 >= pairs.len() * 2, "{made} of {}", pairs.len());
+}
+
 #[test]
 fn an_input_set_fits_its_graph() {
     for graph in seeds(200) {

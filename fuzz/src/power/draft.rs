@@ -4,9 +4,10 @@
 
 use crate::generate::Stream;
 use half::f16;
-use halfproof_ir::{DType, Data, Precision, Provenance};
+use halfproof_ir::{DType, Data, Graph, Precision, Provenance};
 use halfproof_oracle::tflite::Program;
 use halfproof_wire::tflite::{self, Builtin, Model, OpCode, Operator, Tensor, TensorType};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A model to spoil, the claim about it, and where choices come from.
@@ -15,6 +16,38 @@ pub(super) struct Draft<'c> {
     pub(super) claim: &'c Provenance,
     pub(super) precision: Precision,
     pub(super) stream: Stream,
+    /// What may be changed; everything for `None`.
+    pub(super) reach: Option<Reach>,
+}
+
+/// A part of a model.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Reach {
+    /// Indices of operators.
+    operators: BTreeSet<usize>,
+    /// Indices of the tensors that they read.
+    operands: BTreeSet<usize>,
+}
+
+/// What the claim says is the lowering of one ONNX operator, with the operators that widen its constants.
+pub(super) fn reach(model: &Model, claim: &Provenance, source: &Graph, operator: &str) -> Reach {
+    let is_it = |name: &String| source.nodes.iter().any(|n| n.name == *name && n.op.name() == operator);
+    let of_it = claim.operators.iter().filter(|o| o.nodes.iter().any(is_it));
+    let mut reach = Reach { operators: of_it.map(|o| o.operator as usize).collect(), ..Reach::default() };
+    let all = &model.main().operators;
+    let operands = |reach: &Reach| -> BTreeSet<usize> {
+        let of_it = reach.operators.iter().filter_map(|&at| all.get(at));
+        of_it.flat_map(|o| o.inputs.iter()).filter_map(|&t| usize::try_from(t).ok()).collect()
+    };
+    reach.operands = operands(&reach);
+    let widens = |o: &Operator| {
+        let makes = |t: &i32| usize::try_from(*t).is_ok_and(|t| reach.operands.contains(&t));
+        o.code == OpCode::Builtin(Builtin::Dequantize) && o.outputs.iter().any(makes)
+    };
+    let widening: Vec<usize> = (0..all.len()).filter(|&at| widens(&all[at])).collect();
+    reach.operators.extend(widening);
+    reach.operands = operands(&reach);
+    reach
 }
 
 impl<'c> Draft<'c> {
@@ -41,6 +74,9 @@ impl<'c> Draft<'c> {
         let start = self.below(n);
         for i in 0..n {
             let at = (start + i) % n;
+            if self.reach.as_ref().is_some_and(|r| !r.operators.contains(&at)) {
+                continue;
+            }
             if let Some(words) = change(self, at) {
                 return Some(format!("operator {at} {}: {words}", self.operators()[at].name()));
             }
@@ -154,6 +190,7 @@ impl<'c> Draft<'c> {
     pub(super) fn claimed(&self) -> Vec<(usize, usize)> {
         (0..self.claim.constants.len())
             .map(|i| (self.claim.constants[i].tensor as usize, i))
+            .filter(|(t, _)| self.reach.as_ref().is_none_or(|r| r.operands.contains(t)))
             .filter(|&(t, i)| {
                 let elements = self.data(t).filter(|d| d.dtype().is_float()).map(|d| d.len());
                 elements.is_some_and(|n| n > 0 && n == self.claim.constants[i].exact.len())

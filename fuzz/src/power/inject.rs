@@ -132,6 +132,7 @@ fn in_model(
         claim: &case.conversion.provenance,
         precision: case.request.precision,
         stream: Stream::new(seed),
+        reach: None,
     };
     let words = inject(&mut draft)?;
     let Ok(bytes) = draft.finish() else {

@@ -6,11 +6,12 @@ use crate::minimise::{Budget, Minimised, Specimen, minimise};
 use crate::pipeline::{Pipeline, Plan, Report, Trial, operator_of};
 use halfproof_ir::{DType, Graph, Node, Tensor, text};
 use halfproof_oracle::judge::{Subject, trace};
-use halfproof_oracle::verdict::Verdict;
+use halfproof_oracle::verdict::{Class, Verdict};
 use halfproof_reports::finding::text as finding_text;
 use halfproof_reports::schema::{Drawing, Edge, Evidence, Files, Finding, KnownIssue, NodeBox, Point, Spot};
 use halfproof_wire::file::{FileError, write_atomically};
 use halfproof_wire::{npz, onnx};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// A finding with everything that its folder holds.
@@ -23,6 +24,79 @@ pub struct Record {
     converted: Option<Vec<u8>>,
     onnx: Vec<u8>,
     nearest_good: Option<Specimen>,
+}
+
+/// Makes records of groups, in the order of their first tests: one for each cause. A group whose cause is that of another
+/// one (see [`cause`]) is counted there.
+pub fn records(
+    pipeline: &mut Pipeline,
+    plan: &Plan,
+    groups: &BTreeMap<Signature, Group>,
+    known: &dyn Fn(&Signature, &Verdict) -> Option<KnownIssue>,
+    budget: &dyn Fn(&Signature) -> Budget,
+    mut say: impl FnMut(usize, usize),
+) -> Vec<Record> {
+    let mut ordered: Vec<(&Signature, &Group)> = groups.iter().collect();
+    ordered.sort_by_key(|&(signature, group)| (group.index, signature));
+    let mut all: Vec<(Signature, Record)> = vec![];
+    for (i, &(signature, group)) in ordered.iter().enumerate() {
+        say(i, ordered.len());
+        let form = signature.clone().known_as(None);
+        let issue = |verdict: &Verdict| known(&form, verdict);
+        let budget = budget(signature);
+        let mut one = record(pipeline, plan, signature, group, &issue, budget);
+        let mut name = signature.clone();
+        if let Some((cause, trial, verdict)) = cause(pipeline, &one, signature, &issue, budget) {
+            let group = Group { verdict, ..group.clone() };
+            let is_it = |s: &Seen| s.signature == cause;
+            one = described(pipeline, trial, &cause, &group, None, one.nearest_good, &is_it);
+            name = cause;
+        }
+        // A meaning that only the outputs show is that of the one operator there is.
+        if name.class == Class::Semantics && one.trial.graph.nodes.len() == 1 && name.known.is_none() {
+            name.pattern = one.trial.graph.nodes[0].op.name().to_string();
+            name = name.of_lowering();
+            one.rename(&name);
+        }
+        match all.iter_mut().find(|(s, _)| *s == name) {
+            Some((_, there)) => there.finding.occurrences += group.occurrences,
+            None => all.push((name, one)),
+        }
+    }
+    absorbed(all)
+}
+
+/// Counts a wrong meaning whose smallest case holds an operator that is wrong by itself where that one is: what a later
+/// operator shows is not its own fault. Should it be one, it is found again when the first is mended.
+fn absorbed(all: Vec<(Signature, Record)>) -> Vec<Record> {
+    let alone = |(signature, record): &(Signature, Record)| {
+        let is_new = signature.class == Class::Semantics && signature.known.is_none();
+        let [node] = record.trial.graph.nodes.as_slice() else { return None };
+        is_new.then(|| (signature.system.clone(), node.op.name().to_string()))
+    };
+    let broken: Vec<Option<(String, String)>> = all.iter().map(alone).collect();
+    let into = |(signature, record): &(Signature, Record)| {
+        let nodes = &record.trial.graph.nodes;
+        if signature.class != Class::Semantics || signature.known.is_some() || nodes.len() < 2 {
+            return None;
+        }
+        broken.iter().position(|b| {
+            b.as_ref()
+                .is_some_and(|(s, op)| *s == signature.system && nodes.iter().any(|n| n.op.name() == *op))
+        })
+    };
+    let target: Vec<Option<usize>> = all.iter().map(into).collect();
+    let counts: Vec<u64> = all.iter().map(|(_, r)| r.finding.occurrences).collect();
+    let mut kept = vec![];
+    for (i, (_, mut record)) in all.into_iter().enumerate() {
+        if target[i].is_some() {
+            continue;
+        }
+        let others = (0..counts.len()).filter(|&j| target[j] == Some(i));
+        record.finding.occurrences += others.map(|j| counts[j]).sum::<u64>();
+        kept.push(record);
+    }
+    kept
 }
 
 /// Minimises the first test of a group and describes it. `known` says which known issue a verdict is, if any: a smaller case
@@ -47,6 +121,20 @@ pub fn record(
         Some(m) => Trial { graph: m.specimen.graph, inputs: m.specimen.inputs, ..trial },
         None => trial,
     };
+    described(pipeline, trial, signature, group, known, nearest_good, &is_new)
+}
+
+/// The record of a case as it is.
+fn described(
+    pipeline: &mut Pipeline,
+    trial: Trial,
+    signature: &Signature,
+    group: &Group,
+    known: Option<KnownIssue>,
+    nearest_good: Option<Specimen>,
+    is_new: &dyn Fn(&Seen) -> bool,
+) -> Record {
+    let form = signature.clone().known_as(None);
     let report = pipeline.examine(&trial, true);
     let same = |s: &&Seen| s.signature == form;
     let seen = report.findings.iter().find(|s| is_new(s)).or_else(|| report.findings.iter().find(same));
@@ -56,6 +144,35 @@ pub fn record(
     finding.points = points(&trial, &report, &seen);
     let Report { conversion, onnx, .. } = report;
     Record { finding, trial, converted: conversion.map(|c| c.model), onnx, nearest_good }
+}
+
+/// The finding that a record really is: a case with fewer nodes that shows a fault of the same class, system and blame under
+/// another signature. A wrong shape, say, is first seen where a later operator's result is compared; without that operator
+/// the one that makes it is named. Only the nodes of a minimised case are removed, so two faults that met in one test by
+/// chance stay apart.
+pub fn cause(
+    pipeline: &mut Pipeline,
+    record: &Record,
+    signature: &Signature,
+    known: &dyn Fn(&Verdict) -> Option<KnownIssue>,
+    budget: Budget,
+) -> Option<(Signature, Trial, Verdict)> {
+    let trial = &record.trial;
+    let is_alike = |s: &Seen| {
+        let (a, b) = (&s.signature, signature);
+        (a.class, a.blame, &a.system) == (b.class, b.blame, &b.system) && known(&s.verdict).is_none()
+    };
+    if trial.graph.nodes.len() < 2 || record.finding.known_issue.is_some() {
+        return None;
+    }
+    let small = smaller(pipeline, trial, &signature.system, &is_alike, budget)?.specimen;
+    let trial = Trial { graph: small.graph, inputs: small.inputs, ..trial.clone() };
+    if trial.graph.nodes.len() == record.trial.graph.nodes.len() {
+        return None;
+    }
+    let outside = pipeline.runtimes.iter().any(|r| r.name() == signature.system);
+    let seen = pipeline.examine(&trial, outside).findings.into_iter().find(is_alike)?;
+    (seen.signature != signature.clone().known_as(None)).then_some((seen.signature, trial, seen.verdict))
 }
 
 /// Elements around the worst one with their bounds, for a plot: those of the operator that an execution shows.
@@ -83,7 +200,7 @@ pub fn plotted(row: &trace::Row) -> Vec<Point> {
 }
 
 /// The smallest case that still shows it; `None` when the test does not show it again.
-fn smaller(
+pub(crate) fn smaller(
     pipeline: &mut Pipeline,
     trial: &Trial,
     system: &str,
@@ -151,6 +268,13 @@ fn describe(
 }
 
 impl Record {
+    /// Gives the finding the signature that its smallest case shows it to have.
+    fn rename(&mut self, signature: &Signature) {
+        self.finding.signature = signature.to_string();
+        self.finding.id = Finding::id_of(self.finding.operator.as_deref(), &self.finding.signature);
+        self.finding.replay = format!("bash findings/{}/repro.sh", self.finding.id);
+    }
+
     /// Writes the finding's folder below `out` and names its files in the finding.
     ///
     /// # Errors

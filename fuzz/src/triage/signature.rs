@@ -15,7 +15,7 @@ pub struct Signature {
     pub system: String,
     /// The operator that it names, if any.
     pub operator: String,
-    /// Element types, precision strategy, or whatever else separates causes.
+    /// Element type, source operators, precision strategy, or whatever else separates causes.
     pub pattern: String,
     /// The verdict's text without numbers, names and paths.
     pub text: String,
@@ -36,6 +36,16 @@ impl Signature {
             pattern: pattern.to_string(),
             text: normalise(&verdict.text),
             known: None,
+        }
+    }
+
+    /// The signature of a wrong lowering, whose pattern names the source operators: one lowering becomes several target
+    /// operators, and which of them shows the difference, and as what, depends on the case.
+    pub fn of_lowering(self) -> Signature {
+        Signature {
+            operator: String::new(),
+            text: "what is computed is not what the source says".to_string(),
+            ..self
         }
     }
 
@@ -153,6 +163,19 @@ mod tests {
             Signature::of("in-tree", &v, "full").to_string(),
             "semantics | converter | in-tree |  | full | output # differs"
         );
+    }
+
+    #[test]
+    fn the_lowering_of_one_operator_is_one_finding_whatever_shows_it() {
+        let verdict = |operator: &str, text: &str| {
+            let mut v = Verdict::new(Class::Semantics, Blame::Converter, Strength::Certified, text);
+            v.place.operator = Some(operator.to_string());
+            v
+        };
+        let (a, b) = (verdict("CONV_2D", "CONV_2D differs"), verdict("TRANSPOSE", "another shape"));
+        let of = |v, pattern| Signature::of("in-tree", v, pattern).of_lowering();
+        assert_eq!(of(&a, "Conv"), of(&b, "Conv"));
+        assert_ne!(of(&a, "Conv"), of(&b, "Gather"));
     }
 
     #[test]

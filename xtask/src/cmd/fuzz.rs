@@ -11,7 +11,7 @@ use halfproof_fuzz::campaign::{self, Event, Group, Schedule, Until};
 use halfproof_fuzz::generate::{DRAWS, InputKind, Options};
 use halfproof_fuzz::minimise::Budget;
 use halfproof_fuzz::pipeline::{Pipeline, Plan};
-use halfproof_fuzz::triage::{Signature, record};
+use halfproof_fuzz::triage::{Signature, records};
 use halfproof_ir::Precision;
 use halfproof_oracle::verdict::{Class, Verdict};
 use halfproof_reports::schema::{KnownIssue, System, SystemKind};
@@ -299,20 +299,18 @@ fn findings(
     }
     let (mut pipeline, _) = pipeline(args)?;
     let slow = pipeline.converter.is_outside();
-    let mut ordered: Vec<(&Signature, &Group)> = groups.iter().collect();
-    ordered.sort_by_key(|&(signature, group)| (group.index, signature));
+    let budget = |signature: &Signature| match signature.class {
+        _ if !slow => Budget::default(),
+        // A refusal names its operator: little is left to find out.
+        Class::Legalization => Budget { attempts: 6 },
+        _ => Budget { attempts: 40 },
+    };
+    let issue = |form: &Signature, verdict: &Verdict| known.issue(form, verdict);
+    let all = records(&mut pipeline, plan, groups, &issue, &budget, |i, n| {
+        progress.say(format!("minimising finding {} of {n}", i + 1));
+    });
     let mut written = Ok(());
-    for (i, &(signature, group)) in ordered.iter().enumerate() {
-        progress.say(format!("minimising finding {} of {}", i + 1, ordered.len()));
-        let form = signature.clone().known_as(None);
-        let issue = |verdict: &Verdict| known.issue(&form, verdict);
-        let budget = match signature.class {
-            _ if !slow => Budget::default(),
-            // A refusal names its operator: little is left to find out.
-            Class::Legalization => Budget { attempts: 6 },
-            _ => Budget { attempts: 40 },
-        };
-        let mut record = record(&mut pipeline, plan, signature, group, &issue, budget);
+    for mut record in all {
         if written.is_ok() {
             written = record.write(&args.out).map_err(Failure::harness);
         }

@@ -1,5 +1,7 @@
 //! `power`: the oracle's own score.
 
+mod shrink;
+
 use super::fuzz::{cores, operators};
 use crate::exit::{Exit, Failure, Outcome};
 use halfproof_fuzz::power::score::{ClassScore, tolerance_names};
@@ -14,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Options of `power`.
 #[derive(clap::Args, Debug)]
 #[command(
-    after_help = "Examples:\n  cargo xtask power\n  cargo xtask power --runs 20000 --executions 1000000\n  cargo xtask power --only 1234 --seed 1"
+    after_help = "Examples:\n  cargo xtask power\n  cargo xtask power --runs 20000 --executions 1000000\n  cargo xtask power --only 1234 --seed 1\n  cargo xtask power --shrink 100"
 )]
 pub(crate) struct Args {
     /// Injections of faults.
@@ -35,6 +37,10 @@ pub(crate) struct Args {
     /// Replay one injection, as the list of misses says.
     #[arg(long)]
     only: Option<u64>,
+    /// Instead: so many faults that a system has throughout a small campaign; counts findings, and the nodes of each when it
+    /// is minimised, and minimises a fault in large models.
+    #[arg(long, value_name = "FAULTS")]
+    shrink: Option<u64>,
     /// Cases of the cost measurement; 0 for none.
     #[arg(long, default_value_t = 300)]
     cost: u64,
@@ -57,6 +63,9 @@ pub(crate) fn run(args: &Args) -> Outcome {
     }
     std::fs::create_dir_all(&args.out)
         .map_err(|e| Failure::bad_input(format!("{}: cannot be created: {e}", args.out.display())))?;
+    if let Some(faults) = args.shrink {
+        return shrink::run(&Options { runs: faults, ..options }, &args.out);
+    }
     let cancel = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&cancel);
     // A second handler cannot be set in tests that call this twice; the first one then stays.

@@ -52,6 +52,9 @@ pub(super) fn cos(b: &mut Builder<'_>) -> Option<Item> {
 
 /// A tensor within [-1, 1]: one from the pool, or the sine of another.
 fn within_one(b: &mut Builder<'_>) -> Option<Item> {
+    if let Some(item) = b.wanted_float() {
+        return Some(item);
+    }
     if let Some(item) = b.float(|i| i.span.radius() <= 1.0) {
         return Some(item);
     }
@@ -59,19 +62,23 @@ fn within_one(b: &mut Builder<'_>) -> Option<Item> {
     b.emit(Op::Sin, &[x.id], DType::F32, x.shape, Span::around_zero(1.0))
 }
 
-pub(super) fn tan(b: &mut Builder<'_>) -> Option<Item> {
+fn on_within_one(b: &mut Builder<'_>, op: Op, image: impl Fn(f64) -> f64) -> Option<Item> {
     let x = within_one(b)?;
-    b.emit(Op::Tan, &[x.id], DType::F32, x.shape, x.span.map(f64::tan))
+    // A wanted tensor may lie outside, where nothing finite comes out.
+    let inside = x.span.map(|v| v.clamp(-1.0, 1.0));
+    b.emit(op, &[x.id], DType::F32, x.shape, inside.map(image))
+}
+
+pub(super) fn tan(b: &mut Builder<'_>) -> Option<Item> {
+    on_within_one(b, Op::Tan, f64::tan)
 }
 
 pub(super) fn asin(b: &mut Builder<'_>) -> Option<Item> {
-    let x = within_one(b)?;
-    b.emit(Op::Asin, &[x.id], DType::F32, x.shape, x.span.map(f64::asin))
+    on_within_one(b, Op::Asin, f64::asin)
 }
 
 pub(super) fn acos(b: &mut Builder<'_>) -> Option<Item> {
-    let x = within_one(b)?;
-    b.emit(Op::Acos, &[x.id], DType::F32, x.shape, x.span.map(f64::acos))
+    on_within_one(b, Op::Acos, f64::acos)
 }
 
 pub(super) fn atan(b: &mut Builder<'_>) -> Option<Item> {
@@ -91,6 +98,10 @@ pub(super) fn asinh(b: &mut Builder<'_>) -> Option<Item> {
 }
 
 pub(super) fn acosh(b: &mut Builder<'_>) -> Option<Item> {
+    if let Some(x) = b.wanted_float() {
+        let high = x.span.radius().max(1.0).acosh();
+        return b.emit(Op::Acosh, &[x.id], DType::F32, x.shape, Span::new(0.0, high));
+    }
     if let Some(x) = b.float(|i| i.span.low >= 1.0) {
         return b.emit(Op::Acosh, &[x.id], DType::F32, x.shape, x.span.map(f64::acosh));
     }
@@ -104,6 +115,9 @@ pub(super) fn acosh(b: &mut Builder<'_>) -> Option<Item> {
 }
 
 pub(super) fn atanh(b: &mut Builder<'_>) -> Option<Item> {
+    if let Some(x) = b.wanted_float() {
+        return b.emit(Op::Atanh, &[x.id], DType::F32, x.shape, Span::around_zero(20.0));
+    }
     // Three quarters of a sine: what rounds to 1 has no finite result.
     let x = within_one(b)?;
     let most = b.scalar(0.75);

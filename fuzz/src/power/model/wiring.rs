@@ -63,6 +63,10 @@ pub(in crate::power) fn bias(d: &mut Draft<'_>) -> Option<String> {
 }
 
 pub(in crate::power) fn outputs(d: &mut Draft<'_>) -> Option<String> {
+    // The order of outputs is no part of an operator's lowering.
+    if d.reach.is_some() {
+        return None;
+    }
     let outputs = d.model.subgraphs[0].outputs.clone();
     let mut pairs = vec![];
     for (i, &a) in outputs.iter().enumerate() {

@@ -1,0 +1,68 @@
+//! One change of the code, as cargo-mutants describes it.
+
+use serde::Deserialize;
+
+/// A change.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Mutant {
+    /// The file, below the root of the workspace.
+    pub(super) file: String,
+    /// File, place and change in words.
+    pub(super) name: String,
+    /// What stands in the place of the span.
+    replacement: String,
+    span: Span,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+struct Span {
+    start: Place,
+    end: Place,
+}
+
+/// Lines and columns count from 1; a column is a character.
+#[derive(Clone, Copy, Debug, Deserialize)]
+struct Place {
+    line: usize,
+    column: usize,
+}
+
+impl Place {
+    /// The byte of the text.
+    fn byte(self, text: &str) -> usize {
+        let line: usize = text.split_inclusive('\n').take(self.line - 1).map(str::len).sum();
+        line + text[line..].chars().take(self.column - 1).map(char::len_utf8).sum::<usize>()
+    }
+}
+
+impl Mutant {
+    /// The file with the change.
+    pub(super) fn applied(&self, text: &str) -> String {
+        let (from, to) = (self.span.start.byte(text), self.span.end.byte(text));
+        format!("{}{} /* changed */{}", &text[..from], self.replacement, &text[to..])
+    }
+}
+
+/// A mutant that is nothing but a number.
+#[cfg(test)]
+pub(super) fn numbered(n: usize) -> Mutant {
+    let place = Place { line: 1, column: 1 };
+    let span = Span { start: place, end: place };
+    Mutant { file: String::new(), name: format!("{n:04}"), replacement: String::new(), span }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_counts_characters_and_is_replaced() {
+        let json = r#"{"file": "a.rs", "name": "x", "replacement": "-",
+            "span": {"start": {"line": 2, "column": 7}, "end": {"line": 2, "column": 8}}}"#;
+        let mutant: Mutant = serde_json::from_str(json).expect("a mutant");
+        assert_eq!(
+            mutant.applied("one\n\u{e4} = 1 + 2\nthree\n"),
+            "one\n\u{e4} = 1 - /* changed */ 2\nthree\n"
+        );
+    }
+}

@@ -129,6 +129,20 @@ mod tests {
     }
 
     #[test]
+    fn every_kept_seed_is_survived() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
+        let mut files = 0;
+        for target in TARGETS {
+            let Ok(folder) = std::fs::read_dir(root.join("corpus/seeds").join(target.name)) else { continue };
+            for file in folder {
+                (target.run)(&std::fs::read(file.expect("a file").path()).expect("a seed"));
+                files += 1;
+            }
+        }
+        assert!(files > 0, "corpus/seeds holds at least what crashed");
+    }
+
+    #[test]
     fn every_target_has_its_glue_its_binary_and_a_paragraph() {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
         let read = |name: &str| std::fs::read_to_string(folder.join(name)).expect("a file of the fuzz crate");

@@ -30,6 +30,9 @@ pub(super) fn lower(cx: &mut Context<'_>, index: usize) -> Result<(), String> {
     if op.mode != ResizeMode::Nearest && !float {
         return Err(format!("interpolation of {} is not defined", cx.ty(x)?.dtype));
     }
+    if from.contains(&0) {
+        return Err("an axis without elements is resized".into());
+    }
     let matrices: Vec<Matrix> = lines.iter().map(|l| l.matrix(op)).collect();
     if from.len() == 4 && moving.iter().all(|&a| a >= 2) && float && builtin(cx, op, &lines, &matrices, x, y)?
     {

@@ -36,6 +36,9 @@ pub struct About {
     /// The systems to replay on, by name or beginning and star; all of them where empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub systems: Vec<String>,
+    /// The converters that the case is about, by name; every one where empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub converters: Vec<String>,
     /// Anything a reader should know.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub notes: String,
@@ -91,6 +94,11 @@ impl Case {
     pub fn wants_system(&self, system: &str) -> bool {
         self.about.systems.is_empty()
             || self.about.systems.iter().any(|p| crate::expect::is_system(p, system))
+    }
+
+    /// True when the case is to be replayed with this converter.
+    pub fn wants_converter(&self, converter: &str) -> bool {
+        self.about.converters.is_empty() || self.about.converters.iter().any(|c| c == converter)
     }
 
     /// The strategies to replay.

@@ -19,7 +19,7 @@ fn disagreements(name: &str, case: &Case) -> Vec<String> {
             for system in ["interp-f16", "interp-f32", "interp-f16+acc16"] {
                 // Labels speak of the runtimes that people have; none of them sums everything in float16.
                 let beside = system.ends_with("+acc16") && name.starts_with("labelled/");
-                if beside || !case.wants_system(system) {
+                if beside || !case.wants_system(system) || !case.wants_converter("in-tree") {
                     continue;
                 }
                 let about = |a: &&Answer| a.system.as_deref().is_none_or(|s| s == system);

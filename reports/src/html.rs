@@ -6,6 +6,7 @@
 mod drawing;
 mod heat;
 mod plot;
+pub mod sheet;
 mod svg;
 
 use crate::finding;

@@ -15,7 +15,7 @@ pub mod table;
 mod tally;
 mod terminal;
 
-pub use html::{RenderError, drawing_svg, html, html_after};
+pub use html::{RenderError, drawing_svg, html, html_after, sheet};
 pub use junit::junit;
 pub use markdown::markdown;
 pub use schema::{ReadError, Run};

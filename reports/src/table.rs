@@ -25,6 +25,16 @@ impl Table {
         self.rows.push(cells);
     }
 
+    /// The names of the columns.
+    pub fn head(&self) -> &[String] {
+        &self.head
+    }
+
+    /// The rows.
+    pub fn rows(&self) -> &[Vec<String>] {
+        &self.rows
+    }
+
     /// True when there is no row.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()

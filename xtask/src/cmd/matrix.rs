@@ -39,7 +39,7 @@ pub(crate) struct Args {
     /// Seed of the cases.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Folder for matrix.json and matrix.md.
+    /// Folder for matrix.json, matrix.md and matrix.html.
     #[arg(long, default_value = "reports/matrix")]
     out: PathBuf,
 }
@@ -68,6 +68,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         runtimes: std::mem::take(&mut opened.outside),
         share: 1,
     };
+    let converter = (args.converter.clone(), pipeline.converter.version().to_string());
     let mut names: Vec<&str> = DRAWS.iter().map(|d| d.name).collect();
     names.retain(|name| operators.is_empty() || operators.iter().any(|o| o == name));
     names.sort_unstable();
@@ -90,7 +91,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
                     graph: graph.clone(),
                 };
                 let report = pipeline.examine(&trial, true);
-                cell::count(&mut cells, name, precision, &args.runtime, &known, &report);
+                cell::count(&mut cells, (name, precision), &args.runtime, &known, &converter, &report);
             }
         }
     }
@@ -108,6 +109,8 @@ pub(crate) fn run(args: &Args) -> Outcome {
     write_atomically(&args.out.join("matrix.json"), json.as_bytes()).map_err(Failure::bad_input)?;
     write_atomically(&args.out.join("matrix.md"), matrix.page(args.cases).as_bytes())
         .map_err(Failure::bad_input)?;
+    let html = matrix.sheet(args.cases).html().map_err(Failure::harness)?;
+    write_atomically(&args.out.join("matrix.html"), html.as_bytes()).map_err(Failure::bad_input)?;
     let wrong = cells.values().any(|c| c.wrong > 0);
     Ok(if wrong { Exit::NewFindings } else { Exit::Clean })
 }

@@ -7,6 +7,7 @@ use halfproof_ir::Precision;
 use halfproof_oracle::judge::Question;
 use halfproof_oracle::record::Status;
 use halfproof_oracle::verdict::{Strength, Verdict};
+use halfproof_reports::sheet::{Section, Sheet, SheetCell, Tone};
 use halfproof_reports::table::Table;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -43,13 +44,13 @@ pub(super) struct Cell {
 /// Cells by operator, strategy and runtime.
 pub(super) type Cells = BTreeMap<(String, Precision, String), Cell>;
 
-/// Counts one executed case in the cells of all runtimes.
+/// Counts one executed case in the cells of all runtimes; the converter by name and version.
 pub(super) fn count(
     cells: &mut Cells,
-    operator: &str,
-    precision: Precision,
+    (operator, precision): (&str, Precision),
     runtimes: &[String],
     known: &Known,
+    converter: &(String, String),
     report: &Report,
 ) {
     let about_file: Vec<&Verdict> =
@@ -93,10 +94,15 @@ pub(super) fn count(
             .filter(|(_, a)| a.system.as_deref() == Some(runtime) && a.question != Question::Legality);
         let verdicts: Vec<&Verdict> = own.map(|(_, a)| &a.verdict).collect();
         cell.overflows += usize::from(verdicts.iter().any(|v| v.is_of_policy()));
-        let fault = verdicts.iter().find(|v| v.accuses()).or(file_fault);
-        match fault {
+        let of_runtime = verdicts.iter().find(|v| v.accuses());
+        match of_runtime.or(file_fault) {
             Some(verdict) => {
-                let excused = known.excuses(runtime, pinned_version(runtime), verdict);
+                // What is wrong with the file is the converter's, whichever runtime it is shown by.
+                let (accused, version) = match of_runtime {
+                    Some(_) => (runtime.as_str(), pinned_version(runtime)),
+                    None => (converter.0.as_str(), converter.1.as_str()),
+                };
+                let excused = known.excuses(accused, version, verdict);
                 match () {
                     () if excused => cell.known += 1,
                     () if verdict.strength != Strength::Certified => cell.unproven += 1,
@@ -135,6 +141,25 @@ impl Cell {
                 format!("{}/{}{}", self.right, self.cases, faults.collect::<String>())
             }
         }
+    }
+
+    /// Good where all is right, bad where something is wrong, else something is missing.
+    fn tone(&self) -> Tone {
+        match () {
+            () if self.cases == 0 || self.unasked == self.cases => Tone::Plain,
+            () if self.right == self.cases => Tone::Good,
+            () if self.wrong + self.known + self.unproven > 0 => Tone::Bad,
+            () => Tone::Warn,
+        }
+    }
+
+    /// As it stands in HTML: what was said where not all is right goes below.
+    fn shown(&self) -> SheetCell {
+        let note = match &self.example {
+            Some(example) => example.clone(),
+            None => self.said.keys().map(String::as_str).collect::<Vec<_>>().join(" · "),
+        };
+        SheetCell { text: self.short(), note, tone: self.tone() }
     }
 
     fn json(&self) -> Value {
@@ -255,14 +280,52 @@ impl Matrix<'_> {
         json!({ "schema": 1, "converter": self.converter, "cases_per_cell": cases, "seed": seed, "cells": cells })
     }
 
+    /// How the page is to be read.
+    fn lead(cases: usize) -> String {
+        format!(
+            "Written by `cargo xtask matrix`, from {cases} executed cases per cell. A number: all of \
+             them converted, ran, and are within the bound. `9/12`: so many of so many; the others were refused or did not run, and \
+             the second table says why. `wrong` is certified and new, `known` an issue of `corpus/known-issues`, `unproven` a fault by a \
+             contract that nobody has verified."
+        )
+    }
+
+    /// As HTML: each cell that is not all right with what was said there.
+    pub(super) fn sheet(&self, cases: usize) -> Sheet {
+        let mut rows = vec![];
+        for operator in self.operators() {
+            for &precision in self.precisions {
+                let cell =
+                    |runtime: &String| self.cells.get(&(operator.to_string(), precision, runtime.clone()));
+                let Some(first) = self.runtimes.first().and_then(cell) else { continue };
+                let word = |text: String| SheetCell { text, ..SheetCell::default() };
+                let mut row = vec![word(operator.to_string()), word(precision.to_string())];
+                row.push(word(format!("{}/{}", first.converted, first.cases)));
+                row.extend(
+                    self.runtimes.iter().map(|r| cell(r).map_or_else(SheetCell::default, Cell::shown)),
+                );
+                rows.push(row);
+            }
+        }
+        let cells = Section {
+            heading: "Operator by strategy by runtime".to_string(),
+            head: self.table().head().to_vec(),
+            rows,
+        };
+        Sheet {
+            title: format!("{}: operator by strategy by runtime", self.converter),
+            lead: Matrix::lead(cases).replace('`', ""),
+            summary: self.summary(),
+            sections: vec![cells, Section::plain("What was said", &self.said())],
+        }
+    }
+
     /// As Markdown.
     pub(super) fn page(&self, cases: usize) -> String {
         format!(
-            "# {}: operator by strategy by runtime\n\nWritten by `cargo xtask matrix`, from {cases} executed cases per cell. A number: all of \
-             them converted, ran, and are within the bound. `9/12`: so many of so many; the others were refused or did not run, and \
-             the second table says why. `wrong` is certified and new, `known` an issue of `corpus/known-issues`, `unproven` a fault by a \
-             contract that nobody has verified.\n\n**{}**\n\n{}\n{}\n{}",
+            "# {}: operator by strategy by runtime\n\n{}\n\n**{}**\n\n{}\n{}\n{}",
             self.converter,
+            Matrix::lead(cases),
             self.summary(),
             self.table().markdown(),
             self.said().markdown(),

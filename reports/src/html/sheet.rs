@@ -2,7 +2,7 @@
 
 use super::RenderError;
 use crate::table::Table;
-use minijinja::value::Value;
+use minijinja::value::{Serde, Value};
 use minijinja::{AutoEscape, Environment, context};
 use serde::Serialize;
 
@@ -80,7 +80,7 @@ impl Sheet {
         let page = context! {
             style => safe(style),
             script => safe(include_str!("../../templates/sheet.js")),
-            ..Value::from_serialize(self)
+            ..Value::from(Serde(self))
         };
         Ok(environment.get_template("sheet")?.render(page)?)
     }

@@ -335,6 +335,14 @@ mod tests {
         );
     }
 
+    /// `(,)` is no Python: a scalar expanded to the shape of a scalar ended in a syntax error.
+    #[test]
+    fn the_shape_of_a_scalar_is_an_empty_tuple() {
+        let graph = text::parse("x = input f32[]\ns = const i64[0] {}\ny = Expand(x, s)\noutput y").unwrap();
+        let module = module(&graph).unwrap();
+        assert!(module.contains("torch.broadcast_shapes(x0.shape, ())"), "{module}");
+    }
+
     #[test]
     fn what_has_no_form_is_refused_by_name() {
         let graph = text::parse("x = input f32[2,3,4]\ny = TensorScatter(x, x)\noutput y").unwrap();

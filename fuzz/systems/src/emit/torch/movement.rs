@@ -359,8 +359,9 @@ impl Writer<'_> {
     }
 }
 
-/// `(1,)`.
+/// `(1,)`, or `()`.
 fn tuple(items: &[i64]) -> String {
     let items: Vec<String> = items.iter().map(ToString::to_string).collect();
-    format!("({},)", items.join(", "))
+    // Python has no `(,)`.
+    if items.is_empty() { "()".to_string() } else { format!("({},)", items.join(", ")) }
 }

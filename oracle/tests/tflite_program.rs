@@ -6,7 +6,7 @@ use halfproof_ir::{DType, Data, Elements, Tensor};
 use halfproof_oracle::arith::{Bound, Enclosure, Ideal};
 use halfproof_oracle::contract::Runtime;
 use halfproof_oracle::tflite::{Constants, Kind, Program, ProgramError, RunError, tensor, value};
-use halfproof_oracle::value::Value;
+use halfproof_oracle::value::{Array, Value};
 use halfproof_wire::tflite::{Activation, Builtin, Model, Options, Padding, TensorType, options};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -287,4 +287,25 @@ fn places_that_rounding_can_exchange_are_undecided_in_top_k() {
     assert_eq!(decided(at(&tensors, results[1])), [true, false, false, true]);
     let run = program.run(&[x], Constants::Stored, &Ideal).unwrap().tensors;
     assert!((floats(at(&run, results[0]))[0] - 3f64.exp()).abs() < 1e-12);
+}
+
+#[test]
+fn whether_the_last_element_of_top_k_is_nan_decides_its_place() {
+    let (program, _, _) = powers(&[1.0, 2.0], |b, z| {
+        let k = b.ints(&[], &[2]);
+        let (values, indices) = (b.tensor(TensorType::Float16, &[2]), b.tensor(TensorType::Int32, &[2]));
+        b.operator(Builtin::TopkV2, &[z, k], &[values, indices], Options::None);
+        vec![values, indices]
+    });
+    let last = program.operators().len() - 1;
+    let places = |row: [Enclosure; 2]| {
+        let operand = Value::Float(DType::F16, Array::new(vec![2], row.to_vec()));
+        let bound = Bound::new(Runtime::AnyHalf);
+        let results = program.step(last, &[Some(&operand), None], &bound).unwrap();
+        decided(&results[1])
+    };
+    let (nan, open) = (Enclosure::point(f64::NAN), Enclosure::anything(f64::NAN));
+    assert_eq!(places([nan, nan]), [true, true]);
+    // The exact one is NaN as well; an execution may find a number there, which comes first.
+    assert_eq!(places([nan, open]), [false, false]);
 }

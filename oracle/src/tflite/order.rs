@@ -117,6 +117,7 @@ impl TopK {
                     self.rank(
                         row,
                         |a, b| exec.arith.compare(a, b),
+                        |x| exec.arith.is_nan(x),
                         |a, b| exec.arith.either(a, b),
                         |row| {
                             for (x, index) in row {
@@ -132,12 +133,18 @@ impl TopK {
                 let mut values = vec![];
                 let either = |a: Whole, b: Whole| if a == b { a } else { Whole { decided: false, ..a } };
                 for row in x.data.chunks_exact(self.extent.max(1)) {
-                    self.rank(row, wholes, either, |row| {
-                        for (x, index) in row {
-                            values.push(x);
-                            indices.push(index);
-                        }
-                    });
+                    self.rank(
+                        row,
+                        wholes,
+                        |_| (false, true),
+                        either,
+                        |row| {
+                            for (x, index) in row {
+                                values.push(x);
+                                indices.push(index);
+                            }
+                        },
+                    );
                 }
                 exec.whole_result(0, values)
             }
@@ -150,21 +157,26 @@ impl TopK {
         self,
         row: &[T],
         compare: impl Fn(T, T) -> (Comparison, bool),
+        is_nan: impl Fn(T) -> (bool, bool),
         either: impl Fn(T, T) -> T,
         take: impl FnOnce(Vec<(T, Whole)>),
     ) {
         let mut ranked: Vec<Ranked<T>> =
             row.iter().enumerate().map(|(index, &x)| Ranked { index, x, linked: false }).collect();
-        let is_nan = |x: T| compare(x, x).0 == Comparison::Unordered;
         ranked.sort_by(|a, b| match compare(a.x, b.x).0 {
             Comparison::Greater => Ordering::Less,
             Comparison::Less => Ordering::Greater,
             Comparison::Equal => a.index.cmp(&b.index),
-            Comparison::Unordered => is_nan(a.x).cmp(&is_nan(b.x)).then(a.index.cmp(&b.index)),
+            Comparison::Unordered => is_nan(a.x).0.cmp(&is_nan(b.x).0).then(a.index.cmp(&b.index)),
         });
+        // NaN stands last, so where one of two is NaN it matters whether the other is.
+        let decided = |a: T, b: T| match compare(a, b) {
+            (Comparison::Unordered, decided) => decided && is_nan(a).1 && is_nan(b).1,
+            (_, decided) => decided,
+        };
         for i in 0..ranked.len() {
             for j in i + 1..ranked.len() {
-                if !compare(ranked[i].x, ranked[j].x).1 {
+                if !decided(ranked[i].x, ranked[j].x) {
                     ranked[i + 1..=j].iter_mut().for_each(|r| r.linked = true);
                 }
             }

@@ -13,6 +13,7 @@ use halfproof_fuzz::localise::{
 };
 use halfproof_fuzz::pipeline::{Pipeline, Trial};
 use halfproof_ir::{Conversion, DType, Graph, Io, Precision, Provenance, Request, Tensor};
+use halfproof_oracle::arith::half::Half;
 use halfproof_oracle::judge::Answer;
 use halfproof_oracle::verdict::Class;
 use halfproof_systems::{Converter, Outcome as Converted, Runtime, Source};
@@ -34,7 +35,7 @@ pub(crate) struct Args {
     /// Inputs by name (.npz), or the only input (.npy); found where absent.
     #[arg(long)]
     inputs: Option<PathBuf>,
-    /// The float16 strategy: weights, full, mixed or all; of a given converted model read from its types.
+    /// The float16 strategy: weights, full, mixed or all; absent, all, or `full` of a model above 32 MB; of a given converted model read from its types.
     #[arg(long)]
     precision: Option<String>,
     /// The converter.
@@ -107,24 +108,35 @@ pub(crate) fn run(args: &Args) -> Outcome {
     // Of what others show a line is kept: a conversion of a large model is not held for each strategy.
     let (mut worst, mut others, mut faults): (Option<(Case, Examination)>, Vec<String>, usize) =
         (None, vec![], 0);
-    for case in cases(args, source, converter.as_mut())? {
-        let case = case?;
-        let mut systems = Systems { ours: ours.clone(), outside: &mut outside };
+    for case in cases(args, source, converter.as_mut(), size > LARGE)? {
+        let mut case = case?;
+        // Of a large model with a fault the other strategies are asked one thing: do they avoid it?
+        let again = worst.as_ref().filter(|_| size > LARGE).and_then(|(_, found)| shown(found));
+        let (tried, mut systems) = match &again {
+            Some((system, set)) => (std::slice::from_ref(set), only(system, &ours, &mut outside)),
+            None => (tried.as_slice(), Systems { ours: ours.clone(), outside: &mut outside }),
+        };
         let precision = case.request.precision;
         let mut say = |what: &str, at: usize, of: usize| {
             bar.set_length(of as u64);
             bar.set_position(at as u64);
             bar.set_message(format!("{precision}: {what}"));
         };
-        let found = locate(&case.source, &case.request, &case.conversion, &tried, &mut systems, &mut say);
+        let found = locate(&case.source, &case.request, &case.conversion, tried, &mut systems, &mut say);
+        // What follows cuts out of the model and asks nothing more of it: the exact constants of a large one are let go.
+        case.conversion.provenance.constants = vec![];
         faults += usize::from(!found.diagnosis.verdict.class.is_fine());
         if worst.as_ref().is_none_or(|(_, w)| severity(&found) < severity(w)) {
-            others.extend(worst.replace((case, found)).map(|(case, found)| screen::other(&case, &found)));
+            let before = worst.replace((case, found));
+            others.extend(before.map(|(case, found)| screen::other(&case, &found, None)));
         } else {
-            others.push(screen::other(&case, &found));
+            others.push(screen::other(&case, &found, again.as_ref().map(|(system, _)| system.as_str())));
         }
     }
     bar.finish_and_clear();
+    if size > LARGE && args.precision.is_none() && args.converted.is_none() {
+        others.push("the model is large, so one strategy was tried: --precision all tries the others".into());
+    }
     let Some((case, found)) = &worst else {
         return Err(Failure::bad_input("there is nothing to triage"));
     };
@@ -150,6 +162,24 @@ pub(crate) fn run(args: &Args) -> Outcome {
         files::write(&out, args, case, found, converter.as_mut(), &mut outside, &ours)?;
     }
     Ok(if faults > 0 { Exit::NewFindings } else { Exit::Clean })
+}
+
+/// The system and the inputs that showed a fault; `None` where there is none, or where it is one of the file.
+fn shown(found: &Examination) -> Option<(String, Set)> {
+    if severity(found) > 0 {
+        return None;
+    }
+    Some((found.diagnosis.system.clone()?, found.set.clone()?))
+}
+
+/// One system alone.
+fn only<'r>(system: &str, ours: &[(&'static str, Half)], outside: &'r mut [Box<dyn Runtime>]) -> Systems<'r> {
+    let ours: Vec<_> = ours.iter().copied().filter(|(name, _)| *name == system).collect();
+    let outside = match outside.iter().position(|r| r.name() == system) {
+        Some(at) => &mut outside[at..=at],
+        None => &mut outside[..0],
+    };
+    Systems { ours, outside }
 }
 
 fn severity(found: &Examination) -> u8 {
@@ -186,6 +216,7 @@ fn cases<'a>(
     args: &'a Args,
     source: SourceModel,
     converter: &'a mut dyn Converter,
+    large: bool,
 ) -> Result<Box<dyn Iterator<Item = Result<Case, Failure>> + 'a>, Failure> {
     let strategies = args.precision.as_deref().map(super::fuzz::precisions).transpose()?;
     let request = |precision: Precision, io: Io| Request {
@@ -216,7 +247,9 @@ fn cases<'a>(
         };
         return Ok(Box::new(std::iter::once(Ok(case))));
     }
-    let strategies = strategies.unwrap_or_else(|| Precision::ALL.to_vec());
+    // Of a large model one strategy is enough to wait for: the one that most often fails.
+    let unasked = if large { vec![Precision::Full] } else { Precision::ALL.to_vec() };
+    let strategies = strategies.unwrap_or(unasked);
     let strategies = systems::followed(converter, strategies)?;
     if source.tflite.is_some() && converter.is_outside() {
         return Err(Failure::bad_input("an outside converter is triaged from .onnx sources"));

@@ -196,7 +196,6 @@ fn smaller(
 fn piece(case: &Case, found: &Examination, ours: &[(&'static str, Half)]) -> Option<Piece> {
     let operator = found.diagnosis.verdict.place.operator_index? as usize;
     let set = found.set.as_ref()?;
-    let subject = Subject::new(&case.source.graph, &case.request, &case.conversion).ok()?;
     let execution = found.executions.iter().find(|e| Some(&e.system) == found.diagnosis.system.as_ref());
     let run = match execution {
         Some(execution) => Executed::Recorded(execution),
@@ -205,7 +204,11 @@ fn piece(case: &Case, found: &Examination, ours: &[(&'static str, Half)]) -> Opt
             Executed::Live { system, arith }
         }
     };
-    let operands = subject.operands(operator, &set.tensors, run).ok()?;
+    // A large model is held once: planned first, and read again for what is cut out.
+    let operands = {
+        let subject = Subject::new(&case.source.graph, &case.request, &case.conversion).ok()?;
+        subject.operands(operator, &set.tensors, run).ok()?
+    };
     let model = tflite::read(&case.conversion.model).ok()?;
     target_piece(&model, operator, &operands)
 }

@@ -88,11 +88,12 @@ pub(super) fn what_to_do(advice: &Advice) -> String {
     }
 }
 
-/// Another strategy in one line.
-pub(super) fn other(case: &Case, found: &Examination) -> String {
+/// Another strategy in one line; `on` is the system where it was asked nothing but whether it avoids the fault.
+pub(super) fn other(case: &Case, found: &Examination, on: Option<&str>) -> String {
     let v = &found.diagnosis.verdict;
     let at = v.place.source.as_deref().map(|s| format!(" at {s}")).unwrap_or_default();
-    format!("{} {}: {}{at}: {}", case.converter, case.request.precision, v.class, v.text)
+    let asked = on.map(|system| format!(" (on {system} and the same inputs)")).unwrap_or_default();
+    format!("{} {}: {}{at}: {}{asked}", case.converter, case.request.precision, v.class, v.text)
 }
 
 /// The rows worth a look: the first bad one and its neighbours, what loses most, the outputs.

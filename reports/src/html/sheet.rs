@@ -105,7 +105,7 @@ mod tests {
         let page = sheet.html().expect("the template fits");
         let main = &page[page.find("<main>").unwrap_or(0)..page.find("</main>").unwrap_or(0)];
         assert!(main.contains("<th scope=\"col\">interp-f16</th>"), "{main}");
-        assert!(main.contains("<td class=\"bad\">0/1<small>a &lt;b&gt; &amp; c</small></td>"), "{main}");
+        assert!(main.contains("<td class=\"bad\">0&#x2f;1<small>a &lt;b&gt; &amp; c</small></td>"), "{main}");
         assert!(main.contains("<td class=\"plain\">Add</td>"), "{main}");
         assert!(!main.contains("<script"), "{main}");
     }

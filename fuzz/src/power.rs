@@ -81,33 +81,48 @@ pub fn run(options: &Options, cancel: &AtomicBool, progress: impl Fn(u64, u64) +
     let draws = Draws { seed: options.seed, generator: options.generator.clone() };
     let cases = options.executions.div_ceil(correct::PER_CASE);
     let total = options.runs + cases;
-    let (next, done) = (AtomicU64::new(0), AtomicU64::new(0));
     let counts = Mutex::new(Counts::new());
+    let step = |step: u64| {
+        if let Some(index) = step.checked_sub(options.runs) {
+            let correct = correct::correct(&draws, index);
+            if let Ok(mut counts) = counts.lock() {
+                counts.correct.push((index, correct));
+            }
+        } else {
+            let injection = inject::injection(&draws, step);
+            if let Ok(mut counts) = counts.lock() {
+                counts.injection(step, injection);
+            }
+        }
+    };
+    steps(options.jobs, total, &|| cancel.load(Ordering::Relaxed), &step, &progress);
+    let counts = counts.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    counts.score(|index| options.command(index), options.seed)
+}
+
+/// Takes the steps 0 to `total` on so many threads, in any order, until it is stopped.
+fn steps(
+    jobs: usize,
+    total: u64,
+    stopped: &(impl Fn() -> bool + Sync),
+    step: &(impl Fn(u64) + Sync),
+    progress: &(impl Fn(u64, u64) + Sync),
+) {
+    let (next, done) = (AtomicU64::new(0), AtomicU64::new(0));
     std::thread::scope(|scope| {
-        for _ in 0..options.jobs.max(1) {
+        for _ in 0..jobs.max(1) {
             scope.spawn(|| {
-                let mut own = Counts::new();
-                while !cancel.load(Ordering::Relaxed) {
-                    let step = next.fetch_add(1, Ordering::Relaxed);
-                    if step >= total {
+                while !stopped() {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    if at >= total {
                         break;
                     }
-                    if step < options.runs {
-                        own.injection(step, inject::injection(&draws, step));
-                    } else {
-                        let index = step - options.runs;
-                        own.correct.push((index, correct::correct(&draws, index)));
-                    }
+                    step(at);
                     progress(done.fetch_add(1, Ordering::Relaxed) + 1, total);
-                }
-                if let Ok(mut counts) = counts.lock() {
-                    counts.merge(own);
                 }
             });
         }
     });
-    let counts = counts.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    counts.score(|index| options.command(index), options.seed)
 }
 
 /// One injection again, in words: its class, what was changed, how it ended.

@@ -146,8 +146,8 @@ impl Point<'_> {
         let mut answers = Vec::new();
         let mut proven = false;
         if !execution.taps.is_empty() {
-            let (verdict, every) = self.operators(execution);
-            proven = every && self.depth == Depth::Verdicts;
+            let verdict;
+            (verdict, proven) = self.operators(execution);
             answers.push(answer(Question::Kernels, verdict));
         }
         // Where every operator does what it may with what it got, so does the program.

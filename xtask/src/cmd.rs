@@ -1,6 +1,7 @@
 //! One module per command: its arguments, and `run`.
 
 pub(crate) mod bench;
+mod cargo_tool;
 pub(crate) mod ci;
 pub(crate) mod compare;
 pub(crate) mod conformance;

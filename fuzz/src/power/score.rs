@@ -213,14 +213,6 @@ impl Counts {
         }
     }
 
-    pub(super) fn merge(&mut self, other: Counts) {
-        for (a, b) in self.classes.iter_mut().zip(&other.classes) {
-            sum(a, b);
-        }
-        self.misses.extend(other.misses);
-        self.correct.extend(other.correct);
-    }
-
     pub(super) fn score(mut self, command: impl Fn(Option<u64>) -> String, seed: u64) -> Score {
         self.misses.sort_by_key(|m| m.0);
         let mut total = ClassScore { name: "all".into(), ..ClassScore::default() };

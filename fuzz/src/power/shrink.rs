@@ -21,7 +21,6 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 /// Fewest and most nodes of a test.
@@ -82,9 +81,12 @@ pub struct Shrinking {
 impl Shrinking {
     /// Median of the nodes of all findings; `None` without any.
     pub fn median_nodes(&self) -> Option<usize> {
-        let mut nodes: Vec<usize> = self.findings().map(|f| f.nodes).collect();
-        nodes.sort_unstable();
-        nodes.get(nodes.len().saturating_sub(1) / 2).copied()
+        median(self.findings().map(|f| f.nodes))
+    }
+
+    /// The same of the tests that first showed them.
+    pub fn median_nodes_before(&self) -> Option<usize> {
+        median(self.findings().map(|f| f.nodes_before))
     }
 
     /// Findings for each fault, on average.
@@ -98,28 +100,23 @@ impl Shrinking {
     }
 }
 
+fn median(numbers: impl Iterator<Item = usize>) -> Option<usize> {
+    let mut numbers: Vec<usize> = numbers.collect();
+    numbers.sort_unstable();
+    numbers.get(numbers.len().saturating_sub(1) / 2).copied()
+}
+
 /// Plants `runs` faults, one after another of each class, and runs a campaign against each.
 pub fn shrinking(options: &super::Options, progress: impl Fn(u64, u64) + Sync) -> Shrinking {
     let draws = Draws { seed: options.seed, generator: options.generator.clone() };
-    let (next, done) = (AtomicU64::new(0), AtomicU64::new(0));
     let all = Mutex::new(BTreeMap::new());
-    std::thread::scope(|scope| {
-        for _ in 0..options.jobs.max(1) {
-            scope.spawn(|| {
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    if index >= options.runs {
-                        return;
-                    }
-                    let one = one(&draws, index);
-                    if let Ok(mut all) = all.lock() {
-                        all.insert(index, one);
-                    }
-                    progress(done.fetch_add(1, Ordering::Relaxed) + 1, options.runs);
-                }
-            });
+    let step = |index: u64| {
+        let one = one(&draws, index);
+        if let Ok(mut all) = all.lock() {
+            all.insert(index, one);
         }
-    });
+    };
+    super::steps(options.jobs, options.runs, &|| false, &step, &progress);
     let mut shrinking = Shrinking::default();
     for (index, one) in all.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
         match one {
@@ -143,13 +140,13 @@ fn one(draws: &Draws, index: u64) -> Option<Shrunk> {
             precisions: Precision::ALL.to_vec(),
             kinds: InputKind::ALL.to_vec(),
         };
-        let shrunk = campaign(&planted, &mut pipeline, &plan);
-        (!shrunk.findings.is_empty()).then_some(Shrunk { index, ..shrunk })
+        let shrunk = campaign(index, &planted, &mut pipeline, &plan);
+        (!shrunk.findings.is_empty()).then_some(shrunk)
     })
 }
 
 /// A small campaign against systems of which one has the fault.
-fn campaign(planted: &Planted, pipeline: &mut Pipeline, plan: &Plan) -> Shrunk {
+fn campaign(index: u64, planted: &Planted, pipeline: &mut Pipeline, plan: &Plan) -> Shrunk {
     let mut groups: BTreeMap<Signature, Group> = BTreeMap::new();
     let (mut tests, mut shown) = (0, 0);
     for at in 0..LOOKED_AT {
@@ -183,7 +180,7 @@ fn campaign(planted: &Planted, pipeline: &mut Pipeline, plan: &Plan) -> Shrunk {
     };
     let findings = all.into_iter().map(small).collect();
     let class = FAULTS[planted.class].name;
-    Shrunk { index: 0, class, place: planted.place.to_string(), tests, shown, findings }
+    Shrunk { index, class, place: planted.place.to_string(), tests, shown, findings }
 }
 
 /// True for a test of the wanted size that may show the fault.

@@ -24,21 +24,18 @@ impl Point<'_> {
         self.operators(execution).0
     }
 
-    /// The same, and whether every operator was seen, is within its bound, and can have met no infinity or NaN.
+    /// The same, and whether every operator was seen, is within its bound, and can have met no infinity or NaN: with
+    /// [`Depth::Verdicts`] only, since nobody else asks.
     pub(super) fn operators(&self, execution: &Execution) -> (Verdict, bool) {
         let runtime = Runtime::of_system(&execution.system).unwrap_or(Runtime::AnyHalf);
         let known = Runtime::of_system(&execution.system).is_some();
         let kernels = Kernels::new(self.subject, runtime);
         let program = &self.subject.program;
         let tensors = self.visible(execution);
-        let quick = self.runs().filter(|_| self.depth == Depth::Verdicts && !kernels.has_unrounded());
-        let widened = self.subject.widened_constants();
-        let mut same = quick.map(|runs| Same {
-            runs,
-            tensors: &tensors,
-            widened: &widened,
-            known: vec![None; tensors.len()],
-        });
+        // Where bounds are wanted anyway, nothing is evaluated to do without them.
+        let is_quick = self.depth == Depth::Verdicts && !kernels.has_unrounded();
+        let quick = if is_quick { self.runs() } else { None };
+        let mut same = quick.map(|runs| Same { runs, tensors: &tensors, known: vec![None; tensors.len()] });
         let mut total = Tally::default();
         let (mut checked, mut skipped) = (0usize, 0usize);
         let mut proven = quick.is_some_and(|runs| {
@@ -50,15 +47,15 @@ impl Point<'_> {
         let mut notes = Vec::new();
         for (index, op) in program.operators().enumerate() {
             let seen = |t: u32| tensors[t as usize];
-            if let Some(judged) = same.as_mut().and_then(|same| same.rounded(program, index)) {
+            if let Some(judged) = same.as_mut().and_then(|same| same.rounded(self.subject, index)) {
                 checked += 1;
                 total.judged += judged;
                 continue;
             }
-            let check = match kernels.check(index, &seen, &|t| self.subject.widened(&widened, t)) {
+            let check = match kernels.check(index, &seen, &|t| self.subject.widened(t)) {
                 Check::NotVisible => {
                     skipped += 1;
-                    proven &= op.results.iter().all(|t| widened.contains_key(t));
+                    proven &= op.results.iter().all(|t| self.subject.widened.contains_key(t));
                     continue;
                 }
                 Check::Failed(why) => {
@@ -135,35 +132,33 @@ impl Point<'_> {
 }
 
 impl Subject<'_> {
-    /// Constants behind a DEQUANTIZE, by its result, and the operator: runtimes do not show them, and there is only one value
-    /// that they can have, for every float16 is a float32.
-    fn widened_constants(&self) -> BTreeMap<u32, usize> {
-        let program = &self.program;
-        let mut widened = BTreeMap::new();
-        for (index, op) in program.operators().enumerate() {
-            let (&[Some(stored)], &[result]) = (op.operands, op.results) else { continue };
-            if op.builtin == Builtin::Dequantize
-                && program.form(stored).is_some_and(|(dtype, _)| dtype == DType::F16)
-                && program.is_constant(stored)
-            {
-                widened.insert(result, index);
-            }
-        }
-        widened
-    }
-
-    /// The value of one of them.
-    fn widened(&self, widened: &BTreeMap<u32, usize>, tensor: u32) -> Option<Value<Enclosure>> {
-        let operator = *widened.get(&tensor)?;
+    /// The value of a constant behind a DEQUANTIZE.
+    fn widened(&self, tensor: u32) -> Option<Value<Enclosure>> {
+        let operator = *self.widened.get(&tensor)?;
         self.program.step(operator, &[None], &Bound::new(Runtime::Single)).ok()?.pop()
     }
+}
+
+/// Constants behind a DEQUANTIZE, by its result, and the operator: runtimes do not show them, and there is only one value
+/// that they can have, for every float16 is a float32.
+pub(super) fn widened_constants(program: &Program) -> BTreeMap<u32, usize> {
+    let mut widened = BTreeMap::new();
+    for (index, op) in program.operators().enumerate() {
+        let (&[Some(stored)], &[result]) = (op.operands, op.results) else { continue };
+        if op.builtin == Builtin::Dequantize
+            && program.form(stored).is_some_and(|(dtype, _)| dtype == DType::F16)
+            && program.is_constant(stored)
+        {
+            widened.insert(result, index);
+        }
+    }
+    widened
 }
 
 /// An execution beside the exact results: which of its tensors hold the very same numbers.
 struct Same<'p> {
     runs: &'p Runs,
     tensors: &'p [Option<&'p Tensor>],
-    widened: &'p BTreeMap<u32, usize>,
     known: Vec<Option<bool>>,
 }
 
@@ -182,10 +177,11 @@ impl Same<'_> {
     /// The number of elements of an operator's results when each of them is the exact result of the operands that the
     /// execution shows, rounded. Such a result is within any bound, so none has to be worked out. `None` where one is not,
     /// or not everything is visible.
-    fn rounded(&mut self, program: &Program, index: usize) -> Option<u64> {
+    fn rounded(&mut self, subject: &Subject<'_>, index: usize) -> Option<u64> {
+        let program = &subject.program;
         let op = program.operators().nth(index)?;
         let visible = |&t: &u32| {
-            self.tensors[t as usize].is_some() || program.is_constant(t) || self.widened.contains_key(&t)
+            self.tensors[t as usize].is_some() || program.is_constant(t) || subject.widened.contains_key(&t)
         };
         if !op.operands.iter().flatten().all(visible) {
             return None;

@@ -64,15 +64,35 @@ impl Runs {
     }
 }
 
+/// True when a test holds of every float element beside the exact one; false for integers and booleans.
+pub(super) fn every(
+    exact: impl Iterator<Item = f64>,
+    actual: &Data,
+    test: impl Fn(f64, f64) -> bool,
+) -> bool {
+    match actual {
+        Data::F16(v) => exact.zip(v).all(|(e, x)| test(e, x.to_f64())),
+        Data::F32(v) => exact.zip(v).all(|(e, &x)| test(e, f64::from(x))),
+        Data::F64(v) => exact.zip(v).all(|(e, &x)| test(e, x)),
+        _ => false,
+    }
+}
+
+/// Equal, or both NaN.
+fn equal(a: f64, b: f64) -> bool {
+    a == b || a.is_nan() && b.is_nan()
+}
+
+/// The same in the sign of zero too.
+pub(super) fn same_number(a: f64, b: f64) -> bool {
+    a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan()
+}
+
 /// True when a tensor of an execution holds the very numbers of a value.
 pub(super) fn is_same(exact: &Value<f64>, actual: &Tensor) -> bool {
-    let same = |e: f64, x: f64| e.to_bits() == x.to_bits() || e.is_nan() && x.is_nan();
-    match (exact, &actual.data) {
-        (Value::Float(_, e), Data::F16(v)) => e.data.iter().zip(v).all(|(&e, x)| same(e, x.to_f64())),
-        (Value::Float(_, e), Data::F32(v)) => e.data.iter().zip(v).all(|(&e, &x)| same(e, f64::from(x))),
-        (Value::Float(_, e), Data::F64(v)) => e.data.iter().zip(v).all(|(&e, &x)| same(e, x)),
-        (Value::Whole(..), _) => is_rounded(exact, actual),
-        _ => false,
+    match exact {
+        Value::Float(_, e) => every(e.data.iter().copied(), &actual.data, same_number),
+        Value::Whole(..) => is_rounded(exact, actual),
     }
 }
 
@@ -85,11 +105,9 @@ pub(super) fn is_as_finite(exact: &Value<f64>, actual: &Tensor) -> bool {
         Data::F64(v) => v.iter().all(|x| x.is_finite()),
         _ => true,
     };
-    let kept = |e: f64, x: f64| x.is_finite() || e == x || e.is_nan() && x.is_nan();
+    let kept = |e: f64, x: f64| x.is_finite() || equal(e, x);
     match exact {
-        Value::Float(_, e) if !all_finite => {
-            actual.floats().is_some_and(|v| e.data.iter().zip(v).all(|(&e, x)| kept(e, x)))
-        }
+        Value::Float(_, e) if !all_finite => every(e.data.iter().copied(), &actual.data, kept),
         _ => true,
     }
 }
@@ -107,9 +125,7 @@ pub(super) fn agree(
     match (source, target) {
         (Value::Float(_, s), Value::Float(_, t)) => t.data.iter().enumerate().all(|(i, &t)| {
             let s = s.data[at(i)];
-            s == t
-                || s.is_nan() && t.is_nan()
-                || s.is_finite() && t.is_finite() && (s - t).abs() <= tolerance * s.abs().max(t.abs())
+            equal(s, t) || s.is_finite() && t.is_finite() && (s - t).abs() <= tolerance * s.abs().max(t.abs())
         }),
         (Value::Whole(_, s), Value::Whole(_, t)) => {
             t.data.iter().enumerate().all(|(i, t)| s.data[at(i)].value == t.value)
@@ -123,19 +139,13 @@ pub(super) fn is_rounded(exact: &Value<f64>, actual: &Tensor) -> bool {
     if exact.shape() != actual.shape || exact.dtype() != actual.dtype() {
         return false;
     }
-    let same = |wanted: f64, x: f64| wanted == x || wanted.is_nan() && x.is_nan();
-    match (exact, &actual.data) {
-        (Value::Float(_, e), Data::F16(v)) => {
-            e.data.iter().zip(v).all(|(&e, x)| same(half::round(e), x.to_f64()))
+    match exact {
+        Value::Float(dtype, e) => {
+            every(e.data.iter().copied(), &actual.data, |e, x| equal(half::nearest(e, *dtype), x))
         }
-        (Value::Float(_, e), Data::F32(v)) => {
-            e.data.iter().zip(v).all(|(&e, &x)| same(f64::from(e as f32), f64::from(x)))
-        }
-        (Value::Float(_, e), Data::F64(v)) => e.data.iter().zip(v).all(|(&e, &x)| same(e, x)),
-        (Value::Whole(_, e), _) => {
+        Value::Whole(_, e) => {
             actual.integers().is_some_and(|v| e.data.iter().zip(v).all(|(e, x)| e.value == x))
         }
-        _ => false,
     }
 }
 
@@ -158,8 +168,7 @@ pub(super) fn distance(exact: &Value<f64>, actual: &Tensor) -> Option<Distance> 
     match exact {
         Value::Float(dtype, e) => {
             for (&e, x) in e.data.iter().zip(actual.floats()?) {
-                let same = e == x || e.is_nan() && x.is_nan();
-                if !same {
+                if !equal(e, x) {
                     if !e.is_finite() || !x.is_finite() {
                         return None;
                     }

@@ -182,7 +182,7 @@ impl Point<'_> {
     fn scales(&self) -> Vec<f64> {
         let graph = self.subject.graph;
         let plain = &self.reference.plain;
-        let largest = |id: ValueId| plain.value(id).map_or(0.0, largest_plain);
+        let largest = |id: ValueId| plain.value(id).map_or(0.0, |v| largest_of(v, |x| *x));
         // The root of an operand's last extent, or of the elements that one output channel of a filter has.
         let depth = |node: &Node, slot: usize, filter: bool| {
             let value = node.inputs.get(slot).copied().flatten().and_then(|id| plain.value(id));
@@ -238,14 +238,12 @@ fn differs(text: &str, tensor: u32, point: &Point<'_>) -> Verdict {
 
 /// The largest finite magnitude of a tensor; 0 for integers.
 pub(super) fn largest(value: &Value<Enclosure>) -> f64 {
-    let Value::Float(_, a) = value else { return 0.0 };
-    a.data.iter().map(|e| e.v.abs()).filter(|m| m.is_finite()).fold(0.0, f64::max)
+    largest_of(value, |e| e.v)
 }
 
-/// The same of a plain value.
-fn largest_plain(value: &Value<f64>) -> f64 {
+fn largest_of<E>(value: &Value<E>, number: impl Fn(&E) -> f64) -> f64 {
     let Value::Float(_, a) = value else { return 0.0 };
-    a.data.iter().map(|x| x.abs()).filter(|m| m.is_finite()).fold(0.0, f64::max)
+    a.data.iter().map(|e| number(e).abs()).filter(|m| m.is_finite()).fold(0.0, f64::max)
 }
 
 /// Compares two evaluations of one tensor, against differences of the magnitude `scale`; `None` when one has floats and the other integers.

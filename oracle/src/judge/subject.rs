@@ -1,8 +1,9 @@
 //! One conversion, read back and planned once; and one set of inputs for it.
 
+use super::kernels::widened_constants;
 use super::layout::{permuted_shape, source_order};
 use super::legality;
-use super::plain::Runs;
+use super::plain::{Runs, every, same_number};
 use crate::arith::{Bound, Enclosure};
 use crate::contract::Runtime;
 use crate::half as binary16;
@@ -35,6 +36,8 @@ pub struct Subject<'a> {
     pub(super) exact: BTreeMap<u32, Elements>,
     /// Those of them that float16 has rounded.
     pub(super) rounded: BTreeSet<u32>,
+    /// Constants behind a DEQUANTIZE, by its result, and the operator.
+    pub(super) widened: BTreeMap<u32, usize>,
     /// Source values by the tensor that carries them.
     pub(super) origins: Vec<(ValueId, &'a TensorOrigin)>,
 }
@@ -150,6 +153,7 @@ impl<'a> Subject<'a> {
             .map(|c| (c.tensor, c.exact.clone()))
             .collect();
         let rounded = rounded(&program, &exact);
+        let widened = widened_constants(&program);
         let names: BTreeMap<&str, ValueId> =
             (0u32..).zip(&graph.values).map(|(i, v)| (v.name.as_str(), ValueId(i))).collect();
         let origins = provenance
@@ -159,7 +163,19 @@ impl<'a> Subject<'a> {
             .collect();
         let bytes = conversion.model.len();
         let restated = restated(graph, provenance);
-        Ok(Subject { graph, restated, request, provenance, bytes, model, program, exact, rounded, origins })
+        Ok(Subject {
+            graph,
+            restated,
+            request,
+            provenance,
+            bytes,
+            model,
+            program,
+            exact,
+            rounded,
+            widened,
+            origins,
+        })
     }
 
     /// The number of tensors of the converted model.
@@ -364,13 +380,8 @@ impl Subject<'_> {
 /// The constants whose unrounded elements are others than the stored ones.
 fn rounded(program: &Program, exact: &BTreeMap<u32, Elements>) -> BTreeSet<u32> {
     let is_other = |(&tensor, exact): (&u32, &Elements)| {
-        let same = match program.float_constant(tensor)? {
-            Data::F16(v) => exact.iter().zip(v).all(|(e, x)| e.to_bits() == x.to_f64().to_bits()),
-            Data::F32(v) => exact.iter().zip(v).all(|(e, &x)| e.to_bits() == f64::from(x).to_bits()),
-            Data::F64(v) => exact.iter().zip(v).all(|(e, x)| e.to_bits() == x.to_bits()),
-            _ => false,
-        };
-        (!same).then_some(tensor)
+        let stored = program.float_constant(tensor)?;
+        (!every(exact.iter(), stored, same_number)).then_some(tensor)
     };
     exact.iter().filter_map(is_other).collect()
 }

@@ -2,9 +2,9 @@
 //!
 //! Targets are built without a sanitizer, which stable Rust can do; `--sanitizer` asks for one, and for nightly Rust.
 
+use super::cargo_tool;
 use crate::exit::{Exit, Failure, Outcome};
 use halfproof_fuzz::targets::{TARGETS, Target};
-use halfproof_systems::setup;
 use halfproof_wire::file::write_atomically;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -139,7 +139,7 @@ fn seeds(target: &Target) -> Vec<PathBuf> {
 
 /// Builds the targets and gives their executables.
 fn build(targets: &[&Target], sanitizer: &str) -> Result<Vec<PathBuf>, Failure> {
-    let cargo_fuzz = cargo_fuzz()?;
+    let cargo_fuzz = cargo_tool::installed("cargo-fuzz", CARGO_FUZZ, &["--version"])?;
     anstream::eprintln!(
         "building {} targets with coverage counters (minutes, the first time)",
         targets.len()
@@ -160,27 +160,6 @@ fn build(targets: &[&Target], sanitizer: &str) -> Result<Vec<PathBuf>, Failure> 
     }
     let folder = Path::new(BUILD).join(TRIPLE).join("release");
     Ok(targets.iter().map(|t| folder.join(t.name)).collect())
-}
-
-/// cargo-fuzz: one that is installed, or the pinned one, built into `target/systems`.
-fn cargo_fuzz() -> Result<PathBuf, Failure> {
-    let root = setup::systems_dir().join("cargo-fuzz").join(CARGO_FUZZ);
-    let own = root.join("bin/cargo-fuzz");
-    let works = |path: &Path| {
-        let probe = Command::new(path).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-        probe.is_ok_and(|s| s.success())
-    };
-    if let Some(found) = [own.clone(), PathBuf::from("cargo-fuzz")].into_iter().find(|p| works(p)) {
-        return Ok(found);
-    }
-    anstream::eprintln!("cargo-fuzz is not installed: building version {CARGO_FUZZ} into {}", root.display());
-    let mut command = Command::new(env!("CARGO"));
-    command.args(["install", "cargo-fuzz", "--locked", "--version", CARGO_FUZZ, "--root"]).arg(&root);
-    let status = command.status().map_err(Failure::harness)?;
-    if !status.success() {
-        return Err(Failure::harness(format!("cargo install cargo-fuzz failed ({status})")));
-    }
-    Ok(own)
 }
 
 /// What libFuzzer's last words say, and the files that it left.

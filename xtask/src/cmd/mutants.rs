@@ -5,9 +5,9 @@
 
 mod mutant;
 
+use super::cargo_tool;
 use crate::exit::{Exit, Failure, Outcome};
 use halfproof_fuzz::generate::Stream;
-use halfproof_systems::setup;
 use halfproof_wire::file::write_atomically;
 use mutant::Mutant;
 use serde::Serialize;
@@ -180,7 +180,8 @@ fn sample(mut all: Vec<Mutant>, n: usize, seed: u64) -> Vec<Mutant> {
 
 /// Everything that cargo-mutants would change.
 fn list() -> Result<Vec<Mutant>, Failure> {
-    let mut command = Command::new(cargo_mutants()?);
+    let mut command =
+        Command::new(cargo_tool::installed("cargo-mutants", CARGO_MUTANTS, &["mutants", "--version"])?);
     // cargo-mutants is a Cargo subcommand: it expects its own name first.
     command.args(["mutants", "--list", "--json"]);
     command.args(CODE.iter().flat_map(|f| ["-f", f])).args(NOT.iter().flat_map(|f| ["-e", f]));
@@ -190,31 +191,6 @@ fn list() -> Result<Vec<Mutant>, Failure> {
         return Err(Failure::harness(format!("cargo-mutants failed: {words}")));
     }
     serde_json::from_slice(&output.stdout).map_err(|e| Failure::harness(format!("cargo-mutants: {e}")))
-}
-
-/// cargo-mutants: one that is installed, or the pinned one, built into `target/systems`.
-fn cargo_mutants() -> Result<PathBuf, Failure> {
-    let root = setup::systems_dir().join("cargo-mutants").join(CARGO_MUTANTS);
-    let own = root.join("bin/cargo-mutants");
-    let works = |path: &Path| {
-        let mut probe = Command::new(path);
-        probe.args(["mutants", "--version"]).stdout(Stdio::null()).stderr(Stdio::null());
-        probe.status().is_ok_and(|s| s.success())
-    };
-    if let Some(found) = [own.clone(), PathBuf::from("cargo-mutants")].into_iter().find(|p| works(p)) {
-        return Ok(found);
-    }
-    anstream::eprintln!(
-        "cargo-mutants is not installed: building version {CARGO_MUTANTS} into {}",
-        root.display()
-    );
-    let mut command = Command::new(env!("CARGO"));
-    command.args(["install", "cargo-mutants", "--locked", "--version", CARGO_MUTANTS, "--root"]).arg(&root);
-    let status = command.status().map_err(Failure::harness)?;
-    if !status.success() {
-        return Err(Failure::harness(format!("cargo install cargo-mutants failed ({status})")));
-    }
-    Ok(own)
 }
 
 /// Copies what git knows, and what is new and not ignored; a file that is the same keeps its time, so that little is built.

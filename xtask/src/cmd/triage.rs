@@ -93,10 +93,11 @@ pub(crate) fn run(args: &Args) -> Outcome {
             "--bisect-precision converts an .onnx model; it cannot change a given file",
         ));
     }
+    let large = size > LARGE;
     let tried = match &args.inputs {
         Some(path) => vec![Set::given(read_inputs(path, &source.graph)?)],
         // Each set walks the whole model: large ones are tried on the first few.
-        None if size > LARGE => sets(&source.graph).into_iter().take(2).collect(),
+        None if large => sets(&source.graph).into_iter().take(2).collect(),
         None => sets(&source.graph),
     };
     let mut converter = systems::converter(&args.converter)?;
@@ -108,10 +109,10 @@ pub(crate) fn run(args: &Args) -> Outcome {
     // Of what others show a line is kept: a conversion of a large model is not held for each strategy.
     let (mut worst, mut others, mut faults): (Option<(Case, Examination)>, Vec<String>, usize) =
         (None, vec![], 0);
-    for case in cases(args, source, converter.as_mut(), size > LARGE)? {
+    for case in cases(args, source, converter.as_mut(), large)? {
         let mut case = case?;
         // Of a large model with a fault the other strategies are asked one thing: do they avoid it?
-        let again = worst.as_ref().filter(|_| size > LARGE).and_then(|(_, found)| shown(found));
+        let again = worst.as_ref().filter(|_| large).and_then(|(_, found)| shown(found));
         let (tried, mut systems) = match &again {
             Some((system, set)) => (std::slice::from_ref(set), only(system, &ours, &mut outside)),
             None => (tried.as_slice(), Systems { ours: ours.clone(), outside: &mut outside }),
@@ -134,7 +135,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         }
     }
     bar.finish_and_clear();
-    if size > LARGE && args.precision.is_none() && args.converted.is_none() {
+    if large && args.precision.is_none() && args.converted.is_none() {
         others.push("the model is large, so one strategy was tried: --precision all tries the others".into());
     }
     let Some((case, found)) = &worst else {

@@ -189,18 +189,28 @@ impl Matrix<'_> {
     fn table(&self) -> Table {
         let mut table = Table::new(2, ["operator", "strategy", "converts"]);
         self.runtimes.iter().for_each(|r| table.column(r));
+        for (head, cells) in self.rows() {
+            let mut row = head.to_vec();
+            row.extend(cells.into_iter().map(|c| c.map_or_else(|| "·".into(), Cell::short)));
+            table.row(row);
+        }
+        table
+    }
+
+    /// Operator, strategy and what converts; then the cells of all runtimes.
+    fn rows(&self) -> Vec<([String; 3], Vec<Option<&Cell>>)> {
+        let mut rows = vec![];
         for operator in self.operators() {
             for &precision in self.precisions {
                 let cell =
                     |runtime: &String| self.cells.get(&(operator.to_string(), precision, runtime.clone()));
                 let Some(first) = self.runtimes.first().and_then(cell) else { continue };
-                let mut row = vec![operator.to_string(), precision.to_string()];
-                row.push(format!("{}/{}", first.converted, first.cases));
-                row.extend(self.runtimes.iter().map(|r| cell(r).map_or_else(|| "·".into(), Cell::short)));
-                table.row(row);
+                let converts = format!("{}/{}", first.converted, first.cases);
+                let head = [operator.to_string(), precision.to_string(), converts];
+                rows.push((head, self.runtimes.iter().map(cell).collect()));
             }
         }
-        table
+        rows
     }
 
     /// What was said in cells that are not all right: text, cells, an example.
@@ -292,21 +302,12 @@ impl Matrix<'_> {
 
     /// As HTML: each cell that is not all right with what was said there.
     pub(super) fn sheet(&self, cases: usize) -> Sheet {
-        let mut rows = vec![];
-        for operator in self.operators() {
-            for &precision in self.precisions {
-                let cell =
-                    |runtime: &String| self.cells.get(&(operator.to_string(), precision, runtime.clone()));
-                let Some(first) = self.runtimes.first().and_then(cell) else { continue };
-                let word = |text: String| SheetCell { text, ..SheetCell::default() };
-                let mut row = vec![word(operator.to_string()), word(precision.to_string())];
-                row.push(word(format!("{}/{}", first.converted, first.cases)));
-                row.extend(
-                    self.runtimes.iter().map(|r| cell(r).map_or_else(SheetCell::default, Cell::shown)),
-                );
-                rows.push(row);
-            }
-        }
+        let word = |text: String| SheetCell { text, ..SheetCell::default() };
+        let row = |(head, cells): ([String; 3], Vec<Option<&Cell>>)| {
+            let cells = cells.into_iter().map(|c| c.map_or_else(SheetCell::default, Cell::shown));
+            head.into_iter().map(word).chain(cells).collect()
+        };
+        let rows = self.rows().into_iter().map(row).collect();
         let cells = Section {
             heading: "Operator by strategy by runtime".to_string(),
             head: self.table().head().to_vec(),

@@ -41,18 +41,17 @@ pub(super) fn run(options: &Options, out: &Path) -> Outcome {
     for class in &small.nowhere {
         anstream::println!("no case shows {class}");
     }
-    let mut nodes: Vec<usize> = small.findings().map(|f| f.nodes_before).collect();
-    nodes.sort_unstable();
+    let findings = small.findings().count();
     let median = small.median_nodes().unwrap_or(0);
     let each = small.findings_per_fault();
     anstream::println!(
         "\n{} faults, {} findings: {each:.2} for each; {} faults have one; median of nodes {} before, {median} after; {} of {} findings have at most two",
         small.faults.len(),
-        nodes.len(),
+        findings,
         small.faults.iter().filter(|f| f.findings.len() == 1).count(),
-        nodes.get(nodes.len().saturating_sub(1) / 2).copied().unwrap_or(0),
+        small.median_nodes_before().unwrap_or(0),
         small.findings().filter(|f| f.nodes <= 2).count(),
-        nodes.len(),
+        findings,
     );
     let large: Vec<Large> = (0..LARGE.0).filter_map(|i| large(LARGE.1, options.seed + i)).collect();
     for l in &large {

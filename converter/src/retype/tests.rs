@@ -65,6 +65,18 @@ fn a_file_with_float16_weights_becomes_pure_float16_with_the_same_weights() {
 }
 
 #[test]
+fn a_constant_that_the_file_unpacks_into_another_shape_is_left_alone() {
+    let mut model = convert(&float32(), Precision::Weights);
+    let main = &mut model.subgraphs[0];
+    let unpacks = |op: &&Operator| op.code == OpCode::Builtin(Builtin::Dequantize);
+    let result = main.operators.iter().find(unpacks).unwrap().outputs[0];
+    main.tensors[result as usize].shape = vec![2, 1, 1, 1 << 27];
+    let why = convert_tflite(&model, &request(Precision::Full)).unwrap_err().to_string();
+    assert!(why.contains("DEQUANTIZE"), "{why}");
+    assert!(has(&convert(&model, Precision::Mixed), TensorType::Float16));
+}
+
+#[test]
 fn signatures_metadata_description_and_dynamic_axes_survive() {
     let mut model = float32();
     model.description = "mine".into();

@@ -11,7 +11,7 @@ use crate::contract::Runtime;
 use crate::contract::runtime::is_fused_square;
 use crate::half as binary16;
 use crate::record::Execution;
-use crate::tflite::{Program, value};
+use crate::tflite::{Operation, Program, value};
 use crate::value::Value;
 use crate::verdict::{Blame, Class, Strength, Verdict};
 use halfproof_ir::{DType, Elements, Tensor};
@@ -47,7 +47,7 @@ impl Point<'_> {
         let mut notes = Vec::new();
         for (index, op) in program.operators().enumerate() {
             let seen = |t: u32| tensors[t as usize];
-            if let Some(judged) = same.as_mut().and_then(|same| same.rounded(self.subject, index)) {
+            if let Some(judged) = same.as_mut().and_then(|same| same.rounded(self.subject, index, &op)) {
                 checked += 1;
                 total.judged += judged;
                 continue;
@@ -177,9 +177,8 @@ impl Same<'_> {
     /// The number of elements of an operator's results when each of them is the exact result of the operands that the
     /// execution shows, rounded. Such a result is within any bound, so none has to be worked out. `None` where one is not,
     /// or not everything is visible.
-    fn rounded(&mut self, subject: &Subject<'_>, index: usize) -> Option<u64> {
+    fn rounded(&mut self, subject: &Subject<'_>, index: usize, op: &Operation<'_>) -> Option<u64> {
         let program = &subject.program;
-        let op = program.operators().nth(index)?;
         let visible = |&t: &u32| {
             self.tensors[t as usize].is_some() || program.is_constant(t) || subject.widened.contains_key(&t)
         };
@@ -192,9 +191,10 @@ impl Same<'_> {
         } else {
             let own: Vec<Option<Value<f64>>> =
                 op.operands.iter().map(|t| Some(value(self.tensors[(*t)? as usize]?, &Ideal))).collect();
-            let widened = |t: &Option<u32>| self.runs.stored[(*t)? as usize].as_deref();
+            // What no execution shows: constants, and those behind a DEQUANTIZE.
+            let constant = |t: &Option<u32>| self.runs.stored[(*t)? as usize].as_deref();
             let operands: Vec<Option<&Value<f64>>> =
-                op.operands.iter().zip(&own).map(|(t, own)| own.as_ref().or_else(|| widened(t))).collect();
+                op.operands.iter().zip(&own).map(|(t, own)| own.as_ref().or_else(|| constant(t))).collect();
             Some(program.step(index, &operands, &Ideal).ok()?)
         };
         for (i, &t) in op.results.iter().enumerate() {

@@ -17,7 +17,7 @@ pub(super) type Values = Vec<Option<Arc<Value<f64>>>>;
 
 /// The converted model in f64, with unrounded and with stored constants. What depends on no rounded constant is computed
 /// once and is one value.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Runs {
     /// With unrounded constants.
     pub(super) exact: Values,
@@ -25,19 +25,41 @@ pub(super) struct Runs {
     pub(super) stored: Values,
 }
 
+/// Constants of more elements are converted when they are read, so that a large model is not held a second time in f64.
+const HELD: usize = 1 << 14;
+/// No more elements than these are held in all.
+const HELD_IN_ALL: usize = 1 << 20;
+
 impl Runs {
+    /// What is the same for all inputs: the smaller constants, by tensor.
+    pub(super) fn constants(subject: &Subject<'_>) -> Runs {
+        let count = subject.tensor_count();
+        let mut runs = Runs { exact: vec![None; count], stored: vec![None; count] };
+        let mut room = HELD_IN_ALL;
+        for t in 0..count as u32 {
+            let elements = subject.program.form(t).map_or(0, |(_, shape)| shape.iter().product());
+            if elements > HELD.min(room) || !subject.program.is_constant(t) {
+                continue;
+            }
+            room -= elements;
+            let stored = subject.program.stored(t, &Ideal).map(Arc::new);
+            let is_rounded = subject.rounded.contains(&t);
+            runs.exact[t as usize] = if is_rounded { unrounded(subject, t) } else { stored.clone() };
+            runs.stored[t as usize] = stored;
+        }
+        runs
+    }
+
     pub(super) fn new(subject: &Subject<'_>, inputs: &[Tensor]) -> Result<Runs, RunError> {
         let program = &subject.program;
-        let mut stored: Values = vec![None; subject.tensor_count()];
+        let Runs { mut exact, mut stored } = subject.held_constants().clone();
         for (&t, input) in program.inputs().iter().zip(inputs) {
-            stored[t as usize] = Some(Arc::new(value(input, &Ideal)));
+            let value = Arc::new(value(input, &Ideal));
+            exact[t as usize] = Some(Arc::clone(&value));
+            stored[t as usize] = Some(value);
         }
-        let mut exact = stored.clone();
         for &t in &subject.rounded {
-            let unrounded = program.form(t).zip(subject.exact.get(&t));
-            exact[t as usize] = unrounded.map(|((dtype, shape), elements)| {
-                Arc::new(Value::Float(dtype, Array::new(shape, elements.map(|x| x))))
-            });
+            exact[t as usize] = exact[t as usize].take().or_else(|| unrounded(subject, t));
         }
         for (index, op) in program.operators().enumerate() {
             let step = |values: &Values| {
@@ -62,6 +84,13 @@ impl Runs {
         }
         Ok(Runs { exact, stored })
     }
+}
+
+/// A constant before it was rounded.
+fn unrounded(subject: &Subject<'_>, tensor: u32) -> Option<Arc<Value<f64>>> {
+    let (dtype, shape) = subject.program.form(tensor)?;
+    let elements = subject.exact.get(&tensor)?;
+    Some(Arc::new(Value::Float(dtype, Array::new(shape, elements.map(|x| x)))))
 }
 
 /// True when a test holds of every float element beside the exact one; false for integers and booleans.

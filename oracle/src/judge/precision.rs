@@ -17,12 +17,10 @@ use crate::tflite::{Constants, Run};
 use crate::value::Value;
 use crate::verdict::{Blame, Class, Numbers, Place, Strength, Verdict};
 use halfproof_ir::{DType, Elements, Graph, Tensor};
+use std::cell::OnceCell;
 
 /// Share of the judged elements that may be more than half a unit off in a `pass`.
 const ALMOST: f64 = 0.01;
-
-/// An execution that is further off than this many half units of float16, ten bits, is shown with its bound.
-const FAR: f64 = 1024.0;
 
 /// What one output gave.
 #[derive(Default)]
@@ -102,8 +100,8 @@ impl Point<'_> {
                 return verdict;
             }
             fallback |= known.base().force_f16 && !on_grid(actual) && !region[tensor as usize];
-            let source = self.source_values(position, tensor);
-            let seen = observe(expected, actual, source.as_deref());
+            let source = OnceCell::new();
+            let seen = observe(expected, actual, |i| self.source_element(&source, position, tensor, i));
             bits_lost.push(lost(seen.half_units));
             if seen.tally.outside > 0 && worst_output.is_none() {
                 worst_output = seen.tally.worst.map(|(e, n)| (tensor, e, n));
@@ -185,8 +183,8 @@ impl Point<'_> {
     }
 
     /// The verdict about an execution whose every operator is proven to be within its own bound: its outputs need no bound of
-    /// the whole program, only their distance from the exact ones. `None` where the distance is large, or a number is not
-    /// finite that the exact one is, and the bound has to explain it.
+    /// the whole program, only their distance from the exact ones. `None` where a number is not finite that the exact one is,
+    /// and the bound has to explain it.
     pub(super) fn measured(&self, execution: &Execution) -> Option<Verdict> {
         let known = Runtime::of_system(&execution.system);
         let runtime = known.unwrap_or(Runtime::AnyHalf);
@@ -199,10 +197,6 @@ impl Point<'_> {
         let (mut off, mut judged) = (0, 0);
         for (&tensor, actual) in outputs.iter().zip(&execution.outputs) {
             let distance = plain::distance(stored[tensor as usize].as_deref()?, actual)?;
-            let halves = if actual.dtype() == DType::F16 { 1.0 } else { half::UNIT_SINGLE / half::UNIT };
-            if distance.half_units * halves > FAR {
-                return None;
-            }
             bits_lost.push(lost(distance.half_units));
             off += distance.off;
             judged += actual.len() as u64;
@@ -238,11 +232,11 @@ impl Point<'_> {
             else {
                 continue;
             };
-            let source = self.source_values(position, tensor);
+            let source = OnceCell::new();
+            let exact = |i, e: &Enclosure| self.source_element(&source, position, tensor, i).unwrap_or(e.v);
             let largest = if *dtype == DType::F16 { half::OVERFLOW } else { half::OVERFLOW_SINGLE };
             for (i, (e, &x)) in wide.data.iter().zip(&values).enumerate() {
-                let exact = source.as_ref().and_then(|s| s.get(i).copied()).unwrap_or(e.v);
-                if x.is_finite() && exact.abs() < largest && e.is_finite() && !e.contains(x) {
+                if x.is_finite() && e.is_finite() && !e.contains(x) && exact(i, e).abs() < largest {
                     count += 1;
                     first.get_or_insert((i as u64, numbers(e, x)));
                 }
@@ -285,6 +279,17 @@ impl Point<'_> {
         contracts.max().unwrap_or(Strength::Certified)
     }
 
+    /// One of the exact results of an output, which are worked out when the first is asked for.
+    fn source_element(
+        &self,
+        all: &OnceCell<Option<Vec<f64>>>,
+        position: usize,
+        tensor: u32,
+        element: usize,
+    ) -> Option<f64> {
+        all.get_or_init(|| self.source_values(position, tensor)).as_ref()?.get(element).copied()
+    }
+
     /// Exact results of the source graph in the order of an output tensor; NaN where f64 cannot tell whether one is finite, as
     /// in the logarithm of a difference that is 0 but for rounding.
     fn source_values(&self, position: usize, tensor: u32) -> Option<Vec<f64>> {
@@ -308,7 +313,9 @@ impl Point<'_> {
         let bound = Bound::under(Contract { accumulator: Format::Single, ..base });
         let Ok(run) = self.subject.program.run(&self.inputs, Constants::Stored, &bound) else { return false };
         self.subject.program.outputs().iter().zip(&execution.outputs).any(|(&tensor, actual)| {
-            run.tensors[tensor as usize].as_ref().is_some_and(|e| observe(e, actual, None).tally.outside > 0)
+            run.tensors[tensor as usize]
+                .as_ref()
+                .is_some_and(|e| observe(e, actual, |_| None).tally.outside > 0)
         })
     }
 
@@ -372,7 +379,7 @@ pub fn second_opinion(reference: &Reference, graph: &Graph, execution: &Executio
         return fault(Class::Kernel, Strength::Unknown, text);
     }
     for ((expected, actual), id) in evaluation.outputs().zip(&execution.outputs).zip(&graph.outputs) {
-        let mut seen = observe(expected, actual, None).tally;
+        let mut seen = observe(expected, actual, |_| None).tally;
         if expected.shape() != actual.shape {
             seen.outside += 1;
         }
@@ -412,12 +419,13 @@ pub(super) fn admits_overflow(value: &Value<Enclosure>) -> bool {
     }
 }
 
-fn observe(expected: &Value<Enclosure>, actual: &Tensor, source: Option<&[f64]>) -> Seen {
+/// What an output gives beside its bound; `source` knows exact results of the source graph.
+fn observe(expected: &Value<Enclosure>, actual: &Tensor, source: impl Fn(usize) -> Option<f64>) -> Seen {
     let mut seen = Seen::default();
     match (expected, actual.floats()) {
         (Value::Float(dtype, e), Some(values)) => {
             for (i, (e, &x)) in e.data.iter().zip(&values).enumerate() {
-                seen.element(i, e, x, source.and_then(|s| s.get(i).copied()), *dtype);
+                seen.element(i, e, x, &source, *dtype);
             }
         }
         (Value::Whole(_, e), None) => {
@@ -436,18 +444,25 @@ fn observe(expected: &Value<Enclosure>, actual: &Tensor, source: Option<&[f64]>)
 }
 
 impl Seen {
-    fn element(&mut self, index: usize, e: &Enclosure, actual: f64, source: Option<f64>, dtype: DType) {
+    fn element(
+        &mut self,
+        index: usize,
+        e: &Enclosure,
+        actual: f64,
+        source: &impl Fn(usize) -> Option<f64>,
+        dtype: DType,
+    ) {
         let good = self.tally.hold(index, e, actual);
         if good && actual == e.v && actual.is_finite() {
             return;
         }
         let inside = good || e.contains(actual);
-        let exact = source.unwrap_or(e.v);
-        if inside && !actual.is_finite() && exact.is_finite() {
+        if inside && !actual.is_finite() {
+            let exact = source(index).unwrap_or(e.v);
             let largest = if dtype == DType::F16 { half::OVERFLOW } else { half::OVERFLOW_SINGLE };
-            if exact.abs() >= largest {
+            if exact.is_finite() && exact.abs() >= largest {
                 self.inherent += 1;
-            } else {
+            } else if exact.is_finite() {
                 self.avoidable_count += 1;
                 self.avoidable.get_or_insert((index as u64, numbers(e, actual)));
             }

@@ -40,6 +40,8 @@ pub struct Subject<'a> {
     pub(super) widened: BTreeMap<u32, usize>,
     /// Source values by the tensor that carries them.
     pub(super) origins: Vec<(ValueId, &'a TensorOrigin)>,
+    /// The smaller constants in f64; made when somebody asks.
+    held: OnceLock<Runs>,
 }
 
 /// The source graph evaluated in f64.
@@ -175,7 +177,13 @@ impl<'a> Subject<'a> {
             rounded,
             widened,
             origins,
+            held: OnceLock::new(),
         })
+    }
+
+    /// The smaller constants in f64.
+    pub(super) fn held_constants(&self) -> &Runs {
+        self.held.get_or_init(|| Runs::constants(self))
     }
 
     /// The number of tensors of the converted model.

@@ -285,6 +285,11 @@ impl Program {
     }
 
     /// The value of a constant; `None` for every other tensor.
+    /// The stored elements of a constant; `None` where it is none, or has elements that are no numbers.
+    pub(crate) fn stored<A: Arith>(&self, tensor: u32, arith: &A) -> Option<Value<A::E>> {
+        self.constant(tensor, Constants::Stored, arith)
+    }
+
     fn constant<A: Arith>(&self, tensor: u32, constants: Constants<'_>, arith: &A) -> Option<Value<A::E>> {
         let slot = &self.slots[tensor as usize];
         let shape = slot.shape.clone();

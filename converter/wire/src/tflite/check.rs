@@ -87,19 +87,20 @@ fn check_tensor(model: &Model, tensor: &Tensor) -> Result<(), String> {
         return Err(format!("shape_signature {:?} for shape {:?}", tensor.shape_signature, tensor.shape));
     }
     let too_large = || format!("too large: {} of shape {:?}", tensor.dtype, tensor.shape);
+    // An extent of 0 excuses nothing: whoever multiplies the others must not overflow.
     let mut elements = 1u64;
-    if !tensor.shape.contains(&0) {
-        for extent in &tensor.shape {
-            elements = elements.checked_mul(extent.unsigned_abs().into()).ok_or_else(too_large)?;
-        }
-    } else {
-        elements = 0;
+    for extent in &tensor.shape {
+        elements = elements.checked_mul(u64::from(extent.unsigned_abs()).max(1)).ok_or_else(too_large)?;
     }
     let bits = bits(tensor.dtype);
-    let bytes = elements.checked_mul(bits.unwrap_or(8)).ok_or_else(too_large)?.div_ceil(8);
-    if bytes > MAX_TENSOR_BYTES {
+    let size = |elements: u64| elements.checked_mul(bits.unwrap_or(8)).map(|n| n.div_ceil(8));
+    if size(elements).is_none_or(|bytes| bytes > MAX_TENSOR_BYTES) {
         return Err(too_large());
     }
+    if tensor.shape.contains(&0) {
+        elements = 0;
+    }
+    let bytes = size(elements).unwrap_or(u64::MAX);
     match model.data(tensor) {
         Some(data) if bits.is_some() && data.len() as u64 != bytes => Err(format!(
             "{} of shape {:?} needs {bytes} bytes, buffer {} has {}",

@@ -199,7 +199,7 @@ fn error_after(change: impl FnOnce(&mut Model)) -> String {
 
 #[test]
 fn contradictions_are_named_with_their_place() {
-    let cases: [(&str, String); 15] = [
+    let cases: [(&str, String); 16] = [
         (
             "invalid model: subgraph 0, tensor 1 \"w\": FLOAT16 of shape [2, 4] needs 16 bytes, buffer 1 has 12",
             error_after(|m| m.subgraphs[0].tensors[1].shape[1] = 4),
@@ -220,6 +220,13 @@ fn contradictions_are_named_with_their_place() {
             "invalid model: subgraph 0, tensor 0 \"x\": too large: FLOAT32 of shape [2147483647, 2147483647, 4]",
             error_after(|m| {
                 m.subgraphs[0].tensors[0].shape = vec![i32::MAX, i32::MAX, 4];
+                m.subgraphs[0].tensors[0].shape_signature.clear();
+            }),
+        ),
+        (
+            "invalid model: subgraph 0, tensor 0 \"x\": too large: FLOAT32 of shape [2147483647, 2147483647, 4, 0]",
+            error_after(|m| {
+                m.subgraphs[0].tensors[0].shape = vec![i32::MAX, i32::MAX, 4, 0];
                 m.subgraphs[0].tensors[0].shape_signature.clear();
             }),
         ),

@@ -57,6 +57,18 @@ fn a_strided_dilated_grouped_convolution_follows_its_formula() {
 }
 
 #[test]
+fn a_negative_alpha_of_celu_makes_an_exponential_of_negative_elements() {
+    let x = Tensor::f32([3], vec![-2.5, 0.0, 2.5]);
+    let y = one(ops::Celu { alpha: -2.0 }, std::slice::from_ref(&x)).unwrap();
+    let expected = [-2.0 * 1.25f64.exp_m1(), 0.0, 2.5];
+    for (y, e) in floats(&y).1.iter().zip(expected) {
+        assert!((y - e).abs() < 1e-14, "{y} instead of {e}");
+    }
+    let y = one(ops::Celu { alpha: 2.0 }, &[x]).unwrap();
+    assert!((floats(&y).1[0] - 2.0 * (-1.25f64).exp_m1()).abs() < 1e-15);
+}
+
+#[test]
 fn inputs_that_the_graph_does_not_declare_are_named() {
     let mut g = Graph::new("g");
     let x = g.add_input("left", DType::F32, &[2]);

@@ -140,7 +140,14 @@ pub(super) fn celu<A: Arith>(op: &Celu, x: &Operands<A::E>, arith: &A) -> Result
     let (alpha, zero) = (arith.exact(op.alpha.into()), arith.exact(0.0));
     floats(x, arith, |e| {
         let ratio = arith.intermediate(arith.div(e, alpha));
-        let falling = arith.mul(alpha, arith.apply(Function::Elu { alpha: 1.0 }, ratio));
+        // Where alpha is negative the exponential counts for ratios above 0 too, which the Elu rule leaves alone.
+        let less_one = if op.alpha > 0.0 {
+            arith.apply(Function::Elu { alpha: 1.0 }, ratio)
+        } else {
+            let power = arith.intermediate(arith.apply(Function::Exp, ratio));
+            arith.intermediate(arith.sub(power, arith.exact(1.0)))
+        };
+        let falling = arith.mul(alpha, less_one);
         arith.add(arith.apply(Function::Relu, e), arith.min(zero, arith.intermediate(falling)))
     })
 }

@@ -43,11 +43,18 @@ pub(super) fn prelu(b: &mut Builder<'_>) -> Option<Item> {
 }
 
 pub(super) fn elu(b: &mut Builder<'_>) -> Option<Item> {
-    let alpha = *b.dna.pick(&[1.0f32, 1.0, 0.5, 2.0]);
+    let alpha = *b.dna.pick(&[1.0f32, 1.0, 0.5, 2.0, -0.5]);
     on(b, Elu { alpha }, gate(2.0))
 }
 
 pub(super) fn celu(b: &mut Builder<'_>) -> Option<Item> {
+    // A negative alpha makes an exponential of what is below 0.
+    if b.dna.chance(1, 6) {
+        let alpha = *b.dna.pick(&[-2.0f32, -0.5]);
+        let x = b.float(|i| i.span.radius() <= 4.0)?;
+        let low = f64::from(-alpha) * (x.span.radius() / f64::from(-alpha)).exp();
+        return b.emit(Celu { alpha }, &[x.id], DType::F32, x.shape, Span::new(-low, x.span.high.max(0.0)));
+    }
     let alpha = *b.dna.pick(&[1.0f32, 0.5, 2.0]);
     on(b, Celu { alpha }, gate(2.0))
 }
@@ -57,7 +64,7 @@ pub(super) fn selu(b: &mut Builder<'_>) -> Option<Item> {
 }
 
 pub(super) fn hard_sigmoid(b: &mut Builder<'_>) -> Option<Item> {
-    let (alpha, beta) = *b.dna.pick(&[(0.2f32, 0.5f32), (1.0 / 6.0, 0.5), (0.25, 0.25)]);
+    let (alpha, beta) = *b.dna.pick(&[(0.2f32, 0.5f32), (1.0 / 6.0, 0.5), (0.25, 0.25), (-0.5, 0.75)]);
     on(b, HardSigmoid { alpha, beta }, |_| Span::new(0.0, 1.0))
 }
 
@@ -66,8 +73,8 @@ pub(super) fn hard_swish(b: &mut Builder<'_>) -> Option<Item> {
 }
 
 pub(super) fn thresholded_relu(b: &mut Builder<'_>) -> Option<Item> {
-    let alpha = *b.dna.pick(&[1.0f32, 0.5, 2.0]);
-    on(b, ThresholdedRelu { alpha }, gate(0.0))
+    let alpha = *b.dna.pick(&[1.0f32, 0.5, 2.0, 0.0, -1.0]);
+    on(b, ThresholdedRelu { alpha }, gate(1.0))
 }
 
 pub(super) fn gelu(b: &mut Builder<'_>) -> Option<Item> {

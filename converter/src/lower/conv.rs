@@ -1,11 +1,13 @@
 //! Lowers Conv and ConvTranspose to the channels-last operators of TFLite.
 //!
 //! Padding is SAME only where TFLite's SAME is exactly what the node says, VALID where nothing is added, and an explicit
-//! PAD before VALID otherwise. One spatial axis is computed as two with a height of 1. Per-channel steps that follow a
+//! PAD before VALID otherwise. One spatial axis is computed as two with a height of 1; over three axes a transposed
+//! convolution is CONV_3D of its input with zeros between the elements. Per-channel steps that follow a
 //! convolution are multiplied into its weights and bias in f64.
 
 use super::context::Context;
 use super::fuse::{Affine, Tail};
+use super::pad::surround;
 use super::perm::{self, Perm};
 use crate::infer::conv_attributes;
 use crate::infer::window::{Axis, TransposedAxis, axes, transposed};
@@ -251,8 +253,21 @@ fn conv_3d(
         dilation_w_factor: short(axes[2].dilation),
         dilation_h_factor: short(axes[1].dilation),
     };
-    let last = Perm::channels_last(5);
+    emit_3d(cx, tensor, &parts, bias, options, y)
+}
+
+/// CONV_3D of each group's channels with its weights, D, H, W, I, O, joined again.
+fn emit_3d(
+    cx: &mut Context<'_>,
+    tensor: TensorId,
+    parts: &[TensorId],
+    bias: TensorId,
+    options: options::Conv3D,
+    y: ValueId,
+) -> Result<(), String> {
+    let (groups, last) = (parts.len(), Perm::channels_last(5));
     let wanted = last.apply(&cx.shape(y)?);
+    let filters = wanted[4] / groups;
     let slices = if groups == 1 { vec![tensor] } else { split_channels(cx, tensor, groups) };
     let mut results = Vec::with_capacity(groups);
     for (g, (&weights, input)) in parts.iter().zip(slices).enumerate() {
@@ -271,6 +286,108 @@ fn conv_3d(
     Ok(())
 }
 
+/// A transposed convolution over three axes: zeros between the elements of the input (a stride of 1 needs none), then the
+/// convolution with reversed taps. LiteRT's own CONV_3D_TRANSPOSE takes no dilation and no padding but SAME and VALID.
+fn transpose_conv_3d(
+    cx: &mut Context<'_>,
+    node: &Node,
+    group: i64,
+    axes: &[TransposedAxis],
+    tail: &Tail,
+    y: ValueId,
+) -> Result<(), String> {
+    let groups = usize::try_from(group).unwrap_or(1);
+    let (x, w) = (cx.input(node, 0)?, cx.input(node, 1)?);
+    let (channels, per_group) = (cx.shape(x)?[1], cx.shape(w)?[1]);
+    let elements = cx
+        .constant(w)
+        .ok_or("weights over three axes are not constant")?
+        .floats()
+        .ok_or("they are not floats")?;
+    let mut tensor = cx.ordered(x, &Perm::channels_last(5))?;
+    for (i, a) in axes.iter().enumerate() {
+        tensor = zeros_between(cx, tensor, i + 1, a.stride)?;
+    }
+    // Zeros (or, below 0, elements to drop) before the first and after the last.
+    let ends = axes.iter().map(|a| {
+        let taps = (a.reach() - 1).cast_signed();
+        let before = taps - a.begin;
+        (before, a.output.cast_signed() + taps - before - (a.input * a.stride).cast_signed())
+    });
+    let ends: Vec<(isize, isize)> = [(0, 0)].into_iter().chain(ends).chain([(0, 0)]).collect();
+    let extents = cx.extents(tensor);
+    let amount = |n: isize| usize::try_from(n).unwrap_or(0);
+    if ends.iter().any(|&(before, after)| before < 0 || after < 0) {
+        let begin: Vec<i32> = ends.iter().map(|&(before, _)| short(amount(-before))).collect();
+        let kept: Vec<usize> = extents
+            .iter()
+            .zip(&ends)
+            .map(|(n, &(before, after))| n.saturating_sub(amount(-before) + amount(-after)))
+            .collect();
+        if kept.contains(&0) {
+            return Err("its pads leave nothing of its input".into());
+        }
+        let (begin, size) = (cx.ints(&begin), cx.ints(&kept.iter().map(|&n| short(n)).collect::<Vec<_>>()));
+        tensor = cx.emit(Builtin::Slice, &[tensor, begin, size], options::Slice {}, kept);
+    }
+    let grow: Vec<(usize, usize)> =
+        ends.iter().map(|&(before, after)| (amount(before), amount(after))).collect();
+    if grow.iter().any(|&g| g != (0, 0)) {
+        tensor = surround(cx, tensor, &grow, None)?;
+    }
+    let bias = bias(cx, cx.optional(node, 2), per_group * groups, tail.affine.as_ref())?;
+    let inputs = channels / groups;
+    let held = [axes[0].kernel, axes[1].kernel, axes[2].kernel, inputs, per_group];
+    let parts: Vec<TensorId> = (0..groups)
+        .map(|g| cx.floats(held, reversed(&elements, &held, g, tail.affine.as_ref()), Role::Weight))
+        .collect();
+    let options = options::Conv3D {
+        padding: Padding::Valid,
+        stride_d: 1,
+        stride_w: 1,
+        stride_h: 1,
+        fused_activation_function: tail.activation,
+        dilation_d_factor: short(axes[0].dilation),
+        dilation_w_factor: short(axes[2].dilation),
+        dilation_h_factor: short(axes[1].dilation),
+    };
+    emit_3d(cx, tensor, &parts, bias, options, y)
+}
+
+/// Each element along an axis followed by `stride` - 1 zeros.
+fn zeros_between(
+    cx: &mut Context<'_>,
+    tensor: TensorId,
+    axis: usize,
+    stride: usize,
+) -> Result<TensorId, String> {
+    if stride == 1 {
+        return Ok(tensor);
+    }
+    let mut shape = cx.extents(tensor);
+    let (outer, inner) = (shape[..axis].iter().product(), shape[axis + 1..].iter().product());
+    let apart = cx.reshape(tensor, &[outer, shape[axis], 1, inner]);
+    let grown = surround(cx, apart, &[(0, 0), (0, 0), (0, stride - 1), (0, 0)], None)?;
+    shape[axis] *= stride;
+    Ok(cx.reshape(grown, &shape))
+}
+
+/// The weights `[C, M/group, D, H, W]` of one group as D, H, W, I, O with the taps in the other order; `held` is that shape.
+fn reversed(elements: &[f64], held: &[usize; 5], group: usize, affine: Option<&Affine>) -> Vec<f64> {
+    let [d, h, w, inputs, outputs] = *held;
+    let taps = d * h * w;
+    let mut out = Vec::with_capacity(taps * inputs * outputs);
+    for tap in (0..taps).rev() {
+        for i in 0..inputs {
+            for o in 0..outputs {
+                let factor = affine.map_or(1.0, |a| a.scale[group * outputs + o]);
+                out.push(elements[((group * inputs + i) * outputs + o) * taps + tap] * factor);
+            }
+        }
+    }
+    out
+}
+
 /// TRANSPOSE_CONV with the result's full extent and a crop, per group. Dilation becomes zeros between the taps.
 fn transpose_conv(cx: &mut Context<'_>, index: usize) -> Result<(), String> {
     let node = &cx.graph.nodes[index];
@@ -283,8 +400,11 @@ fn transpose_conv(cx: &mut Context<'_>, index: usize) -> Result<(), String> {
         return Err(format!("TFLite TRANSPOSE_CONV of {} is not float", cx.ty(x)?.dtype));
     }
     let mut axes = transposed(&shape[2..], &kernel[2..], op)?;
-    if axes.len() > 2 {
-        return Err(format!("a transposed convolution over {} axes is not supported", axes.len()));
+    if axes.len() == 3 {
+        return transpose_conv_3d(cx, node, op.group, &axes, &tail, y);
+    }
+    if axes.len() > 3 {
+        return Err(format!("TFLite has no transposed convolution over {} axes", axes.len()));
     }
     if axes.len() == 1 {
         axes.insert(0, TransposedAxis { input: 1, kernel: 1, stride: 1, dilation: 1, begin: 0, output: 1 });

@@ -5,6 +5,16 @@ use super::super::shapes::window;
 use halfproof_ir::DType;
 use halfproof_ir::ops::{AutoPad, Conv, ConvTranspose};
 
+/// A pool tensor of shape [N, C, spatial...] with one or two spatial axes, seldom three.
+fn volume(b: &mut Builder<'_>) -> Option<Item> {
+    if b.dna.chance(1, 4)
+        && let Some(x) = b.float(|i| i.rank() == 5 && i.shape[1] <= 32 && i.span.radius() < 2e3)
+    {
+        return Some(x);
+    }
+    image(b)
+}
+
 /// A pool tensor of shape [N, C, spatial...] with one or two spatial axes.
 pub(super) fn image(b: &mut Builder<'_>) -> Option<Item> {
     b.float(|i| matches!(i.rank(), 3 | 4) && i.shape[1] <= 32 && i.span.radius() < 2e3)
@@ -25,7 +35,7 @@ fn groups(b: &mut Builder<'_>, channels: usize) -> usize {
 }
 
 pub(super) fn conv(b: &mut Builder<'_>) -> Option<Item> {
-    let x = image(b)?;
+    let x = volume(b)?;
     let spatial = &x.shape[2..];
     let channels = x.shape[1];
     let group = groups(b, channels);
@@ -82,31 +92,35 @@ pub(super) fn conv(b: &mut Builder<'_>) -> Option<Item> {
 }
 
 pub(super) fn conv_transpose(b: &mut Builder<'_>) -> Option<Item> {
-    let x = image(b)?;
+    let x = volume(b)?;
     let spatial = &x.shape[2..];
     let channels = x.shape[1];
-    let out_channels = *b.dna.pick(&[1, 2, 3, 4]);
-    let mut op = ConvTranspose::default();
+    let group = groups(b, channels);
+    let per_group = *b.dna.pick(&[1, 2, 3, 4]);
+    let out_channels = group * per_group;
+    let mut op = ConvTranspose { group: group as i64, ..ConvTranspose::default() };
     let mut out = vec![x.shape[0], out_channels];
     let mut kernel = vec![];
     let (mut begins, mut ends) = (vec![], vec![]);
     for &extent in spatial {
         let k = *b.dna.pick(&[2, 3, 4, 1]);
         let s = (*b.dna.pick(&[2, 1, 2, 3])).min(k.max(1));
+        let d = *b.dna.pick(&[1, 1, 1, 2]);
         let extra = if b.dna.chance(1, 4) { b.dna.below(s) } else { 0 };
-        let whole = s * (extent - 1) + k + extra;
+        let whole = s * (extent - 1) + d * (k - 1) + 1 + extra;
         let p = b.dna.between(0, (k - 1) / 2).min(whole.saturating_sub(1) / 2);
         out.push(whole - 2 * p);
         kernel.push(k);
         op.kernel_shape.push(k as i64);
         op.strides.push(s as i64);
+        op.dilations.push(d as i64);
         op.output_padding.push(extra as i64);
         begins.push(p as i64);
         ends.push(p as i64);
     }
     op.pads = [begins, ends].concat();
-    let fan_in = channels * kernel.iter().product::<usize>();
-    let w_shape = [&[channels, out_channels], kernel.as_slice()].concat();
+    let fan_in = channels / group * kernel.iter().product::<usize>();
+    let w_shape = [&[channels, per_group], kernel.as_slice()].concat();
     let (w, _) = b.weights(&w_shape, 1.0 / (fan_in as f64).sqrt());
     let mut inputs = vec![x.id, w];
     if b.dna.chance(1, 2) {

@@ -128,13 +128,19 @@ impl KnownIssue {
         !self.has_expired(today)
             && is_system(&self.system, seen.system)
             && self.versions.contains(seen.version)
-            && self.class == seen.class
+            && self.is_class(seen.class)
             && self.blame == seen.blame
             && self.operator.as_deref().is_none_or(|o| seen.operator == Some(o))
             && self.text.as_deref().is_none_or(|t| seen.text.contains(t))
             && within(self.expected_range, seen.numbers.map(|n| n.expected))
             && within(self.actual_range, seen.numbers.map(|n| n.actual))
             && (self.signatures.is_empty() || self.signatures.iter().any(|s| s == seen.signature))
+    }
+
+    /// A converter in Python that fails shows an exception: a campaign takes that for a refusal, whatever a person calls it.
+    fn is_class(&self, seen: Class) -> bool {
+        let raised = self.class == Class::Crash && self.blame == Blame::Converter;
+        self.class == seen || (raised && seen == Class::Legalization)
     }
 
     /// True from the day after the entry's last, given as YYYY-MM-DD.
@@ -239,6 +245,16 @@ mod tests {
             KnownIssue { actual_range: Some([f64::NAN; 2]), expected_range: Some([0.0; 2]), ..issue() };
         assert!(entry.matches(&Sighting { numbers: Some(&nan), ..SEEN }, "2026-11-23"));
         assert!(!entry.matches(&seen, "2026-11-23"));
+    }
+
+    #[test]
+    fn the_exception_of_a_converter_is_its_refusal() {
+        let crash = KnownIssue { class: Class::Crash, blame: Blame::Converter, ..issue() };
+        let seen = Sighting { class: Class::Legalization, blame: Blame::Converter, ..SEEN };
+        assert!(crash.matches(&seen, "2026-11-23"));
+        assert!(!crash.matches(&Sighting { class: Class::Semantics, ..seen }, "2026-11-23"));
+        let refusal = KnownIssue { class: Class::Legalization, ..crash };
+        assert!(!refusal.matches(&Sighting { class: Class::Crash, ..seen }, "2026-11-23"));
     }
 
     #[test]

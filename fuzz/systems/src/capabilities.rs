@@ -38,6 +38,8 @@ pub enum When {
 pub struct Capabilities {
     /// Everything known.
     pub limits: Vec<Limit>,
+    /// True when the runtime registers its kernels up to an older version of an operator than the file may ask for.
+    pub lags: bool,
 }
 
 impl Capabilities {
@@ -72,7 +74,8 @@ impl Capabilities {
             Mode::Builtin | Mode::Xnnpack => {}
         }
         limits.extend(NO_FLOAT16_KERNEL.iter().map(half));
-        Capabilities { limits }
+        // Its resolver has MUL up to a version below 8 and COS below 2, say, where the other modes go on.
+        Capabilities { limits, lags: mode == Mode::Reference }
     }
 
     /// The first limit that the model is certain to meet, in words; `None` when nothing speaks against running it.
@@ -87,6 +90,15 @@ impl Capabilities {
     pub fn excuse(&self, model: &[u8], mut execution: Execution) -> Execution {
         let Status::Refused { text, .. } = &execution.status else { return execution };
         let Ok(model) = tflite::read(model) else { return execution };
+        if let Some((name, version)) = unregistered(text).filter(|_| self.lags) {
+            let asks = |op: &Operator| op.name() == name && op.version.to_string() == version;
+            if version != "1" && model.subgraphs.iter().flat_map(|g| &g.operators).any(asks) {
+                let why =
+                    format!("{name}: the reference kernels are registered below version {version} ({text})");
+                execution.status = Status::Cannot { why };
+                return execution;
+            }
+        }
         let named = |limit: &&Limit| {
             let name = limit.operator.name();
             text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(|word| word == name)
@@ -98,6 +110,13 @@ impl Capabilities {
         }
         execution
     }
+}
+
+/// The operator and the version that LiteRT says it has not registered.
+fn unregistered(text: &str) -> Option<(&str, &str)> {
+    let (_, rest) = text.split_once("Didn't find op for builtin opcode '")?;
+    let (name, rest) = rest.split_once("' version '")?;
+    Some((name, rest.split_once('\'')?.0))
 }
 
 impl Limit {

@@ -22,6 +22,9 @@ pub(super) fn installed(name: &str, version: &str, probe: &[&str]) -> Result<Pat
     anstream::eprintln!("{name} is not installed: building version {version} into {}", root.display());
     let mut command = Command::new(env!("CARGO"));
     command.args(["install", name, "--locked", "--version", version, "--root"]).arg(&root);
+    // A tool's sources may ask for a toolchain of their own, which is not there.
+    let toolchain = std::env::var_os("RUSTUP_TOOLCHAIN").unwrap_or_else(|| "stable".into());
+    command.env("RUSTUP_TOOLCHAIN", toolchain);
     let status = command.status().map_err(Failure::harness)?;
     if !status.success() {
         return Err(Failure::harness(format!("cargo install {name} failed ({status})")));

@@ -258,7 +258,9 @@ pub(crate) fn run(args: &Args) -> Outcome {
         },
     );
     journal.save(&outcome);
-    let names: Vec<&str> = DRAWS.iter().map(|d| d.name).collect();
+    let asked = &plan.generator.ops;
+    let is_asked = |name: &&str| asked.is_empty() || asked.iter().any(|o| o == name);
+    let names: Vec<&str> = DRAWS.iter().map(|d| d.name).filter(is_asked).collect();
     let refusals = outcome.tally.refusals.clone();
     let tests = outcome.tally.totals.tests;
     outcome.tally.fill(&mut result, &names);

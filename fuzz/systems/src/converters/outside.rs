@@ -19,7 +19,7 @@ struct Row {
     argument: Option<&'static str>,
     /// Address space in GiB. PyTorch and TensorFlow reserve far more than they use.
     memory_gib: u64,
-    /// Longest time of one conversion, and of the start, in seconds.
+    /// Longest time of one conversion, in seconds.
     seconds: u64,
 }
 

@@ -323,7 +323,7 @@ impl<'s> Kernels<'s> {
 }
 
 /// What either of two operands may be.
-fn either(a: Value<Enclosure>, b: Value<Enclosure>) -> Value<Enclosure> {
+pub(super) fn either(a: Value<Enclosure>, b: Value<Enclosure>) -> Value<Enclosure> {
     match (a, b) {
         (Value::Float(dtype, mut a), Value::Float(_, b)) => {
             a.data.iter_mut().zip(&b.data).for_each(|(a, b)| *a = Enclosure::hull(*a, *b));

@@ -1,14 +1,15 @@
 //! One conversion, read back and planned once; and one set of inputs for it.
 
-use super::kernels::widened_constants;
+use super::kernels::{either, widened_constants};
 use super::layout::{permuted_shape, source_order};
 use super::legality;
 use super::plain::{Runs, every, same_number};
-use crate::arith::{Bound, Enclosure};
+use crate::arith::{Arith, Bound, Enclosure};
 use crate::contract::Runtime;
 use crate::half as binary16;
 use crate::onnx::{self, EvalError, Evaluation};
-use crate::tflite::{Constants, Kind, Program, Run};
+use crate::tflite::{Constants, Kind, Program, Run, value};
+use crate::value::{Array, Value};
 use crate::verdict::{Blame, Class, Strength, Verdict};
 use half::f16;
 use halfproof_ir::{
@@ -360,7 +361,48 @@ impl Point<'_> {
         }
         let inputs: Vec<Tensor> = self.inputs.iter().map(narrowed).collect();
         let constants = self.subject.narrowed_constants(bound.runtime.unwrap_or(Runtime::AnyHalf));
+        if matches!(bound.runtime, Some(Runtime::XnnpackHalfX86 { unrounded: true })) {
+            return self.evaluate_partly(&inputs, &constants, bound);
+        }
         self.subject.program.run(&inputs, Constants::Exact(&constants), bound)
+    }
+
+    /// The same where some of the program is not rounded: whether that reads inputs and constants as they are or rounded
+    /// depends on where the delegate cuts the graph, so they are either.
+    fn evaluate_partly(
+        &self,
+        inputs: &[Tensor],
+        constants: &BTreeMap<u32, Elements>,
+        bound: &Bound,
+    ) -> Result<Run<Enclosure>, crate::tflite::RunError> {
+        let program = &self.subject.program;
+        let mut tensors: Vec<Option<Value<Enclosure>>> = vec![None; self.subject.tensor_count()];
+        for (&t, (rounded, given)) in program.inputs().iter().zip(inputs.iter().zip(&self.inputs)) {
+            tensors[t as usize] = Some(either(value(rounded, bound), value(given, bound)));
+        }
+        for (&t, held) in constants {
+            let rounded = program
+                .form(t)
+                .map(|(dtype, shape)| Value::Float(dtype, Array::new(shape, held.map(|x| bound.exact(x)))));
+            let both = rounded.zip(program.stored(t, bound)).map(|(rounded, stored)| either(rounded, stored));
+            tensors[t as usize] = both;
+        }
+        for (index, op) in program.operators().enumerate() {
+            let operands: Vec<Option<&Value<Enclosure>>> =
+                op.operands.iter().map(|t| tensors[(*t)? as usize].as_ref()).collect();
+            let results = program.step(index, &operands, bound)?;
+            for (&t, result) in op.results.iter().zip(results) {
+                tensors[t as usize] = Some(result);
+            }
+        }
+        for t in constants.keys().filter(|t| !program.outputs().contains(t)) {
+            tensors[*t as usize] = None;
+        }
+        for &t in program.outputs() {
+            let slot = &mut tensors[t as usize];
+            *slot = slot.take().or_else(|| program.stored(t, bound));
+        }
+        Ok(Run::new(tensors, program.outputs()))
     }
 }
 

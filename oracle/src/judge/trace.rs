@@ -15,7 +15,7 @@ pub use row::{Meaning, Row, Sample, State};
 pub use source::{Source, values};
 
 use super::compare::Tally;
-use super::kernels::{self, Check, Kernels};
+use super::kernels::{self, Check, Kernels, either};
 use super::layout::permuted_shape;
 use super::semantics;
 use super::subject::{Subject, narrowed};
@@ -102,11 +102,16 @@ impl Subject<'_> {
             Run::Recorded(execution) => &execution.system,
         };
         let runtime = Runtime::of_system(system).unwrap_or(Runtime::AnyHalf);
+        // A stretch in float32 of a graph that is forced to float16: where it is cut out is not certain.
+        let unrounded = self.unrounded(runtime).contains(&true);
+        let stretch = unrounded && runtime.base().force_f16;
+        let strength = if stretch { Strength::Unknown } else { Strength::Certified };
         let mut tracer = Tracer {
             subject: self,
             runtime,
             kernels: Kernels::new(self, runtime),
-            bound: Bound::new(runtime),
+            bound: Bound::new(runtime.leaving(unrounded)),
+            stretch,
             double: Bound::new(Runtime::Double),
             live: BTreeMap::new(),
             last_use: last_uses(self),
@@ -120,7 +125,7 @@ impl Subject<'_> {
                 rows: vec![],
                 outputs: vec![],
                 unsure: vec![],
-                strength: Strength::Certified,
+                strength,
                 meaning: Strength::Certified,
             },
             last_written: self
@@ -213,6 +218,8 @@ struct Tracer<'a> {
     runtime: Runtime,
     kernels: Kernels<'a>,
     bound: Bound,
+    /// True when float16 is forced and some of the graph is not rounded: inputs and constants may be read as they are.
+    stretch: bool,
     double: Bound,
     live: BTreeMap<u32, Live>,
     last_use: BTreeMap<u32, usize>,
@@ -235,10 +242,14 @@ impl<'a> Tracer<'a> {
     fn open(&mut self, plan: &Plan<'a>, inputs: &[Tensor]) {
         let subject = self.subject;
         for (&t, input) in subject.program.inputs().iter().zip(inputs) {
-            let held = if self.bound.contract.force_f16 { narrowed(input) } else { input.clone() };
+            let mut held = dialect::value(input, &self.bound);
+            if self.bound.contract.force_f16 {
+                let rounded = dialect::value(&narrowed(input), &self.bound);
+                held = if self.stretch { either(rounded, held) } else { rounded };
+            }
             let live = Live {
                 exact: Some(dialect::value(input, &self.double)),
-                bound: Some(dialect::value(&held, &self.bound)),
+                bound: Some(held),
                 actual: Some(input.clone()),
                 lost: 0.0,
                 widened: false,
@@ -436,7 +447,12 @@ impl<'a> Tracer<'a> {
         }
         let elements = self.subject.constant_elements(tensor);
         let data = elements.into_iter().map(|x| self.bound.exact(binary16::round(x))).collect();
-        Some(Value::Float(dtype, Array { shape: shape.to_vec(), data }))
+        let rounded = Value::Float(dtype, Array { shape: shape.to_vec(), data });
+        let stored = if self.stretch { self.subject.program.stored(tensor, &self.bound) } else { None };
+        Some(match stored {
+            Some(stored) => either(rounded, stored),
+            None => rounded,
+        })
     }
 
     /// What the execution holds of the results.

@@ -52,6 +52,11 @@ pub struct Run<E> {
 }
 
 impl<E> Run<E> {
+    /// Of tensors by their index, and the indices of the outputs.
+    pub(crate) fn new(tensors: Vec<Option<Value<E>>>, outputs: &[u32]) -> Run<E> {
+        Run { tensors, outputs: outputs.to_vec() }
+    }
+
     /// The outputs, in interface order.
     pub fn outputs(&self) -> impl Iterator<Item = &Value<E>> {
         self.outputs.iter().filter_map(|&t| self.tensors[t as usize].as_ref())

@@ -226,7 +226,9 @@ fn build(what: &[&str]) -> Result<Option<PathBuf>, Failure> {
     }
     let artifact = |line: &str| {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
-        message["executable"].as_str().map(PathBuf::from)
+        // The package's other programs are built beside it.
+        let is_test = message["profile"]["test"].as_bool() == Some(true);
+        message["executable"].as_str().filter(|_| is_test).map(PathBuf::from)
     };
     let program = String::from_utf8_lossy(&output.stdout).lines().filter_map(artifact).next_back();
     program.map(Some).ok_or_else(|| Failure::harness(format!("cargo built no program of {what:?}")))

@@ -148,6 +148,7 @@ fn check(pipeline: &mut Pipeline, replay: &Replay, known: &Known, count: &mut Co
     let precisions: Vec<Precision> = replay.precisions.iter().filter(followed).copied().collect();
     let converter = pipeline.converter.name().to_string();
     let made_by = pipeline.converter.version().to_string();
+    let is_outside = pipeline.converter.is_outside();
     for precision in precisions {
         for (set, tensors) in &replay.sets {
             let kind = InputKind::from_name(set).unwrap_or(InputKind::Gaussian);
@@ -158,9 +159,10 @@ fn check(pipeline: &mut Pipeline, replay: &Replay, known: &Known, count: &mut Co
                 }
                 // What holds for the file holds for every runtime that runs it.
                 let file = |q| matches!(q, Question::Legality | Question::Constants | Question::Semantics);
-                // A run of which no operator is visible says nothing about kernels; its outputs still count.
-                let blind =
-                    |a: &Answer| a.question == Question::Kernels && a.verdict.class == Class::Undecidable;
+                // A run of which no operator is visible says nothing about kernels; its outputs still count. Nor do constants
+                // that another converter folded say anything.
+                let open = |q| q == Question::Kernels || (q == Question::Constants && is_outside);
+                let blind = |a: &Answer| open(a.question) && a.verdict.class == Class::Undecidable;
                 let about: Vec<Answer> = answers
                     .iter()
                     .filter(|(s, a)| (s == system || file(a.question)) && !blind(a))

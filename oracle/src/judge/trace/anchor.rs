@@ -41,6 +41,15 @@ pub(super) struct Anchors {
     suspects: BTreeMap<u32, Suspect>,
 }
 
+/// What the roundings of two evaluations in f64 are measured against.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Measure {
+    /// Each element.
+    Element,
+    /// The largest element, which others may be a difference of.
+    Tensor,
+}
+
 struct Suspect {
     id: usize,
     element: u64,
@@ -65,13 +74,16 @@ impl Anchors {
             .map(|(id, _)| (walk.maker(id).map_or(0, |m| m + 1).abs_diff(self.last + 1), id))
             .collect();
         candidates.sort_unstable();
-        for (_, id) in &candidates {
-            let Some(source) = walk.get(*id) else { continue };
-            for permutation in orders(source.shape(), target.shape()) {
-                if let Some(carried) = carried(source, target, &permutation) {
-                    self.matched.insert(tensor, *id);
-                    self.last = self.last.max(walk.maker(*id).unwrap_or(0));
-                    return Ok(Some((carried, certainty(target))));
+        // Beside an element like -3.4e38 all others are nothing: first each is held to its own magnitude.
+        for measure in [Measure::Element, Measure::Tensor] {
+            for (_, id) in &candidates {
+                let Some(source) = walk.get(*id) else { continue };
+                for permutation in orders(source.shape(), target.shape()) {
+                    if let Some(carried) = carried(source, target, &permutation, measure) {
+                        self.matched.insert(tensor, *id);
+                        self.last = self.last.max(walk.maker(*id).unwrap_or(0));
+                        return Ok(Some((carried, certainty(target))));
+                    }
                 }
             }
         }
@@ -162,6 +174,7 @@ fn carried(
     source: &Value<Enclosure>,
     target: &Value<Enclosure>,
     permutation: &[usize],
+    measure: Measure,
 ) -> Option<Value<Enclosure>> {
     let mut walk = Strided::new(source.shape(), permutation);
     match (source, target) {
@@ -171,7 +184,8 @@ fn carried(
             let mut bits = 0.0;
             for t in &t.data {
                 let s = s.data[walk.next_index()];
-                if !encloses(&s, t, scale) {
+                let magnitude = if measure == Measure::Element { s.v.abs() } else { scale };
+                if !encloses(&s, t, magnitude) {
                     return None;
                 }
                 bits += told(t, scale);
@@ -287,18 +301,31 @@ mod tests {
     fn intervals_as_wide_as_the_numbers_recognise_nothing() {
         let source = tensor(&[1.0, -2.0, 1.5, 0.5], 0.0);
         let other = [0.8, -1.7, 1.2, 0.9];
-        assert!(carried(&source, &tensor(&other, 2.0), &[0]).is_none());
-        assert!(carried(&source, &tensor(&other, 0.1), &[0]).is_none());
+        assert!(carried(&source, &tensor(&other, 2.0), &[0], Measure::Tensor).is_none());
+        assert!(carried(&source, &tensor(&other, 0.1), &[0], Measure::Tensor).is_none());
         // Four bits each: a radius of 1/16 of the numbers.
         let near = [1.05, -2.05, 1.45, 0.55];
-        assert!(carried(&source, &tensor(&near, 0.125), &[0]).is_some());
-        assert!(carried(&source, &tensor(&near, 0.13), &[0]).is_none());
+        assert!(carried(&source, &tensor(&near, 0.125), &[0], Measure::Tensor).is_some());
+        assert!(carried(&source, &tensor(&near, 0.13), &[0], Measure::Tensor).is_none());
+    }
+
+    #[test]
+    fn beside_the_lowest_number_small_elements_tell_two_tensors_apart() {
+        let lowest = f64::from(f32::MIN);
+        let (mask, masked) = (tensor(&[lowest, 0.0], 0.0), tensor(&[lowest, 1.5], 0.0));
+        assert!(carried(&mask, &masked, &[0], Measure::Tensor).is_some());
+        assert!(carried(&mask, &masked, &[0], Measure::Element).is_none());
+        assert!(carried(&masked, &masked, &[0], Measure::Element).is_some());
     }
 
     #[test]
     fn an_exact_result_is_recognised_however_short() {
-        assert!(carried(&tensor(&[3.0], 0.0), &tensor(&[3.0], 0.0), &[0]).is_some());
-        assert!(carried(&tensor(&[0.0, 0.0], 0.0), &tensor(&[0.0, 0.0], 0.0), &[0]).is_some());
-        assert!(carried(&tensor(&[0.0, 0.0], 0.0), &tensor(&[1e-9, 0.0], 1e-8), &[0]).is_none());
+        assert!(carried(&tensor(&[3.0], 0.0), &tensor(&[3.0], 0.0), &[0], Measure::Tensor).is_some());
+        assert!(
+            carried(&tensor(&[0.0, 0.0], 0.0), &tensor(&[0.0, 0.0], 0.0), &[0], Measure::Tensor).is_some()
+        );
+        assert!(
+            carried(&tensor(&[0.0, 0.0], 0.0), &tensor(&[1e-9, 0.0], 1e-8), &[0], Measure::Tensor).is_none()
+        );
     }
 }

@@ -1,8 +1,8 @@
 //! Lowers Conv and ConvTranspose to the channels-last operators of TFLite.
 //!
 //! Padding is SAME only where TFLite's SAME is exactly what the node says, VALID where nothing is added, and an explicit
-//! PAD before VALID otherwise. One spatial axis is computed as two with a height of 1; over three axes a transposed
-//! convolution is CONV_3D of its input with zeros between the elements. Per-channel steps that follow a
+//! PAD before VALID otherwise. One spatial axis is computed as two with a height of 1; a transposed convolution with
+//! dilation or over three axes is a convolution of its input with zeros between the elements. Per-channel steps that follow a
 //! convolution are multiplied into its weights and bias in f64.
 
 use super::context::Context;
@@ -253,73 +253,129 @@ fn conv_3d(
         dilation_w_factor: short(axes[2].dilation),
         dilation_h_factor: short(axes[1].dilation),
     };
-    emit_3d(cx, tensor, &parts, bias, options, y)
-}
-
-/// CONV_3D of each group's channels with its weights, D, H, W, I, O, joined again.
-fn emit_3d(
-    cx: &mut Context<'_>,
-    tensor: TensorId,
-    parts: &[TensorId],
-    bias: TensorId,
-    options: options::Conv3D,
-    y: ValueId,
-) -> Result<(), String> {
-    let (groups, last) = (parts.len(), Perm::channels_last(5));
+    let last = Perm::channels_last(5);
     let wanted = last.apply(&cx.shape(y)?);
-    let filters = wanted[4] / groups;
-    let slices = if groups == 1 { vec![tensor] } else { split_channels(cx, tensor, groups) };
-    let mut results = Vec::with_capacity(groups);
-    for (g, (&weights, input)) in parts.iter().zip(slices).enumerate() {
-        let bias = if groups == 1 { bias } else { slice_vector(cx, bias, g * filters, filters) };
-        let mut made = wanted.clone();
-        made[4] = filters;
-        results.push(cx.emit(Builtin::Conv3d, &[input, weights, bias], options.clone(), made));
-    }
-    let out = if let [one] = results[..] {
-        one
-    } else {
-        let options = options::Concatenation { axis: 4, fused_activation_function: Activation::None };
-        cx.emit(Builtin::Concatenation, &results, options, wanted)
-    };
+    let out = grouped(cx, Builtin::Conv3d, (tensor, &parts, bias), &options.into(), &wanted);
     cx.bind(y, out, last);
     Ok(())
 }
 
-/// A transposed convolution over three axes: zeros between the elements of the input (a stride of 1 needs none), then the
-/// convolution with reversed taps. LiteRT's own CONV_3D_TRANSPOSE takes no dilation and no padding but SAME and VALID.
-fn transpose_conv_3d(
+/// A convolution of each group's channels with its weights, joined again.
+fn grouped(
+    cx: &mut Context<'_>,
+    builtin: Builtin,
+    (tensor, parts, bias): (TensorId, &[TensorId], TensorId),
+    options: &Options,
+    wanted: &[usize],
+) -> TensorId {
+    let (groups, last) = (parts.len(), wanted.len() - 1);
+    let filters = wanted[last] / groups;
+    let slices = if groups == 1 { vec![tensor] } else { split_channels(cx, tensor, groups) };
+    let mut results = Vec::with_capacity(groups);
+    for (g, (&weights, input)) in parts.iter().zip(slices).enumerate() {
+        let bias = if groups == 1 { bias } else { slice_vector(cx, bias, g * filters, filters) };
+        let mut made = wanted.to_vec();
+        made[last] = filters;
+        results.push(cx.emit(builtin, &[input, weights, bias], options.clone(), made));
+    }
+    if let [one] = results[..] {
+        return one;
+    }
+    let options = options::Concatenation { axis: short(last), fused_activation_function: Activation::None };
+    cx.emit(Builtin::Concatenation, &results, options, wanted)
+}
+
+/// A transposed convolution as the convolution, with reversed taps, of the input with zeros between its elements (a stride of
+/// 1 needs none). TRANSPOSE_CONV has no dilation, and LiteRT's CONV_3D_TRANSPOSE no padding but SAME and VALID. Zeros between
+/// the taps instead would make NaN of infinite elements.
+fn convolved_apart(
     cx: &mut Context<'_>,
     node: &Node,
-    group: i64,
+    groups: usize,
     axes: &[TransposedAxis],
     tail: &Tail,
     y: ValueId,
 ) -> Result<(), String> {
-    let groups = usize::try_from(group).unwrap_or(1);
     let (x, w) = (cx.input(node, 0)?, cx.input(node, 1)?);
-    let (channels, per_group) = (cx.shape(x)?[1], cx.shape(w)?[1]);
-    let elements = cx
-        .constant(w)
-        .ok_or("weights over three axes are not constant")?
-        .floats()
-        .ok_or("they are not floats")?;
-    let mut tensor = cx.ordered(x, &Perm::channels_last(5))?;
+    let (shape, per_group) = (cx.shape(x)?, cx.shape(w)?[1]);
+    let elements =
+        cx.constant(w).ok_or("weights are not constant")?.floats().ok_or("weights are not floats")?;
+    let inputs = axes.iter().map(|a| a.input);
+    let image: Vec<usize> = [shape[0]].into_iter().chain(inputs).chain([shape[1]]).collect();
+    let mut tensor = cx.shaped(x, &Perm::channels_last(shape.len()), &image)?;
     for (i, a) in axes.iter().enumerate() {
         tensor = zeros_between(cx, tensor, i + 1, a.stride)?;
     }
-    // Zeros (or, below 0, elements to drop) before the first and after the last.
+    tensor = around(cx, tensor, axes)?;
+    let filters = per_group * groups;
+    let bias = bias(cx, cx.optional(node, 2), filters, tail.affine.as_ref())?;
+    let inputs = shape[1] / groups;
+    let kernel: Vec<usize> = axes.iter().map(|a| a.kernel).collect();
+    let held = match kernel[..] {
+        [h, w] => vec![per_group, h, w, inputs],
+        _ => [&kernel[..], &[inputs, per_group]].concat(),
+    };
+    let parts: Vec<TensorId> = (0..groups)
+        .map(|g| {
+            let taps = kernel.iter().product();
+            let part =
+                reversed(&elements, (taps, inputs, per_group), g, kernel.len() == 2, tail.affine.as_ref());
+            cx.floats(held.clone(), part, Role::Weight)
+        })
+        .collect();
+    let dilation: Vec<i32> = axes.iter().map(|a| short(a.dilation)).collect();
+    let (padding, fused_activation_function) = (Padding::Valid, tail.activation);
+    let (builtin, options): (Builtin, Options) = match dilation[..] {
+        [dilation_h_factor, dilation_w_factor] => {
+            let options = options::Conv2D {
+                padding,
+                stride_w: 1,
+                stride_h: 1,
+                fused_activation_function,
+                dilation_w_factor,
+                dilation_h_factor,
+                ..options::Conv2D::default()
+            };
+            (Builtin::Conv2d, options.into())
+        }
+        [dilation_d_factor, dilation_h_factor, dilation_w_factor] => {
+            let options = options::Conv3D {
+                padding,
+                stride_d: 1,
+                stride_w: 1,
+                stride_h: 1,
+                fused_activation_function,
+                dilation_d_factor,
+                dilation_w_factor,
+                dilation_h_factor,
+            };
+            (Builtin::Conv3d, options.into())
+        }
+        _ => return Err(format!("TFLite has no convolution over {} axes", axes.len())),
+    };
+    let outputs = axes.iter().map(|a| a.output);
+    let wanted: Vec<usize> = [shape[0]].into_iter().chain(outputs).chain([filters]).collect();
+    let out = grouped(cx, builtin, (tensor, &parts, bias), &options, &wanted);
+    cx.bind(y, out, Perm::channels_last(shape.len()));
+    Ok(())
+}
+
+/// Zeros, or elements to drop, around an input with zeros between its elements, so that the windows of a VALID convolution
+/// are those of the transposed one.
+fn around(cx: &mut Context<'_>, tensor: TensorId, axes: &[TransposedAxis]) -> Result<TensorId, String> {
+    // Below 0: to drop.
     let ends = axes.iter().map(|a| {
         let taps = (a.reach() - 1).cast_signed();
         let before = taps - a.begin;
         (before, a.output.cast_signed() + taps - before - (a.input * a.stride).cast_signed())
     });
     let ends: Vec<(isize, isize)> = [(0, 0)].into_iter().chain(ends).chain([(0, 0)]).collect();
-    let extents = cx.extents(tensor);
     let amount = |n: isize| usize::try_from(n).unwrap_or(0);
+    let mut tensor = tensor;
     if ends.iter().any(|&(before, after)| before < 0 || after < 0) {
         let begin: Vec<i32> = ends.iter().map(|&(before, _)| short(amount(-before))).collect();
-        let kept: Vec<usize> = extents
+        let kept: Vec<usize> = cx
+            .extents(tensor)
             .iter()
             .zip(&ends)
             .map(|(n, &(before, after))| n.saturating_sub(amount(-before) + amount(-after)))
@@ -330,28 +386,11 @@ fn transpose_conv_3d(
         let (begin, size) = (cx.ints(&begin), cx.ints(&kept.iter().map(|&n| short(n)).collect::<Vec<_>>()));
         tensor = cx.emit(Builtin::Slice, &[tensor, begin, size], options::Slice {}, kept);
     }
-    let grow: Vec<(usize, usize)> =
-        ends.iter().map(|&(before, after)| (amount(before), amount(after))).collect();
-    if grow.iter().any(|&g| g != (0, 0)) {
-        tensor = surround(cx, tensor, &grow, None)?;
+    let grow: Vec<(usize, usize)> = ends.iter().map(|&(b, a)| (amount(b), amount(a))).collect();
+    if grow.iter().all(|&g| g == (0, 0)) {
+        return Ok(tensor);
     }
-    let bias = bias(cx, cx.optional(node, 2), per_group * groups, tail.affine.as_ref())?;
-    let inputs = channels / groups;
-    let held = [axes[0].kernel, axes[1].kernel, axes[2].kernel, inputs, per_group];
-    let parts: Vec<TensorId> = (0..groups)
-        .map(|g| cx.floats(held, reversed(&elements, &held, g, tail.affine.as_ref()), Role::Weight))
-        .collect();
-    let options = options::Conv3D {
-        padding: Padding::Valid,
-        stride_d: 1,
-        stride_w: 1,
-        stride_h: 1,
-        fused_activation_function: tail.activation,
-        dilation_d_factor: short(axes[0].dilation),
-        dilation_w_factor: short(axes[2].dilation),
-        dilation_h_factor: short(axes[1].dilation),
-    };
-    emit_3d(cx, tensor, &parts, bias, options, y)
+    surround(cx, tensor, &grow, None)
 }
 
 /// Each element along an axis followed by `stride` - 1 zeros.
@@ -372,23 +411,33 @@ fn zeros_between(
     Ok(cx.reshape(grown, &shape))
 }
 
-/// The weights `[C, M/group, D, H, W]` of one group as D, H, W, I, O with the taps in the other order; `held` is that shape.
-fn reversed(elements: &[f64], held: &[usize; 5], group: usize, affine: Option<&Affine>) -> Vec<f64> {
-    let [d, h, w, inputs, outputs] = *held;
-    let taps = d * h * w;
-    let mut out = Vec::with_capacity(taps * inputs * outputs);
-    for tap in (0..taps).rev() {
+/// The weights `[C, M/group, taps…]` of one group with the taps in the other order: O, taps, I where filters come first, as in
+/// CONV_2D, and taps, I, O otherwise.
+fn reversed(
+    elements: &[f64],
+    (taps, inputs, outputs): (usize, usize, usize),
+    group: usize,
+    filters_first: bool,
+    affine: Option<&Affine>,
+) -> Vec<f64> {
+    let mut out = vec![0.0; taps * inputs * outputs];
+    for tap in 0..taps {
         for i in 0..inputs {
             for o in 0..outputs {
                 let factor = affine.map_or(1.0, |a| a.scale[group * outputs + o]);
-                out.push(elements[((group * inputs + i) * outputs + o) * taps + tap] * factor);
+                let from = ((group * inputs + i) * outputs + o) * taps + taps - 1 - tap;
+                let to = match filters_first {
+                    true => (o * taps + tap) * inputs + i,
+                    false => (tap * inputs + i) * outputs + o,
+                };
+                out[to] = elements[from] * factor;
             }
         }
     }
     out
 }
 
-/// TRANSPOSE_CONV with the result's full extent and a crop, per group. Dilation becomes zeros between the taps.
+/// TRANSPOSE_CONV with the result's full extent and a crop, per group.
 fn transpose_conv(cx: &mut Context<'_>, index: usize) -> Result<(), String> {
     let node = &cx.graph.nodes[index];
     let Op::ConvTranspose(op) = &node.op else { return Err("it is no ConvTranspose".into()) };
@@ -400,20 +449,18 @@ fn transpose_conv(cx: &mut Context<'_>, index: usize) -> Result<(), String> {
         return Err(format!("TFLite TRANSPOSE_CONV of {} is not float", cx.ty(x)?.dtype));
     }
     let mut axes = transposed(&shape[2..], &kernel[2..], op)?;
-    if axes.len() == 3 {
-        return transpose_conv_3d(cx, node, op.group, &axes, &tail, y);
-    }
-    if axes.len() > 3 {
-        return Err(format!("TFLite has no transposed convolution over {} axes", axes.len()));
-    }
     if axes.len() == 1 {
         axes.insert(0, TransposedAxis { input: 1, kernel: 1, stride: 1, dilation: 1, begin: 0, output: 1 });
     }
     let constant = cx.constant(w);
     let groups = usize::try_from(op.group).unwrap_or(1);
     let (channels, per_group) = (shape[1], kernel[1]);
-    if constant.is_none() && (groups > 1 || axes.iter().any(|a| a.dilation > 1)) {
-        return Err("weights are not constant, and groups or dilation need them to be".into());
+    let is_apart = axes.len() != 2 || axes.iter().any(|a| a.dilation > 1);
+    if constant.is_none() && (groups > 1 || is_apart) {
+        return Err("weights are not constant, and groups, dilation or a third axis need them to be".into());
+    }
+    if is_apart {
+        return convolved_apart(cx, node, groups, &axes, &tail, y);
     }
     let filters = per_group * groups;
     let last = Perm::channels_last(shape.len());
@@ -430,8 +477,8 @@ fn transpose_conv(cx: &mut Context<'_>, index: usize) -> Result<(), String> {
             let elements = t.floats().ok_or("weights are not floats")?;
             (0..groups)
                 .map(|g| {
-                    let part = spread(&elements, inputs, per_group, g, &axes, tail.affine.as_ref());
-                    cx.floats([per_group, axes[0].reach(), axes[1].reach(), inputs], part, Role::Weight)
+                    let part = held_in_order(&elements, inputs, per_group, g, &axes, tail.affine.as_ref());
+                    cx.floats([per_group, axes[0].kernel, axes[1].kernel, inputs], part, Role::Weight)
                 })
                 .collect()
         }
@@ -516,8 +563,8 @@ fn valid_lead(a: &TransposedAxis) -> usize {
     usize::try_from(-a.begin).unwrap_or(0)
 }
 
-/// The weights of one group as O, H, W, I, with zeros between dilated taps and per-channel factors applied.
-fn spread(
+/// The weights of one group as O, H, W, I, with per-channel factors applied.
+fn held_in_order(
     elements: &[f64],
     inputs: usize,
     outputs: usize,
@@ -526,16 +573,14 @@ fn spread(
     affine: Option<&Affine>,
 ) -> Vec<f64> {
     let (h, w) = (axes[0].kernel, axes[1].kernel);
-    let (reach_h, reach_w) = (axes[0].reach(), axes[1].reach());
-    let mut out = vec![0.0; outputs * reach_h * reach_w * inputs];
+    let mut out = vec![0.0; outputs * h * w * inputs];
     for i in 0..inputs {
         for o in 0..outputs {
             let factor = affine.map_or(1.0, |a| a.scale[group * outputs + o]);
             for y in 0..h {
                 for x in 0..w {
                     let from = (((group * inputs + i) * outputs + o) * h + y) * w + x;
-                    let to =
-                        ((o * reach_h + y * axes[0].dilation) * reach_w + x * axes[1].dilation) * inputs + i;
+                    let to = ((o * h + y) * w + x) * inputs + i;
                     out[to] = elements[from] * factor;
                 }
             }

@@ -140,6 +140,14 @@ pub fn replay(options: &Options, index: u64) -> String {
     format!("{} ({})\n{}\n{}{by}", fault.name, fault.what, injection.words, injection.ending.words())
 }
 
+/// One case of correct executions again: the graph, and what is accused there.
+pub fn replay_case(options: &Options, index: u64) -> String {
+    let draws = Draws { seed: options.seed, generator: options.generator.clone() };
+    let (graph, correct) = correct::replayed(&draws, index);
+    let alarms = if correct.alarms.is_empty() { "no alarm".to_string() } else { correct.alarms.join("\n") };
+    format!("{graph}{} executions, {} verdicts\n{alarms}", correct.executions, correct.verdicts)
+}
+
 /// What judging costs on so many cases, on one thread.
 pub fn cost(options: &Options, cases: u64) -> score::Cost {
     cost::cost(&Draws { seed: options.seed, generator: options.generator.clone() }, cases)

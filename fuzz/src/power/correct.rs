@@ -88,10 +88,20 @@ fn variants() -> Vec<(&'static str, ExecutionModel)> {
 /// What correct executions draw from.
 const PURPOSE: u64 = 2;
 
+/// A case again, with its graph in words.
+pub(super) fn replayed(draws: &Draws, index: u64) -> (String, Correct) {
+    let graph = drawn(draws, index).map_or(String::new(), |case| halfproof_ir::text::print(&case.graph));
+    (graph, correct(draws, index))
+}
+
+fn drawn(draws: &Draws, index: u64) -> Option<Case> {
+    (0..16).find_map(|attempt| draws.case(PURPOSE, index, attempt))
+}
+
 /// Executes the case of an index in many ways and judges all of them. Nothing when the converter refuses the graph.
 pub(super) fn correct(draws: &Draws, index: u64) -> Correct {
     let mut result = Correct::default();
-    let Some(case) = (0..16).find_map(|attempt| draws.case(PURPOSE, index, attempt)) else { return result };
+    let Some(case) = drawn(draws, index) else { return result };
     let subject = match Subject::new(&case.graph, &case.request, &case.conversion) {
         Ok(subject) => subject,
         Err(verdict) => {

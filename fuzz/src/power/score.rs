@@ -230,7 +230,7 @@ impl Counts {
             total,
             classes: self.classes,
             misses: self.misses.into_iter().map(miss).collect(),
-            correct: correct(self.correct),
+            correct: correct(self.correct, seed),
             cost: None,
         }
     }
@@ -251,17 +251,18 @@ fn sum(a: &mut ClassScore, b: &ClassScore) {
 /// Alarms that are kept in words.
 const KEPT: usize = 100;
 
-fn correct(mut parts: Vec<(u64, Correct)>) -> CorrectScore {
+fn correct(mut parts: Vec<(u64, Correct)>, seed: u64) -> CorrectScore {
     parts.sort_by_key(|p| p.0);
     let mut all = Correct::default();
     let mut score = CorrectScore::default();
-    for (_, part) in parts {
+    for (index, part) in parts {
         all.cases += part.cases;
         score.executions += part.executions;
         score.verdicts += part.verdicts;
         score.false_alarms += part.alarms.len() as u64;
         let room = KEPT.saturating_sub(score.alarms.len());
-        score.alarms.extend(part.alarms.into_iter().take(room));
+        let with_command = |alarm| format!("{alarm}\n    cargo xtask power --case {index} --seed {seed}");
+        score.alarms.extend(part.alarms.into_iter().map(with_command).take(room));
         for (a, b) in all.kinds.iter_mut().zip(part.kinds) {
             a.executions += b.executions;
             a.judged += b.judged;

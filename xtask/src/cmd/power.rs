@@ -37,6 +37,9 @@ pub(crate) struct Args {
     /// Replay one injection, as the list of misses says.
     #[arg(long)]
     only: Option<u64>,
+    /// Replay one case of correct executions, as the list of false alarms says.
+    #[arg(long)]
+    case: Option<u64>,
     /// Instead: so many faults that a system has throughout a small campaign; counts findings, and the nodes of each when it
     /// is minimised, and minimises a fault in large models.
     #[arg(long, value_name = "FAULTS")]
@@ -59,6 +62,10 @@ pub(crate) fn run(args: &Args) -> Outcome {
     options.generator.ops = operators(&args.ops)?;
     if let Some(index) = args.only {
         anstream::println!("{}", power::replay(&options, index));
+        return Ok(Exit::Clean);
+    }
+    if let Some(index) = args.case {
+        anstream::println!("{}", power::replay_case(&options, index));
         return Ok(Exit::Clean);
     }
     std::fs::create_dir_all(&args.out)

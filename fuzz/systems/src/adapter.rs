@@ -17,13 +17,12 @@ use halfproof_ir::{Conversion, Precision, Provenance, Refusal, RefusedNode};
 use message::{Answer, Order, Told};
 use process::Process;
 use std::path::Path;
-use std::time::Duration;
 use tempfile::TempDir;
 
 /// Orders after which a process is replaced: converters leak.
 const SERVICE: u64 = 400;
-/// Longest time of a start, at least: PyTorch takes a minute to import on a busy machine.
-const START: Duration = Duration::from_secs(600);
+/// A start may take so many times as long as a conversion: PyTorch takes minutes to import on a busy machine.
+const START: u32 = 5;
 /// The largest file that an adapter may write.
 const LARGEST: u64 = 1 << 30;
 
@@ -161,7 +160,7 @@ fn open(launch: &Launch, limits: Limits) -> Result<(Process, Greeting), String> 
     let shown = launch.command.join(" ");
     let mut process =
         Process::start(launch, limits).map_err(|e| format!("cannot start the adapter `{shown}`: {e}"))?;
-    let line = process.hear(limits.time.max(START)).map_err(|loss| match loss {
+    let line = process.hear(limits.time * START).map_err(|loss| match loss {
         Loss::Slow => format!("the adapter `{shown}` does not greet in time"),
         Loss::Died { how } => format!("the adapter `{shown}` ended before it greeted: {how}"),
     })?;

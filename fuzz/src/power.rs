@@ -61,12 +61,13 @@ impl Options {
         Options { runs, executions, seed, jobs: 1, generator }
     }
 
-    /// The command that repeats the run, or one injection of it.
-    pub fn command(&self, injection: Option<u64>) -> String {
+    /// The command that repeats the run, or one part of it.
+    pub fn command(&self, what: Replay) -> String {
         let mut words = "cargo xtask power".to_string();
-        match injection {
-            Some(index) => words += &format!(" --only {index}"),
-            None => words += &format!(" --runs {} --executions {}", self.runs, self.executions),
+        match what {
+            Replay::Injection(index) => words += &format!(" --only {index}"),
+            Replay::Case(index) => words += &format!(" --case {index}"),
+            Replay::All => words += &format!(" --runs {} --executions {}", self.runs, self.executions),
         }
         words += &format!(" --seed {}", self.seed);
         if !self.generator.ops.is_empty() {
@@ -74,6 +75,17 @@ impl Options {
         }
         words
     }
+}
+
+/// What a command repeats.
+#[derive(Clone, Copy, Debug)]
+pub enum Replay {
+    /// The whole run.
+    All,
+    /// One injection.
+    Injection(u64),
+    /// One case of correct executions.
+    Case(u64),
 }
 
 /// Measures. `progress` hears how many of how many steps are done.
@@ -97,7 +109,7 @@ pub fn run(options: &Options, cancel: &AtomicBool, progress: impl Fn(u64, u64) +
     };
     steps(options.jobs, total, &|| cancel.load(Ordering::Relaxed), &step, &progress);
     let counts = counts.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    counts.score(|index| options.command(index), options.seed)
+    counts.score(|what| options.command(what), options.seed)
 }
 
 /// Takes the steps 0 to `total` on so many threads, in any order, until it is stopped.

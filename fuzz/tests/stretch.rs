@@ -1,11 +1,12 @@
 //! A graph that XNNPACK is forced to compute in float16, and part of which it computes in float32: whether that part reads
 //! inputs as they are or rounded depends on where the delegate cuts the graph, so neither is a fault.
 
-use halfproof_ir::{Precision, Request, Tensor, text};
+use halfproof_ir::{Data, Graph, Precision, Request, Tensor, text};
 use halfproof_oracle::arith::ExecutionModel;
 use halfproof_oracle::judge::diagnosis::diagnose;
 use halfproof_oracle::judge::trace::{Plan, Run, Source};
 use halfproof_oracle::judge::{Depth, Subject};
+use halfproof_oracle::record::Execution;
 use halfproof_systems::Taps;
 use halfproof_systems::runtimes::interp::Interpreter;
 
@@ -13,46 +14,41 @@ use halfproof_systems::runtimes::interp::Interpreter;
 const NORM: &str = "x = input f32[2,4]\naxes = const i64[1] {-1}\nfloor = const f32[] {1e-12}\n\
                     n = ReduceL2(x, axes)\nf = Max(n, floor)\ny = Div(x, f)\noutput y\n";
 
-#[test]
-fn a_float32_stretch_may_read_its_inputs_unrounded() {
+/// Hears of the norm as a file of float32, of inputs none of which is a float16 number, and of its execution in float32.
+fn with_execution(taps: Taps, hear: impl FnOnce(&Graph, &Subject<'_>, &[Tensor], Execution)) {
     let graph = text::parse(NORM).expect("a graph");
     let request = Request { keep_fp32: Some(String::new()), ..Request::new(Precision::Weights) };
     let conversion = halfproof_converter::convert(&graph, &request).expect("it converts");
     let subject = Subject::new(&graph, &request, &conversion).expect("our own file");
-    // None of them is a float16 number.
     let set = [Tensor::f32([2, 4], (1..9).map(|i| 0.1234567 * i as f32).collect())];
-    let execution = Interpreter::new("litert-xnnpack-fp16", ExecutionModel::SINGLE).execute(
-        &subject.program,
-        &set,
-        Taps::All,
-    );
-    for depth in [Depth::Bounds, Depth::Verdicts] {
-        let mut point = subject.at(&set, None).expect("a point").with(depth);
-        for answer in point.execution(&execution) {
-            assert!(answer.verdict.class.is_fine(), "{:?}", answer.verdict);
+    let runtime = Interpreter::new("litert-xnnpack-fp16", ExecutionModel::SINGLE);
+    let execution = runtime.execute(&subject.program, &set, taps);
+    hear(&graph, &subject, &set, execution);
+}
+
+#[test]
+fn a_float32_stretch_may_read_its_inputs_unrounded() {
+    with_execution(Taps::All, |graph, subject, set, execution| {
+        for depth in [Depth::Bounds, Depth::Verdicts] {
+            let mut point = subject.at(set, None).expect("a point").with(depth);
+            for answer in point.execution(&execution) {
+                assert!(answer.verdict.class.is_fine(), "{:?}", answer.verdict);
+            }
         }
-    }
-    let plan = Plan { source: Some(Source::Onnx(&graph)), inputs: &set, run: Run::Recorded(&execution) };
-    let trace = subject.trace(&plan, &mut |_| {}).expect("a trace");
-    let diagnosis = diagnose(&subject.program, &[], &[trace]);
-    assert!(diagnosis.verdict.class.is_fine(), "{:?}", diagnosis.verdict);
+        let plan = Plan { source: Some(Source::Onnx(graph)), inputs: set, run: Run::Recorded(&execution) };
+        let trace = subject.trace(&plan, &mut |_| {}).expect("a trace");
+        let diagnosis = diagnose(&subject.program, &[], &[trace]);
+        assert!(diagnosis.verdict.class.is_fine(), "{:?}", diagnosis.verdict);
+    });
 }
 
 #[test]
 fn what_is_wrong_in_such_a_stretch_is_still_seen() {
-    let graph = text::parse(NORM).expect("a graph");
-    let request = Request { keep_fp32: Some(String::new()), ..Request::new(Precision::Weights) };
-    let conversion = halfproof_converter::convert(&graph, &request).expect("it converts");
-    let subject = Subject::new(&graph, &request, &conversion).expect("our own file");
-    let set = [Tensor::f32([2, 4], (1..9).map(|i| 0.1234567 * i as f32).collect())];
-    let mut execution = Interpreter::new("litert-xnnpack-fp16", ExecutionModel::SINGLE).execute(
-        &subject.program,
-        &set,
-        Taps::None,
-    );
-    if let halfproof_ir::Data::F32(y) = &mut execution.outputs[0].data {
-        y[3] *= 1.01;
-    }
-    let mut point = subject.at(&set, None).expect("a point");
-    assert!(point.precision(&execution).accuses());
+    with_execution(Taps::None, |_, subject, set, mut execution| {
+        if let Data::F32(y) = &mut execution.outputs[0].data {
+            y[3] *= 1.01;
+        }
+        let mut point = subject.at(set, None).expect("a point");
+        assert!(point.precision(&execution).accuses());
+    });
 }

@@ -255,18 +255,19 @@ fn conv_3d(
     };
     let last = Perm::channels_last(5);
     let wanted = last.apply(&cx.shape(y)?);
-    let out = grouped(cx, Builtin::Conv3d, (tensor, &parts, bias), &options.into(), &wanted);
+    let out = grouped(cx, (tensor, &parts, bias), &wanted, |cx, operands, made| {
+        cx.emit(Builtin::Conv3d, &operands, options.clone(), made)
+    });
     cx.bind(y, out, last);
     Ok(())
 }
 
-/// A convolution of each group's channels with its weights, joined again.
+/// A convolution of each group's channels with its weights, joined again; `emit` adds one of input, weights and bias.
 fn grouped(
     cx: &mut Context<'_>,
-    builtin: Builtin,
     (tensor, parts, bias): (TensorId, &[TensorId], TensorId),
-    options: &Options,
     wanted: &[usize],
+    emit: impl Fn(&mut Context<'_>, [TensorId; 3], Vec<usize>) -> TensorId,
 ) -> TensorId {
     let (groups, last) = (parts.len(), wanted.len() - 1);
     let filters = wanted[last] / groups;
@@ -276,7 +277,7 @@ fn grouped(
         let bias = if groups == 1 { bias } else { slice_vector(cx, bias, g * filters, filters) };
         let mut made = wanted.to_vec();
         made[last] = filters;
-        results.push(cx.emit(builtin, &[input, weights, bias], options.clone(), made));
+        results.push(emit(cx, [input, weights, bias], made));
     }
     if let [one] = results[..] {
         return one;

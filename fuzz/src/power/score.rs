@@ -1,6 +1,7 @@
 //! The score: what `power.json` holds. Every field is a count or follows from counts, so two runs of one seed give the
 //! same file, whatever the threads; times are in `cost` and are the only exception.
 
+use super::Replay;
 use super::correct::Correct;
 use super::faults::{FAULTS, Inject};
 use super::inject::{Ending, Injection};
@@ -213,7 +214,7 @@ impl Counts {
         }
     }
 
-    pub(super) fn score(mut self, command: impl Fn(Option<u64>) -> String, seed: u64) -> Score {
+    pub(super) fn score(mut self, command: impl Fn(Replay) -> String, seed: u64) -> Score {
         self.misses.sort_by_key(|m| m.0);
         let mut total = ClassScore { name: "all".into(), ..ClassScore::default() };
         self.classes.iter().for_each(|c| sum(&mut total, c));
@@ -221,16 +222,16 @@ impl Counts {
             index,
             class: FAULTS[class].name.into(),
             words,
-            command: command(Some(index)),
+            command: command(Replay::Injection(index)),
         };
         Score {
             schema: SCHEMA,
-            command: command(None),
+            command: command(Replay::All),
             seed,
             total,
             classes: self.classes,
             misses: self.misses.into_iter().map(miss).collect(),
-            correct: correct(self.correct, seed),
+            correct: correct(self.correct, &command),
             cost: None,
         }
     }
@@ -251,7 +252,7 @@ fn sum(a: &mut ClassScore, b: &ClassScore) {
 /// Alarms that are kept in words.
 const KEPT: usize = 100;
 
-fn correct(mut parts: Vec<(u64, Correct)>, seed: u64) -> CorrectScore {
+fn correct(mut parts: Vec<(u64, Correct)>, command: &impl Fn(Replay) -> String) -> CorrectScore {
     parts.sort_by_key(|p| p.0);
     let mut all = Correct::default();
     let mut score = CorrectScore::default();
@@ -261,7 +262,7 @@ fn correct(mut parts: Vec<(u64, Correct)>, seed: u64) -> CorrectScore {
         score.verdicts += part.verdicts;
         score.false_alarms += part.alarms.len() as u64;
         let room = KEPT.saturating_sub(score.alarms.len());
-        let with_command = |alarm| format!("{alarm}\n    cargo xtask power --case {index} --seed {seed}");
+        let with_command = |alarm| format!("{alarm}\n    {}", command(Replay::Case(index)));
         score.alarms.extend(part.alarms.into_iter().map(with_command).take(room));
         for (a, b) in all.kinds.iter_mut().zip(part.kinds) {
             a.executions += b.executions;

@@ -5,11 +5,11 @@ use super::super::context::Context;
 use super::super::fuse::{Affine, Tail};
 use super::super::pad::surround;
 use super::super::perm::Perm;
-use super::{bias, grouped, short, slice_vector, split_channels};
+use super::{bias, grouped, short};
 use crate::infer::window::{TransposedAxis, transposed};
 use crate::target::TensorId;
 use halfproof_ir::{Node, Op, Role, ValueId};
-use halfproof_wire::tflite::{Activation, Builtin, Options, Padding, options};
+use halfproof_wire::tflite::{Builtin, Options, Padding, options};
 
 /// A transposed convolution as the convolution, with reversed taps, of the input with zeros between its elements (a stride of
 /// 1 needs none). TRANSPOSE_CONV has no dilation, and LiteRT's CONV_3D_TRANSPOSE no padding but SAME and VALID. Zeros between
@@ -43,9 +43,17 @@ fn convolved_apart(
     };
     let parts: Vec<TensorId> = (0..groups)
         .map(|g| {
-            let taps = kernel.iter().product();
+            let taps: usize = kernel.iter().product();
+            // In the other order: O, H, W, I for CONV_2D, and D, H, W, I, O for CONV_3D.
             let part =
-                reversed(&elements, (taps, inputs, per_group), g, kernel.len() == 2, tail.affine.as_ref());
+                of_group(&elements, (taps, inputs, per_group), g, tail.affine.as_ref(), |tap, i, o| {
+                    let tap = taps - 1 - tap;
+                    if kernel.len() == 2 {
+                        (o * taps + tap) * inputs + i
+                    } else {
+                        (tap * inputs + i) * per_group + o
+                    }
+                });
             cx.floats(held.clone(), part, Role::Weight)
         })
         .collect();
@@ -81,7 +89,9 @@ fn convolved_apart(
     };
     let outputs = axes.iter().map(|a| a.output);
     let wanted: Vec<usize> = [shape[0]].into_iter().chain(outputs).chain([filters]).collect();
-    let out = grouped(cx, builtin, (tensor, &parts, bias), &options, &wanted);
+    let out = grouped(cx, (tensor, &parts, bias), &wanted, |cx, operands, made| {
+        cx.emit(builtin, &operands, options.clone(), made)
+    });
     cx.bind(y, out, Perm::channels_last(shape.len()));
     Ok(())
 }
@@ -137,26 +147,22 @@ fn zeros_between(
     Ok(cx.reshape(grown, &shape))
 }
 
-/// The weights `[C, M/group, taps…]` of one group with the taps in the other order: O, taps, I where filters come first, as in
-/// CONV_2D, and taps, I, O otherwise.
-fn reversed(
+/// The weights `[C, M/group, taps…]` of one group with per-channel factors applied, each where `place` says for its tap, input
+/// and output.
+fn of_group(
     elements: &[f64],
     (taps, inputs, outputs): (usize, usize, usize),
     group: usize,
-    filters_first: bool,
     affine: Option<&Affine>,
+    place: impl Fn(usize, usize, usize) -> usize,
 ) -> Vec<f64> {
     let mut out = vec![0.0; taps * inputs * outputs];
-    for tap in 0..taps {
-        for i in 0..inputs {
-            for o in 0..outputs {
-                let factor = affine.map_or(1.0, |a| a.scale[group * outputs + o]);
-                let from = ((group * inputs + i) * outputs + o) * taps + taps - 1 - tap;
-                let to = match filters_first {
-                    true => (o * taps + tap) * inputs + i,
-                    false => (tap * inputs + i) * outputs + o,
-                };
-                out[to] = elements[from] * factor;
+    for i in 0..inputs {
+        for o in 0..outputs {
+            let factor = affine.map_or(1.0, |a| a.scale[group * outputs + o]);
+            for tap in 0..taps {
+                let from = ((group * inputs + i) * outputs + o) * taps + tap;
+                out[place(tap, i, o)] = elements[from] * factor;
             }
         }
     }
@@ -203,7 +209,9 @@ pub(super) fn lower(cx: &mut Context<'_>, index: usize) -> Result<(), String> {
             let elements = t.floats().ok_or("weights are not floats")?;
             (0..groups)
                 .map(|g| {
-                    let part = held_in_order(&elements, inputs, per_group, g, &axes, tail.affine.as_ref());
+                    let taps = axes[0].kernel * axes[1].kernel;
+                    let place = |tap, i, o| (o * taps + tap) * inputs + i;
+                    let part = of_group(&elements, (taps, inputs, per_group), g, tail.affine.as_ref(), place);
                     cx.floats([per_group, axes[0].kernel, axes[1].kernel, inputs], part, Role::Weight)
                 })
                 .collect()
@@ -226,26 +234,17 @@ pub(super) fn lower(cx: &mut Context<'_>, index: usize) -> Result<(), String> {
     };
     let extents = [short(shape[0]), short(plan[0].extent), short(plan[1].extent), short(per_group)];
     let size = cx.ints(&extents);
-    let mut results = Vec::with_capacity(groups);
-    let slices = if groups == 1 { vec![tensor] } else { split_channels(cx, tensor, groups) };
-    for (g, (&weights, input)) in parts.iter().zip(slices).enumerate() {
-        let bias = if groups == 1 { bias } else { slice_vector(cx, bias, g * per_group, per_group) };
-        let options = options::TransposeConv {
-            padding,
-            stride_w: short(axes[1].stride),
-            stride_h: short(axes[0].stride),
-            ..options::TransposeConv::default()
-        };
-        let out = vec![shape[0], plan[0].extent, plan[1].extent, per_group];
+    let options = options::TransposeConv {
+        padding,
+        stride_w: short(axes[1].stride),
+        stride_h: short(axes[0].stride),
+        ..options::TransposeConv::default()
+    };
+    let full = [shape[0], plan[0].extent, plan[1].extent, filters];
+    let mut out = grouped(cx, (tensor, &parts, bias), &full, |cx, [input, weights, bias], made| {
         let dtype = cx.dtype(input);
-        results.push(cx.emit_as(Builtin::TransposeConv, &[size, weights, input, bias], options, out, dtype));
-    }
-    let mut out = results[0];
-    if groups > 1 {
-        let shape = vec![shape[0], plan[0].extent, plan[1].extent, filters];
-        let options = options::Concatenation { axis: 3, fused_activation_function: Activation::None };
-        out = cx.emit(Builtin::Concatenation, &results, options, shape);
-    }
+        cx.emit_as(Builtin::TransposeConv, &[size, weights, input, bias], options.clone(), made, dtype)
+    });
     if plan.iter().any(|p| p.lead > 0) {
         return Err("pads are negative at the beginning".into());
     }
@@ -287,30 +286,4 @@ fn valid_crop(a: &TransposedAxis) -> usize {
 
 fn valid_lead(a: &TransposedAxis) -> usize {
     usize::try_from(-a.begin).unwrap_or(0)
-}
-
-/// The weights of one group as O, H, W, I, with per-channel factors applied.
-fn held_in_order(
-    elements: &[f64],
-    inputs: usize,
-    outputs: usize,
-    group: usize,
-    axes: &[TransposedAxis],
-    affine: Option<&Affine>,
-) -> Vec<f64> {
-    let (h, w) = (axes[0].kernel, axes[1].kernel);
-    let mut out = vec![0.0; outputs * h * w * inputs];
-    for i in 0..inputs {
-        for o in 0..outputs {
-            let factor = affine.map_or(1.0, |a| a.scale[group * outputs + o]);
-            for y in 0..h {
-                for x in 0..w {
-                    let from = (((group * inputs + i) * outputs + o) * h + y) * w + x;
-                    let to = ((o * h + y) * w + x) * inputs + i;
-                    out[to] = elements[from] * factor;
-                }
-            }
-        }
-    }
-    out
 }

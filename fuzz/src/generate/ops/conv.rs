@@ -8,7 +8,7 @@ use halfproof_ir::ops::{AutoPad, Conv, ConvTranspose};
 /// A pool tensor of shape [N, C, spatial...] with one or two spatial axes, seldom three.
 fn volume(b: &mut Builder<'_>) -> Option<Item> {
     if b.dna.chance(1, 4)
-        && let Some(x) = b.float(|i| i.rank() == 5 && i.shape[1] <= 32 && i.span.radius() < 2e3)
+        && let Some(x) = b.float(|i| i.rank() == 5 && is_moderate(i))
     {
         return Some(x);
     }
@@ -17,7 +17,12 @@ fn volume(b: &mut Builder<'_>) -> Option<Item> {
 
 /// A pool tensor of shape [N, C, spatial...] with one or two spatial axes.
 pub(super) fn image(b: &mut Builder<'_>) -> Option<Item> {
-    b.float(|i| matches!(i.rank(), 3 | 4) && i.shape[1] <= 32 && i.span.radius() < 2e3)
+    b.float(|i| matches!(i.rank(), 3 | 4) && is_moderate(i))
+}
+
+/// Few channels, and a span whose sums stay in range.
+fn is_moderate(i: &Item) -> bool {
+    i.shape[1] <= 32 && i.span.radius() < 2e3
 }
 
 /// The span of a sum of `k` products with weights scaled by 1/sqrt(k).

@@ -10,6 +10,7 @@ use crate::generate::InputKind;
 use crate::triage::Signature;
 use halfproof_converter::precision::ranges::INPUT_BOUND;
 use halfproof_ir::{Conversion, DType, Graph, Precision, Tensor};
+use halfproof_oracle::contract;
 use halfproof_oracle::judge::{
     Answer, Depth, OUT_OF_DOMAIN, Point, Question, Subject, ended, second_opinion,
 };
@@ -284,7 +285,9 @@ impl Pipeline {
             let blames_file = answer.verdict.blame == Blame::Converter && answer.system.is_some();
             let consequence = answer.question == Question::Precision && broken.contains(&system)
                 || blames_file && broken.iter().any(|b| b == converter);
-            if is_fault(&answer.verdict, trial) && !consequence {
+            let keeps_types =
+                !contract::Runtime::of_system(&system).is_some_and(|runtime| runtime.base().force_f16);
+            if is_fault(&answer.verdict, trial, keeps_types) && !consequence {
                 broken.push(system.clone());
                 // What runs the source knows nothing of the converted model's types.
                 let votes = self.runtimes.iter().any(|r| r.runs_source() && r.name() == system);
@@ -402,14 +405,16 @@ fn pattern(trial: &Trial, answer: &Answer, dtype: &dyn Fn(u32) -> Option<DType>)
 
 /// Which verdicts are findings. Overflow in a strategy that was asked to use float16 everywhere is the policy's doing and
 /// is counted, not reported; `mixed` promises to avoid it for inputs as large as it assumes. It promises nothing about
-/// cancellation: a root of a small difference may be NaN in any strategy that rounds the difference.
-fn is_fault(verdict: &Verdict, trial: &Trial) -> bool {
+/// cancellation: a root of a small difference may be NaN in any strategy that rounds the difference. Nor anything about a
+/// runtime that does not keep a tensor's type, but computes what is FLOAT32 in float16.
+fn is_fault(verdict: &Verdict, trial: &Trial, keeps_types: bool) -> bool {
     match verdict.class {
         class if class.is_fine() => false,
         _ if verdict.is_of_policy() => {
             let assumed = |t: &Tensor| t.floats().is_none_or(|v| v.iter().all(|x| x.abs() <= INPUT_BOUND));
             let ordinary = trial.kind != InputKind::Edges && trial.inputs.iter().all(assumed);
-            trial.request.precision == Precision::Mixed && ordinary && verdict.text != OUT_OF_DOMAIN
+            let promised = trial.request.precision == Precision::Mixed && keeps_types;
+            promised && ordinary && verdict.text != OUT_OF_DOMAIN
         }
         _ => true,
     }

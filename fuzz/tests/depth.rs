@@ -2,7 +2,7 @@
 //! when the bound is worked out.
 
 use halfproof_fuzz::generate::{Dna, InputKind, Options, Stream, generate, inputs};
-use halfproof_ir::{Data, Precision, Request, Tensor};
+use halfproof_ir::{Data, Precision, Request, Tensor, text};
 use halfproof_oracle::arith::ExecutionModel;
 use halfproof_oracle::judge::{Answer, Depth, Subject};
 use halfproof_oracle::record::Execution;
@@ -100,4 +100,19 @@ fn the_same_executions_are_accused_with_and_without_bounds() {
         }
     }
     assert!(fine > 1000 && accused > 100, "{fine} fine, {accused} accused: {kinds:?}");
+}
+
+/// Six and a rounding of float32: what a converter folds in the tensor's type is 6, and in f64 the next whole number.
+#[test]
+fn a_whole_number_made_of_constants_may_have_been_folded_in_their_type() {
+    let graph = "graph \"window\"\nc = const i64[] {12}\nw: f32[12] = HannWindow(c)\nx = input f32[1]\n\
+                 s: f32[1] = ReduceSum(w)\ny: f32[1] = Ceil(s)\nz: f32[1] = Add(x, y)\noutput z\n";
+    let graph = text::parse(graph).expect("a graph");
+    let request = Request::new(Precision::Mixed);
+    let conversion = halfproof_converter::convert(&graph, &request).expect("it converts");
+    let subject = Subject::new(&graph, &request, &conversion).expect("our own file");
+    for depth in [Depth::Verdicts, Depth::Bounds] {
+        let point = subject.at(&[Tensor::f32([1], vec![0.5])], None).expect("a point").with(depth);
+        assert!(!point.semantics().accuses(), "{:?}", point.semantics());
+    }
 }

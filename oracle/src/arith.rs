@@ -110,6 +110,14 @@ pub trait Arith: Clone + Sync {
         self.exact(x)
     }
 
+    /// A number that a graph computes from constants alone, where its next operator makes a whole number of it. Exporters compute
+    /// extents so, in the tensor's type, and rely on its rounding (13 * 2.3076923 is 30 in float32, and a little less exactly):
+    /// a converter may fold it in that type or in f64.
+    fn folded(&self, x: Self::E, dtype: DType) -> Self::E {
+        let _ = dtype;
+        x
+    }
+
     /// The element's central value, for reports and for choosing between candidates.
     fn centre(&self, x: Self::E) -> f64;
 

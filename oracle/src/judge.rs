@@ -18,6 +18,7 @@ pub mod diagnosis;
 mod kernels;
 mod layout;
 mod legality;
+mod overflow;
 mod plain;
 mod precision;
 pub mod recognise;
@@ -29,7 +30,8 @@ pub mod trace;
 #[cfg(test)]
 mod tests;
 
-pub use precision::{OUT_OF_DOMAIN, second_opinion};
+pub use overflow::OUT_OF_DOMAIN;
+pub use precision::second_opinion;
 pub use subject::{Depth, Point, Reference, Subject};
 
 use crate::record::{Execution, Status};
@@ -144,14 +146,14 @@ impl Point<'_> {
             return vec![answer(Question::Execution, verdict)];
         }
         let mut answers = Vec::new();
-        let mut proven = false;
+        let mut proof = None;
         if !execution.taps.is_empty() {
             let verdict;
-            (verdict, proven) = self.operators(execution);
+            (verdict, proof) = self.operators(execution);
             answers.push(answer(Question::Kernels, verdict));
         }
         // Where every operator does what it may with what it got, so does the program.
-        let settled = if proven { self.measured(execution) } else { None };
+        let settled = proof.and_then(|proof| self.measured(execution, proof));
         let precision = settled.unwrap_or_else(|| self.precision(execution));
         answers.push(answer(Question::Precision, precision));
         answers

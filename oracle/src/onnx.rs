@@ -90,12 +90,22 @@ pub fn evaluate<A: Arith>(
         check_input(graph, id, tensor)?;
         values[id.index()] = Some(named(graph, id, load(tensor, arith))?);
     }
+    // Values that depend on an input.
+    let mut varies = vec![false; graph.values.len()];
+    graph.inputs.iter().for_each(|id| varies[id.index()] = true);
     for node in &graph.nodes {
         for &id in node.inputs.iter().flatten() {
             define(graph, id, &node.name, &mut values, arith)?;
         }
-        let operands: Vec<Option<&Value<A::E>>> =
+        let node_varies = node.inputs.iter().flatten().any(|id| varies[id.index()]);
+        node.outputs.iter().flatten().for_each(|id| varies[id.index()] = node_varies);
+        let operand = node.inputs.first().copied().flatten().and_then(|id| values[id.index()].as_ref());
+        let folded = operand.filter(|_| !node_varies).and_then(|x| folded(&node.op, x, arith));
+        let mut operands: Vec<Option<&Value<A::E>>> =
             node.inputs.iter().map(|id| id.and_then(|id| values[id.index()].as_ref())).collect();
+        if let (Some(first), Some(folded)) = (operands.first_mut(), &folded) {
+            *first = Some(folded);
+        }
         let failed =
             |reason| EvalError::Node { op: node.op.name().to_string(), node: node.name.clone(), reason };
         let results = operator(&node.op, node.outputs.len(), &operands, arith).map_err(failed)?;
@@ -109,6 +119,21 @@ pub fn evaluate<A: Arith>(
         define(graph, id, "graph output", &mut values, arith)?;
     }
     Ok(Evaluation { values, outputs: graph.outputs.clone() })
+}
+
+/// The operand, computed from constants alone, of an operator that makes whole numbers of it, as it may be when a converter folds
+/// it; `None` for other operators.
+fn folded<A: Arith>(op: &Op, operand: &Value<A::E>, arith: &A) -> Option<Value<A::E>> {
+    let Value::Float(dtype, array) = operand else { return None };
+    let makes_whole = match op {
+        Op::Floor | Op::Ceil | Op::Round => true,
+        Op::Cast(cast) => !cast.to.is_float(),
+        _ => false,
+    };
+    makes_whole.then(|| {
+        let data = array.data.iter().map(|&x| arith.folded(x, *dtype)).collect();
+        Value::Float(*dtype, Array { shape: array.shape.clone(), data })
+    })
 }
 
 /// The exact evaluation, in f64. One instance of [`evaluate`], compiled here once for everybody.
@@ -191,7 +216,7 @@ pub fn load<A: Arith>(tensor: &Tensor, arith: &A) -> Option<Value<A::E>> {
     let shape = tensor.shape.clone();
     let dtype = tensor.dtype();
     let data = match &tensor.data {
-        Data::F16(v) => v.iter().map(|x| arith.exact(x.to_f64())).collect(),
+        Data::F16(v) => v.iter().map(|x| arith.exact(crate::half::value(*x))).collect(),
         Data::F32(v) => v.iter().map(|&x| arith.exact(f64::from(x))).collect(),
         Data::F64(v) => v.iter().map(|&x| arith.exact(x)).collect(),
         _ => {

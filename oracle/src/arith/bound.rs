@@ -171,6 +171,10 @@ impl Arith for Bound {
         }
     }
 
+    fn folded(&self, x: Enclosure, dtype: DType) -> Enclosure {
+        Enclosure::hull(x, Enclosure::point(half::nearest(x.v, dtype)))
+    }
+
     fn centre(&self, x: Enclosure) -> f64 {
         x.v
     }

@@ -4,7 +4,7 @@
 
 use super::compare::{Tally, whole_numbers};
 use super::plain::{self, Runs};
-use super::precision::{admits_overflow, on_grid};
+use super::precision::on_grid;
 use super::subject::{Depth, Point, Subject, narrowed};
 use crate::arith::{Bound, Enclosure, Ideal, flushed_single};
 use crate::contract::Runtime;
@@ -24,9 +24,9 @@ impl Point<'_> {
         self.operators(execution).0
     }
 
-    /// The same, and whether every operator was seen, is within its bound, and can have met no infinity or NaN: with
-    /// [`Depth::Verdicts`] only, since nobody else asks.
-    pub(super) fn operators(&self, execution: &Execution) -> (Verdict, bool) {
+    /// The same, and a proof when every operator was seen and is within its bound: with [`Depth::Verdicts`] only, since nobody
+    /// else asks.
+    pub(super) fn operators(&self, execution: &Execution) -> (Verdict, Option<Proof>) {
         let runtime = Runtime::of_system(&execution.system).unwrap_or(Runtime::AnyHalf);
         let known = Runtime::of_system(&execution.system).is_some();
         let kernels = Kernels::new(self.subject, runtime);
@@ -39,10 +39,7 @@ impl Point<'_> {
         let mut total = Tally::default();
         let (mut checked, mut skipped) = (0usize, 0usize);
         let mut proven = quick.is_some_and(|runs| {
-            tensors.iter().zip(&runs.exact).all(|(actual, exact)| match (actual, exact) {
-                (Some(actual), Some(exact)) => plain::is_as_finite(exact, actual),
-                (actual, _) => actual.is_none(),
-            })
+            tensors.iter().zip(&runs.exact).all(|(actual, exact)| actual.is_none() || exact.is_some())
         });
         let mut notes = Vec::new();
         for (index, op) in program.operators().enumerate() {
@@ -70,7 +67,7 @@ impl Point<'_> {
             if check.single {
                 notes.push(format!("operator {index} {} ran in float32", op.builtin.name()));
             }
-            proven &= !check.single && !check.expected.iter().any(admits_overflow);
+            proven &= !check.single;
             for (&tensor, expected) in op.results.iter().zip(&check.expected) {
                 let Some(actual) = seen(tensor) else {
                     proven = false;
@@ -94,7 +91,7 @@ impl Point<'_> {
                     (verdict.judged, verdict.excluded) = (total.judged, total.excluded);
                     verdict.notes = notes;
                     verdict.notes.push(format!("{} of {} elements outside", tally.outside, tally.judged));
-                    return (verdict, false);
+                    return (verdict, None);
                 }
             }
         }
@@ -110,11 +107,18 @@ impl Point<'_> {
         verdict.numbers = total.worst.map(|(_, n)| n);
         verdict.notes = notes;
         verdict.notes.push(format!("{checked} operators checked, {skipped} not visible"));
-        (verdict, proven && total.excluded == 0)
+        let proof = quick.filter(|_| proven && total.excluded == 0).map(|runs| {
+            let kept = tensors.iter().zip(&runs.exact).all(|pair| match pair {
+                (Some(actual), Some(exact)) => plain::is_as_finite(exact, actual),
+                _ => true,
+            });
+            if kept { Proof::AsFinite } else { Proof::Overflowed }
+        });
+        (verdict, proof)
     }
 
     /// Tensors by index: inputs, taps and outputs.
-    fn visible<'t>(&'t self, execution: &'t Execution) -> Vec<Option<&'t Tensor>> {
+    pub(super) fn visible<'t>(&'t self, execution: &'t Execution) -> Vec<Option<&'t Tensor>> {
         let program = &self.subject.program;
         let mut tensors: Vec<Option<&Tensor>> = vec![None; self.subject.tensor_count()];
         let outputs = program.outputs().iter().copied().zip(&execution.outputs);
@@ -133,7 +137,7 @@ impl Point<'_> {
 
 impl Subject<'_> {
     /// The value of a constant behind a DEQUANTIZE.
-    fn widened(&self, tensor: u32) -> Option<Value<Enclosure>> {
+    pub(super) fn widened(&self, tensor: u32) -> Option<Value<Enclosure>> {
         let operator = *self.widened.get(&tensor)?;
         self.program.step(operator, &[None], &Bound::new(Runtime::Single)).ok()?.pop()
     }
@@ -153,6 +157,15 @@ pub(super) fn widened_constants(program: &Program) -> BTreeMap<u32, usize> {
         }
     }
     widened
+}
+
+/// An execution whose every operator was seen and is within its own bound, so that it is one that its contract allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// None of its numbers is an infinity or NaN but where the exact one is.
+    AsFinite,
+    /// Some are.
+    Overflowed,
 }
 
 /// An execution beside the exact results: which of its tensors hold the very same numbers.
@@ -249,7 +262,7 @@ impl<'s> Kernels<'s> {
 
     /// True when tensors may be read without having been rounded, or the runtime computes everything in float16: results
     /// that are the exact ones, rounded, then say nothing.
-    fn has_unrounded(&self) -> bool {
+    pub(super) fn has_unrounded(&self) -> bool {
         Bound::new(self.runtime).contract.force_f16 || self.region.contains(&true)
     }
 
@@ -269,8 +282,11 @@ impl<'s> Kernels<'s> {
         if op.operands.iter().flatten().any(missing) || op.results.iter().all(|&t| seen(t).is_none()) {
             return Check::NotVisible;
         }
-        // A forced kernel that leaves the float16 grid ran in float32.
-        let single = force && op.results.iter().filter_map(|&t| seen(t)).any(|t| !on_grid(t));
+        // What is not forced ran in float32: other operators, integer results, and what leaves the float16 grid.
+        let is_float = |&t: &u32| program.form(t).is_some_and(|(dtype, _)| dtype.is_float());
+        let is_forced = self.runtime.forces(op.builtin) && op.results.iter().all(is_float);
+        let off_grid = || op.results.iter().filter_map(|&t| seen(t)).any(|t| !on_grid(t));
+        let single = force && (!is_forced || off_grid());
         let unrounded = op.results.iter().any(|&t| wide(t));
         let bound = match (single, unrounded) {
             (true, false) => Bound::new(Runtime::Single),

@@ -100,7 +100,7 @@ pub(super) fn every(
     test: impl Fn(f64, f64) -> bool,
 ) -> bool {
     match actual {
-        Data::F16(v) => exact.zip(v).all(|(e, x)| test(e, x.to_f64())),
+        Data::F16(v) => exact.zip(v).all(|(e, &x)| test(e, half::value(x))),
         Data::F32(v) => exact.zip(v).all(|(e, &x)| test(e, f64::from(x))),
         Data::F64(v) => exact.zip(v).all(|(e, &x)| test(e, x)),
         _ => false,
@@ -128,15 +128,19 @@ pub(super) fn is_same(exact: &Value<f64>, actual: &Tensor) -> bool {
 /// True when each infinity and NaN of a tensor is also one of the exact value: none is there because a type has a largest
 /// number.
 pub(super) fn is_as_finite(exact: &Value<f64>, actual: &Tensor) -> bool {
-    let all_finite = match &actual.data {
+    let kept = |e: f64, x: f64| x.is_finite() || equal(e, x);
+    match exact {
+        Value::Float(_, e) if !is_finite(actual) => every(e.data.iter().copied(), &actual.data, kept),
+        _ => true,
+    }
+}
+
+/// True when a tensor has no infinity and no NaN.
+pub(super) fn is_finite(tensor: &Tensor) -> bool {
+    match &tensor.data {
         Data::F16(v) => v.iter().all(|x| x.is_finite()),
         Data::F32(v) => v.iter().all(|x| x.is_finite()),
         Data::F64(v) => v.iter().all(|x| x.is_finite()),
-        _ => true,
-    };
-    let kept = |e: f64, x: f64| x.is_finite() || equal(e, x);
-    match exact {
-        Value::Float(_, e) if !all_finite => every(e.data.iter().copied(), &actual.data, kept),
         _ => true,
     }
 }
@@ -179,16 +183,19 @@ pub(super) fn is_rounded(exact: &Value<f64>, actual: &Tensor) -> bool {
 }
 
 /// How far an output is from the exact one.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Distance {
     /// The largest error, in half units in the last place of the exact element.
     pub(super) half_units: f64,
     /// Elements more than half a unit off.
     pub(super) off: u64,
+    /// Elements that are not finite.
+    pub(super) not_finite: Vec<usize>,
+    /// Elements that are finite where the exact one is not.
+    pub(super) tamed: u64,
 }
 
-/// The distance. An infinity or NaN of both is no distance; `None` when only one has it, an integer is another one, or the
-/// tensors do not fit each other.
+/// The distance; `None` when an integer is another one, or the tensors do not fit each other.
 pub(super) fn distance(exact: &Value<f64>, actual: &Tensor) -> Option<Distance> {
     if exact.shape() != actual.shape || exact.dtype() != actual.dtype() {
         return None;
@@ -196,11 +203,12 @@ pub(super) fn distance(exact: &Value<f64>, actual: &Tensor) -> Option<Distance> 
     let mut distance = Distance::default();
     match exact {
         Value::Float(dtype, e) => {
-            for (&e, x) in e.data.iter().zip(actual.floats()?) {
-                if !equal(e, x) {
-                    if !e.is_finite() || !x.is_finite() {
-                        return None;
-                    }
+            for (i, (&e, x)) in e.data.iter().zip(actual.floats()?).enumerate() {
+                if !x.is_finite() {
+                    distance.not_finite.push(i);
+                } else if !e.is_finite() {
+                    distance.tamed += 1;
+                } else if e != x {
                     let error = half_units(e, x, *dtype);
                     distance.off += u64::from(error > 1.0);
                     distance.half_units = distance.half_units.max(error);

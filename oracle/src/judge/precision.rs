@@ -5,18 +5,21 @@
 //! choice of float16 is to blame.
 
 use super::compare::{Tally, numbers, whole_numbers};
+use super::kernels::Proof;
 use super::layout::source_order;
+use super::overflow::{Fate, Fates, admits_overflow, inherent, not_representable, unbounded};
 use super::plain;
+use super::region::is_cut;
 use super::subject::{Point, Reference, undecidable};
 use crate::arith::{Bound, Enclosure};
 use crate::contract::{Contract, Format, Runtime};
 use crate::half;
 use crate::onnx;
 use crate::record::Execution;
-use crate::tflite::{Constants, Run};
+use crate::tflite::Constants;
 use crate::value::Value;
 use crate::verdict::{Blame, Class, Numbers, Place, Strength, Verdict};
-use halfproof_ir::{DType, Elements, Graph, Tensor};
+use halfproof_ir::{DType, Graph, Tensor};
 use std::cell::OnceCell;
 
 /// Share of the judged elements that may be more than half a unit off in a `pass`.
@@ -30,10 +33,10 @@ struct Seen {
     half_units: f64,
     /// Elements more than half a unit off.
     off: u64,
-    /// Elements that are not finite although source and exact result are, by the fate of the result itself.
-    inherent: u64,
+    /// What became of elements that are not finite.
+    fates: Fates,
+    /// The first of them that is avoidable.
     avoidable: Option<(u64, Numbers)>,
-    avoidable_count: u64,
     /// The judged element whose bound is widest beside the rounding of the result alone.
     widest: Option<Widest>,
 }
@@ -61,7 +64,9 @@ impl Point<'_> {
     pub fn precision(&mut self, execution: &Execution) -> Verdict {
         let runtime = Runtime::of_system(&execution.system);
         let region = self.subject.unrounded(runtime.unwrap_or(Runtime::AnyHalf));
-        let runtime = runtime.map(|r| r.leaving(region.contains(&true)));
+        let is_cut = runtime.is_some_and(|runtime| is_cut(&self.subject.program, runtime));
+        let stretches = is_cut || region.contains(&true);
+        let runtime = runtime.map(|r| r.leaving(stretches));
         let known = runtime.unwrap_or(Runtime::AnyHalf);
         let run = match self.bound(known) {
             Ok(run) => run,
@@ -69,7 +74,7 @@ impl Point<'_> {
         };
         let strength = match runtime {
             // Where a forced float16 graph has stretches in float32, how they are cut is not certain.
-            Some(runtime) if known.base().force_f16 && region.contains(&true) => {
+            Some(runtime) if known.base().force_f16 && stretches => {
                 self.weakest(runtime).max(Strength::Unknown)
             }
             Some(runtime) => self.weakest(runtime),
@@ -110,8 +115,7 @@ impl Point<'_> {
                 total.avoidable = Some((e, n));
                 avoidable_output = tensor;
             }
-            total.avoidable_count += seen.avoidable_count;
-            total.inherent += seen.inherent;
+            total.fates.add(&seen.fates);
             total.off += seen.off;
             total.widest =
                 [total.widest, seen.widest].into_iter().flatten().max_by(|a, b| a.times.total_cmp(&b.times));
@@ -119,11 +123,14 @@ impl Point<'_> {
         }
         let mut out_of_domain = false;
         // What is the exact result, rounded, nothing has ruined.
-        let rounded = total.off == 0 && total.inherent == 0 && total.tally.excluded == 0;
+        let rounded = total.off == 0 && total.fates.inherent == 0 && total.tally.excluded == 0;
         if worst_output.is_none() && total.avoidable.is_none() && !rounded {
-            (total.avoidable, total.avoidable_count) = self.ruined(known, &run, execution);
+            if run.tensors.iter().flatten().any(admits_overflow) {
+                (total.avoidable, total.fates.avoidable) = self.ruined(known, execution);
+            }
         } else if let Some((element, numbers)) = &total.avoidable {
-            out_of_domain = self.is_without_range(known, avoidable_output, *element, numbers.actual);
+            out_of_domain = self.has_pole(execution)
+                && self.is_without_range(known, avoidable_output, *element, numbers.actual);
         }
         let mut verdict = if let Some((tensor, element, numbers)) = worst_output {
             if fallback {
@@ -139,34 +146,20 @@ impl Point<'_> {
                 verdict
             }
         } else if let Some((element, numbers)) = total.avoidable {
-            let text = if out_of_domain {
-                OUT_OF_DOMAIN
-            } else if numbers.actual.is_finite() {
-                "an intermediate result is not representable in float16 and ruins a finite output"
-            } else {
-                "an intermediate result is not representable in float16 though the result is"
-            };
-            let mut verdict = Verdict::new(Class::Nonfinite, Blame::Policy, strength, text);
-            verdict.numbers = Some(numbers);
-            verdict.place.element = Some(element);
-            verdict.notes.push(format!("intermediate not representable: {} elements", total.avoidable_count));
-            verdict
-        } else if total.tally.judged == 0 && total.inherent == 0 {
+            not_representable(strength, element, numbers, total.fates.avoidable, out_of_domain)
+        } else if total.tally.judged == 0 && total.fates.inherent == 0 {
             let text = if total.tally.excluded == 0 {
                 "there is nothing to compare"
             } else {
                 "no output is decidable"
             };
             Verdict::new(Class::Undecidable, Blame::Nobody, Strength::Unknown, text)
-        } else if total.inherent > 0 {
-            let text = "a result is not representable in float16";
-            Verdict::new(Class::Explained, Blame::Explained, strength, text)
+        } else if total.fates.inherent > 0 {
+            inherent(strength)
         } else {
             inside(total.off, total.tally.judged, strength)
         };
-        if total.inherent > 0 {
-            verdict.notes.push(format!("result not representable: {} elements", total.inherent));
-        }
+        total.fates.remark(&mut verdict);
         if fallback {
             verdict.notes.push("an output is not on the float16 grid".to_string());
         }
@@ -182,92 +175,65 @@ impl Point<'_> {
         verdict
     }
 
-    /// The verdict about an execution whose every operator is proven to be within its own bound: its outputs need no bound of
-    /// the whole program, only their distance from the exact ones. `None` where a number is not finite that the exact one is,
-    /// and the bound has to explain it.
-    pub(super) fn measured(&self, execution: &Execution) -> Option<Verdict> {
+    /// The verdict about an execution that is proven to be allowed: its outputs need no bound of the whole program, only their
+    /// distance from the exact ones, and what is not finite its source. `None` where an integer is another one.
+    pub(super) fn measured(&self, execution: &Execution, proof: Proof) -> Option<Verdict> {
         let known = Runtime::of_system(&execution.system);
         let runtime = known.unwrap_or(Runtime::AnyHalf);
+        debug_assert!(!runtime.base().force_f16, "operators of forced kernels are not proven");
         let stored = &self.runs()?.stored;
         let outputs = self.subject.program.outputs();
         if outputs.len() != execution.outputs.len() {
             return None;
         }
         let mut bits_lost = Vec::with_capacity(outputs.len());
-        let (mut off, mut judged) = (0, 0);
-        for (&tensor, actual) in outputs.iter().zip(&execution.outputs) {
-            let distance = plain::distance(stored[tensor as usize].as_deref()?, actual)?;
+        let (mut off, mut judged, mut tamed) = (0, 0, 0);
+        let (mut fates, mut first) = (Fates::default(), None);
+        for (position, (&tensor, actual)) in outputs.iter().zip(&execution.outputs).enumerate() {
+            let exact = stored[tensor as usize].as_deref()?;
+            let distance = plain::distance(exact, actual)?;
             bits_lost.push(lost(distance.half_units));
             off += distance.off;
-            judged += actual.len() as u64;
+            tamed += distance.tamed;
+            judged += actual.len() as u64 - distance.tamed;
+            if proof == Proof::AsFinite || distance.not_finite.is_empty() {
+                continue;
+            }
+            let Value::Float(dtype, exact) = exact else { continue };
+            let values = actual.floats()?;
+            let source = OnceCell::new();
+            for element in distance.not_finite {
+                let (e, x) = (exact.data[element], values[element]);
+                let wanted = self.source_element(&source, position, tensor, element).unwrap_or(e);
+                if fates.note(wanted, *dtype) == Some(Fate::Avoidable) {
+                    first.get_or_insert((tensor, element as u64, unbounded(e, x)));
+                }
+            }
         }
         if judged == 0 {
             return None;
         }
         let strength = known.map_or(Strength::Unknown, |runtime| self.weakest(runtime));
-        let mut verdict = inside(off, judged, strength);
-        debug_assert!(!runtime.base().force_f16, "operators of forced kernels are not proven");
-        (verdict.judged, verdict.bits_lost) = (judged, bits_lost);
-        Some(verdict)
-    }
-
-    /// Finite outputs that only an overflow on the way explains: inside the bound, but outside the bound of the same
-    /// contract with formats that have no largest number. The inverse root of an infinite variance is such a 0.
-    fn ruined(
-        &self,
-        runtime: Runtime,
-        run: &Run<Enclosure>,
-        execution: &Execution,
-    ) -> (Option<(u64, Numbers)>, u64) {
-        if !run.tensors.iter().flatten().any(admits_overflow) {
-            return (None, 0);
+        let mut out_of_domain = false;
+        if let Some((tensor, element, numbers)) = &first {
+            out_of_domain =
+                self.has_pole(execution) && self.is_without_range(runtime, *tensor, *element, numbers.actual);
+        } else if proof == Proof::Overflowed && off + tamed > 0 {
+            // What is the exact result, rounded, nothing has ruined.
+            let ruined;
+            (ruined, fates.avoidable) = self.ruined(runtime, execution);
+            first = ruined.map(|(element, numbers)| (0, element, numbers));
         }
-        let Ok(wide) = self.evaluate(&Bound::new(runtime).without_overflow()) else { return (None, 0) };
-        let (mut first, mut count) = (None, 0);
-        for (position, (&tensor, actual)) in
-            self.subject.program.outputs().iter().zip(&execution.outputs).enumerate()
-        {
-            let (Some(Value::Float(dtype, wide)), Some(values)) =
-                (wide.tensors[tensor as usize].as_ref(), actual.floats())
-            else {
-                continue;
-            };
-            let source = OnceCell::new();
-            let exact = |i, e: &Enclosure| self.source_element(&source, position, tensor, i).unwrap_or(e.v);
-            let largest = if *dtype == DType::F16 { half::OVERFLOW } else { half::OVERFLOW_SINGLE };
-            for (i, (e, &x)) in wide.data.iter().zip(&values).enumerate() {
-                if x.is_finite() && e.is_finite() && !e.contains(x) && exact(i, e).abs() < largest {
-                    count += 1;
-                    first.get_or_insert((i as u64, numbers(e, x)));
-                }
+        let mut verdict = match first {
+            Some((_, element, numbers)) => {
+                not_representable(strength, element, numbers, fates.avoidable, out_of_domain)
             }
-        }
-        (first, count)
-    }
-
-    /// True when an element may be what it is even in formats that hold every magnitude: no overflow and no underflow is
-    /// behind it, but rounding alone, which carried an operand out of the domain of an operator.
-    fn is_without_range(&self, runtime: Runtime, tensor: u32, element: u64, actual: f64) -> bool {
-        let subject = &self.subject;
-        // What became 0 or infinite when it was stored, or when the runtime narrowed it, is a matter of range.
-        let restored = |held: &[f64], exact: &[f64]| {
-            let lost = |held: f64| held == 0.0 || !held.is_finite();
-            let all = held.iter().zip(exact).map(|(&h, &e)| if lost(h) { e } else { h });
-            Elements::from(all.collect::<Vec<f64>>())
+            None if fates.inherent > 0 => inherent(strength),
+            None => inside(off, judged, strength),
         };
-        let mut constants = subject.narrowed_constants(runtime);
-        for (tensor, held) in &mut constants {
-            *held = restored(&held.to_vec(), &subject.constant_elements(*tensor));
-        }
-        for (&tensor, exact) in &subject.exact {
-            if subject.program.form(tensor).is_some_and(|(dtype, _)| dtype == DType::F16) {
-                constants.insert(tensor, restored(&subject.constant_elements(tensor), &exact.to_vec()));
-            }
-        }
-        let bound = Bound::new(runtime).without_range();
-        let run = subject.program.run(&self.inputs, Constants::Exact(&constants), &bound);
-        let value = run.ok().and_then(|mut run| run.tensors[tensor as usize].take());
-        matches!(value, Some(Value::Float(_, a)) if a.data.get(element as usize).is_some_and(|e| e.contains(actual)))
+        fates.remark(&mut verdict);
+        (verdict.judged, verdict.excluded, verdict.bits_lost) = (judged, tamed, bits_lost);
+        Some(verdict)
     }
 
     /// The weakest contract that any operator of the program is held to.
@@ -280,7 +246,7 @@ impl Point<'_> {
     }
 
     /// One of the exact results of an output, which are worked out when the first is asked for.
-    fn source_element(
+    pub(super) fn source_element(
         &self,
         all: &OnceCell<Option<Vec<f64>>>,
         position: usize,
@@ -333,9 +299,6 @@ impl Point<'_> {
         }
     }
 }
-
-/// The text of a [`Class::Nonfinite`] verdict that no range of numbers would avoid.
-pub const OUT_OF_DOMAIN: &str = "rounding carries an operand out of the domain of an operator";
 
 fn fault(class: Class, strength: Strength, text: &str) -> Verdict {
     Verdict::new(class, Blame::Kernel, strength, text)
@@ -411,14 +374,6 @@ pub(super) fn on_grid(tensor: &Tensor) -> bool {
     }
 }
 
-/// True when a number of the exact computation may be an infinity in an execution.
-pub(super) fn admits_overflow(value: &Value<Enclosure>) -> bool {
-    match value {
-        Value::Float(_, e) => e.data.iter().any(|e| e.v.is_finite() && e.may_be_infinite()),
-        Value::Whole(..) => false,
-    }
-}
-
 /// What an output gives beside its bound; `source` knows exact results of the source graph.
 fn observe(expected: &Value<Enclosure>, actual: &Tensor, source: impl Fn(usize) -> Option<f64>) -> Seen {
     let mut seen = Seen::default();
@@ -457,15 +412,11 @@ impl Seen {
             return;
         }
         let inside = good || e.contains(actual);
-        if inside && !actual.is_finite() {
-            let exact = source(index).unwrap_or(e.v);
-            let largest = if dtype == DType::F16 { half::OVERFLOW } else { half::OVERFLOW_SINGLE };
-            if exact.is_finite() && exact.abs() >= largest {
-                self.inherent += 1;
-            } else if exact.is_finite() {
-                self.avoidable_count += 1;
-                self.avoidable.get_or_insert((index as u64, numbers(e, actual)));
-            }
+        let is_avoidable = inside
+            && !actual.is_finite()
+            && self.fates.note(source(index).unwrap_or(e.v), dtype) == Some(Fate::Avoidable);
+        if is_avoidable {
+            self.avoidable.get_or_insert((index as u64, numbers(e, actual)));
         }
         if good && e.is_finite() && e.v.is_finite() && !e.is_point() {
             let unit = if dtype == DType::F16 { half::UNIT } else { half::UNIT_SINGLE };

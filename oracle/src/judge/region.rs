@@ -8,6 +8,7 @@
 use crate::contract::Runtime;
 use crate::contract::runtime::is_fused_square;
 use crate::tflite::Program;
+use halfproof_ir::DType;
 use halfproof_wire::tflite::Builtin;
 
 /// By tensor: true when it may be read without having been rounded to float16.
@@ -36,4 +37,13 @@ pub(super) fn unrounded(program: &Program, runtime: Runtime, tensors: usize) -> 
         }
     }
     wide
+}
+
+/// True when float16 is forced and an operator stays in float32 all the same: it may read what is not rounded.
+pub(super) fn is_cut(program: &Program, runtime: Runtime) -> bool {
+    let is_single = |t: &u32| program.form(*t).is_some_and(|(dtype, _)| dtype == DType::F32);
+    runtime.base().force_f16
+        && program
+            .operators()
+            .any(|op| !runtime.forces(op.builtin) && op.operands.iter().flatten().any(is_single))
 }

@@ -485,7 +485,7 @@ fn converted(data: &Data, dtype: DType, order: Option<&[usize]>) -> Option<Data>
     }
     if dtype.is_float() {
         let values = match data {
-            Data::F16(v) => v.iter().map(|x| x.to_f64()).collect(),
+            Data::F16(v) => v.iter().map(|&x| binary16::value(x)).collect(),
             Data::F32(v) => v.iter().map(|&x| f64::from(x)).collect(),
             Data::F64(v) => v.clone(),
             _ => return None,

@@ -17,7 +17,7 @@ pub fn value<A: Arith>(tensor: &Tensor, arith: &A) -> Value<A::E> {
 /// Float elements, exactly; `None` for integers and booleans.
 pub(super) fn floats<A: Arith>(data: &Data, arith: &A) -> Option<Vec<A::E>> {
     Some(match data {
-        Data::F16(v) => v.iter().map(|x| arith.exact(x.to_f64())).collect(),
+        Data::F16(v) => v.iter().map(|x| arith.exact(crate::half::value(*x))).collect(),
         Data::F32(v) => v.iter().map(|&x| arith.exact(f64::from(x))).collect(),
         Data::F64(v) => v.iter().map(|&x| arith.exact(x)).collect(),
         _ => return None,

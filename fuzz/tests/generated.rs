@@ -5,6 +5,7 @@ use halfproof_ir::ops::OPS;
 use halfproof_ir::{Precision, Request};
 use halfproof_oracle::onnx::ideal;
 use halfproof_oracle::value::Value;
+use std::collections::BTreeSet;
 
 #[test]
 fn every_generated_graph_evaluates_to_the_declared_shapes() {
@@ -62,4 +63,21 @@ fn every_operator_of_the_table_is_converted_and_has_a_value() {
         }
     }
     assert!(missing.is_empty(), "never converted: {missing:?}");
+}
+
+/// LiteRT's process dies over some files in which two tensors have one name.
+#[test]
+fn no_two_tensors_of_a_converted_model_have_one_name() {
+    let mut models = 0;
+    for seed in 0..3_000 {
+        let graph = generate(Dna::from_seed(seed), &Options::default());
+        let request = Request::new(Precision::ALL[(seed % 3) as usize]);
+        let Ok(conversion) = halfproof_converter::convert(&graph, &request) else { continue };
+        let model = halfproof_wire::tflite::read(&conversion.model).expect("our own file");
+        let names: Vec<&str> = model.subgraphs[0].tensors.iter().map(|t| t.name.as_str()).collect();
+        let distinct: BTreeSet<&str> = names.iter().copied().collect();
+        assert_eq!(distinct.len(), names.len(), "seed {seed}: {names:?}");
+        models += 1;
+    }
+    assert!(models > 2_500, "{models}");
 }

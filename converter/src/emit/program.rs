@@ -11,6 +11,7 @@ use halfproof_wire::tflite::{
     Builtin, Operator, Options, SubGraph, Tensor, TensorType,
     options::{Cast, Dequantize},
 };
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// One subgraph with the map back to its source.
@@ -96,6 +97,7 @@ pub(crate) fn program(target: &Target, plan: &Plan, buffers: &mut Buffers) -> Re
         layout.out.subgraph.outputs.push(index);
         layout.out.outputs.push((name.clone(), index.unsigned_abs()));
     }
+    name_apart(&mut layout.out.subgraph);
     layout.out.rewrites = plan.rewrites.iter().map(|(id, rewrite)| layout.placed(*id, rewrite)).collect();
     Ok(layout.out)
 }
@@ -314,6 +316,23 @@ impl Layout<'_> {
             ..Tensor::default()
         });
         Ok(i32::try_from(self.out.subgraph.tensors.len() - 1).expect("fewer than 2^31 tensors"))
+    }
+}
+
+/// Gives tensors of one name each its own, those of the interface first: LiteRT takes tensors for each other by their names, and
+/// its process dies over some such files.
+fn name_apart(graph: &mut SubGraph) {
+    let is_interface: HashSet<i32> = graph.inputs.iter().chain(&graph.outputs).copied().collect();
+    let (interface, inner): (Vec<usize>, Vec<usize>) =
+        (0..graph.tensors.len()).partition(|&i| i32::try_from(i).is_ok_and(|i| is_interface.contains(&i)));
+    let mut taken = HashSet::with_capacity(graph.tensors.len());
+    for index in interface.into_iter().chain(inner) {
+        let name = &mut graph.tensors[index].name;
+        if !taken.insert(name.clone()) {
+            let free = (2..).map(|n| format!("{name}/{n}")).find(|name| !taken.contains(name));
+            *name = free.expect("endless numbers");
+            taken.insert(name.clone());
+        }
     }
 }
 

@@ -15,8 +15,9 @@ use crate::emit::{self, Buffers};
 use crate::precision::{self, Budget, Pin};
 use crate::target::TargetOperator;
 use halfproof_ir::{Conversion, Io, Note, Precision, Provenance, Refusal, RefusedNode, Request};
-use halfproof_wire::tflite::{Model, Options, Signature, SubGraph, write};
+use halfproof_wire::tflite::{Model, Operator, Options, Signature, SubGraph, write};
 use import::Imported;
+use std::collections::BTreeMap;
 
 /// Retypes a model.
 ///
@@ -50,6 +51,10 @@ struct Part {
 
 /// Imports all subgraphs and rewrites what `mixed` computes otherwise.
 fn parts(model: &Model, request: &Request) -> Result<Vec<Part>, Refusal> {
+    let nodes: Vec<RefusedNode> = model.subgraphs.iter().flat_map(backwards).collect();
+    if !nodes.is_empty() {
+        return Err(Refusal { nodes });
+    }
     let called = called(model);
     let imported: Vec<Imported> = model.subgraphs.iter().map(|g| import::subgraph(model, g)).collect();
     if request.precision == Precision::Full {
@@ -111,6 +116,29 @@ fn retype(model: &Model, parts: &[Part], marked: &[bool]) -> Result<Conversion, 
         metadata,
     };
     Ok(Conversion { model: write(&out), provenance, notes })
+}
+
+/// Operators that read what they, or later ones, write: the file has no order, and who follows tensors back to where they come
+/// from would never arrive.
+fn backwards(graph: &SubGraph) -> Vec<RefusedNode> {
+    let last: BTreeMap<i32, usize> = graph
+        .operators
+        .iter()
+        .enumerate()
+        .flat_map(|(i, op)| op.outputs.iter().map(move |&t| (t, i)))
+        .collect();
+    let tensor = |t: i32| graph.tensors.get(usize::try_from(t).ok()?);
+    let refused = |(i, op): (usize, &Operator)| {
+        let read = *op.inputs.iter().find(|t| last.get(t).is_some_and(|&writer| writer >= i))?;
+        let name = |t: i32| tensor(t).map_or("", |t| &t.name);
+        Some(RefusedNode {
+            op: op.name().to_string(),
+            node: op.outputs.first().map_or("", |&t| name(t)).to_string(),
+            dtype: tensor(read).and_then(|t| t.dtype.dtype()),
+            reason: format!("it reads \"{}\", which it or a later operator writes", name(read)),
+        })
+    };
+    graph.operators.iter().enumerate().filter_map(refused).collect()
 }
 
 /// By subgraph: some operator calls it.

@@ -282,9 +282,11 @@ impl Pipeline {
         for answer in answers {
             let system = answer.system.clone().unwrap_or_else(|| converter.to_string());
             // A bad operator also ruins the outputs, and a bad file what reads it: one cause, one finding.
-            let blames_file = answer.verdict.blame == Blame::Converter && answer.system.is_some();
+            let of_file = matches!(answer.verdict.blame, Blame::Converter | Blame::Policy);
+            let blames_file = of_file && answer.system.is_some();
             let consequence = answer.question == Question::Precision && broken.contains(&system)
-                || blames_file && broken.iter().any(|b| b == converter);
+                || blames_file && broken.iter().any(|b| b == converter)
+                || is_said(&answer.verdict, &report.findings);
             let keeps_types =
                 !contract::Runtime::of_system(&system).is_some_and(|runtime| runtime.base().force_f16);
             if is_fault(&answer.verdict, trial, keeps_types) && !consequence {
@@ -296,11 +298,21 @@ impl Pipeline {
                 if answer.question == Question::Semantics && !pattern.is_empty() {
                     signature = signature.of_lowering();
                 }
+                let named = answer.verdict.place.tensor_index.and_then(dtype);
+                if answer.verdict.class == Class::Impure && named == Some(DType::F32) {
+                    signature = signature.of_single();
+                }
                 report.findings.push(Seen { signature, verdict: answer.verdict.clone() });
             }
             report.answers.push((system, answer));
         }
     }
+}
+
+/// True when a strategy that overflows was already seen in another system's execution: whoever executes it shows it.
+fn is_said(verdict: &Verdict, findings: &[Seen]) -> bool {
+    verdict.is_of_policy()
+        && findings.iter().any(|f| f.verdict.is_of_policy() && f.verdict.text == verdict.text)
 }
 
 /// What is to be said of a run of the converted model.

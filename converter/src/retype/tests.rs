@@ -77,6 +77,19 @@ fn a_constant_that_the_file_unpacks_into_another_shape_is_left_alone() {
 }
 
 #[test]
+fn a_file_whose_operators_run_in_a_circle_is_refused() {
+    let reshape = |from, to| Operator::builtin(Builtin::Reshape, [from], [to], Options::None);
+    for operators in [vec![reshape(1, 1)], vec![reshape(0, 1), reshape(1, 0)]] {
+        let mut model = single(operators[0].clone());
+        model.subgraphs[0].operators = operators;
+        for precision in Precision::ALL {
+            let why = convert_tflite(&model, &request(precision)).unwrap_err().to_string();
+            assert!(why.contains("later operator writes"), "{why}");
+        }
+    }
+}
+
+#[test]
 fn signatures_metadata_description_and_dynamic_axes_survive() {
     let mut model = float32();
     model.description = "mine".into();

@@ -316,3 +316,20 @@ fn grown(nodes: usize, seed: u64) -> Option<Graph> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Faults that were once several findings: a constant that stays FLOAT32 under each strategy, a bias that is dropped under
+    /// `weights`, a wrong operator that overflows in both interpreters, a wrong layout that a neighbor shows too.
+    #[test]
+    fn one_fault_is_one_finding() {
+        for (seed, index) in [(1, 44), (2, 16), (2, 24), (1, 1)] {
+            let draws = Draws { seed, generator: super::super::Options::new(0, 0, seed).generator };
+            let shrunk = one(&draws, index).expect("a campaign that shows the fault");
+            let found: Vec<&str> = shrunk.findings.iter().map(|f| f.signature.as_str()).collect();
+            assert_eq!(found.len(), 1, "{} in the {}: {found:#?}", shrunk.class, shrunk.place);
+        }
+    }
+}

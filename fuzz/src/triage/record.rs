@@ -66,24 +66,20 @@ pub fn records(
     absorbed(all)
 }
 
-/// Counts a wrong meaning whose smallest case holds an operator that is wrong by itself where that one is: what a later
+/// Counts a wrong meaning whose smallest case holds an operator that is wrong in a smaller one where that is: what a later
 /// operator shows is not its own fault. Should it be one, it is found again when the first is mended.
 fn absorbed(all: Vec<(Signature, Record)>) -> Vec<Record> {
-    let alone = |(signature, record): &(Signature, Record)| {
-        let is_new = signature.class == Class::Semantics && signature.known.is_none();
-        let [node] = record.trial.graph.nodes.as_slice() else { return None };
-        is_new.then(|| (signature.system.clone(), node.op.name().to_string()))
-    };
-    let broken: Vec<Option<(String, String)>> = all.iter().map(alone).collect();
+    let is_new = |s: &Signature| s.class == Class::Semantics && s.known.is_none();
+    let size = |r: &Record| r.trial.graph.nodes.len();
     let into = |(signature, record): &(Signature, Record)| {
-        let nodes = &record.trial.graph.nodes;
-        if signature.class != Class::Semantics || signature.known.is_some() || nodes.len() < 2 {
-            return None;
-        }
-        broken.iter().position(|b| {
-            b.as_ref()
-                .is_some_and(|(s, op)| *s == signature.system && nodes.iter().any(|n| n.op.name() == *op))
-        })
+        let holds = |operator: &str| record.trial.graph.nodes.iter().any(|n| n.op.name() == operator);
+        // The pattern of a wrong meaning is the operator that is wrong.
+        let explains = |(s, r): &(Signature, Record)| {
+            is_new(s) && s.system == signature.system && size(r) < size(record) && holds(&s.pattern)
+        };
+        let first =
+            all.iter().enumerate().filter(|(_, one)| explains(one)).min_by_key(|(_, one)| size(&one.1));
+        first.map(|(i, _)| i).filter(|_| is_new(signature))
     };
     let target: Vec<Option<usize>> = all.iter().map(into).collect();
     let counts: Vec<u64> = all.iter().map(|(_, r)| r.finding.occurrences).collect();
@@ -92,7 +88,9 @@ fn absorbed(all: Vec<(Signature, Record)>) -> Vec<Record> {
         if target[i].is_some() {
             continue;
         }
-        let others = (0..counts.len()).filter(|&j| target[j] == Some(i));
+        // What explains may be explained itself: sizes fall along a chain, so it ends.
+        let end = |j: usize| std::iter::successors(Some(j), |&k| target[k]).last();
+        let others = (0..counts.len()).filter(|&j| j != i && end(j) == Some(i));
         record.finding.occurrences += others.map(|j| counts[j]).sum::<u64>();
         kept.push(record);
     }

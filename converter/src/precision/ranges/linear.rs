@@ -32,6 +32,8 @@ pub(super) fn weighted(
 ) -> Bounds {
     let x = if padded { Bounds { low: x.low.min(0.0), high: x.high.max(0.0), ..x } } else { x };
     let sums = match weights {
+        // Sums of no terms, however many channels an empty tensor has beside its axis without elements.
+        w if w.is_empty() => vec![Channel::default(); bias.map_or(1, Elements::len).max(1)],
         Elements::Single(v) => sums(v, channels, f64::from),
         Elements::Double(v) => sums(v, channels, |w| w),
         Elements::Bytes(b) => sums(b.as_chunks().0, channels, Elements::number),
@@ -149,5 +151,17 @@ mod tests {
         let columns = weighted(x, &vec![1.0, 5.0, 1.0, 5.0].into(), Channels::Columns(2), None, false);
         assert_eq!(rows, columns);
         assert_eq!(rows.high, 10.0);
+    }
+
+    #[test]
+    fn without_weights_the_bias_is_left() {
+        let none: Elements = Vec::<f64>::new().into();
+        let bias: Elements = vec![-2.0, 3.0].into();
+        for channels in [Channels::Rows(2), Channels::Columns(usize::MAX), Channels::Matrices(0, 5)] {
+            let y = weighted(Bounds::ASSUMED, &none, channels, Some(&bias), true);
+            assert_eq!((y.low, y.high), (-2.0, 3.0), "{channels:?}");
+            let y = weighted(Bounds::ASSUMED, &none, channels, None, true);
+            assert_eq!((y.low, y.high), (0.0, 0.0), "{channels:?}");
+        }
     }
 }

@@ -47,19 +47,36 @@ pub(in crate::power) fn bias(d: &mut Draft<'_>) -> Option<String> {
         };
         let old = d.operand(at, operand)?;
         if d.builtin(at)? == Builtin::Conv2d {
-            // CONV_2D needs a bias: zeros.
+            // CONV_2D needs a bias: zeros, of the type that the strategy gave the old one, behind the same DEQUANTIZE.
+            let (reader, place) = match widening(d, old) {
+                Some(_) if readers(d, old) > 1 => return None,
+                Some(widening) => (widening, 0),
+                None => (at, operand),
+            };
+            let old = d.operand(reader, place)?;
             let mut zeros = d.tensors()[old].clone();
             zeros.name = format!("{}_zeros", zeros.name);
             let width = if zeros.dtype == TensorType::Float16 { 2 } else { 4 };
             let bytes = vec![0; width * d.shape(old).iter().product::<usize>()];
             zeros.buffer = d.add_buffer(bytes);
             let zeros = d.add_tensor(zeros);
-            d.operator(at).inputs[operand] = zeros;
+            d.operator(reader).inputs[place] = zeros;
         } else {
             d.operator(at).inputs.truncate(operand);
         }
         Some("bias dropped".into())
     })
+}
+
+/// The DEQUANTIZE that makes a tensor, if one does.
+fn widening(d: &Draft<'_>, tensor: usize) -> Option<usize> {
+    let makes = |at: &usize| d.builtin(*at) == Some(Builtin::Dequantize) && d.result(*at, 0) == Some(tensor);
+    (0..d.operators().len()).find(makes)
+}
+
+fn readers(d: &Draft<'_>, tensor: usize) -> usize {
+    let operands = d.operators().iter().flat_map(|o| &o.inputs);
+    operands.filter(|&&t| usize::try_from(t) == Ok(tensor)).count()
 }
 
 pub(in crate::power) fn outputs(d: &mut Draft<'_>) -> Option<String> {

@@ -78,7 +78,9 @@ fn alone(
             name.pattern = operator;
             name = name.of_lowering();
         }
-        Class::Legalization | Class::Crash if name.operator.is_empty() => {
+        Class::Legalization | Class::Crash | Class::InvalidModel
+            if name.operator.is_empty() && one.finding.system.is_none() =>
+        {
             name.operator.clone_from(&operator);
             verdict.place.operator = Some(operator.clone());
             one.finding.operator = Some(operator.clone());

@@ -96,6 +96,10 @@ def convert(source, _precision):
             )
         except SystemExit as error:
             raise RuntimeError("it ends its own process") from error
+        except Exception as error:
+            # The same failure of another node is the same failure.
+            error.args = (re.sub(r"\b(op|node)=n\d+\b", r"\1=…", str(error)),)
+            raise
         return in_order((pathlib.Path(folder) / "model_float16.tflite").read_bytes())
 
 

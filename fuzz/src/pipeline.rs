@@ -1,6 +1,7 @@
 //! One test from its index to its verdicts: generate, write ONNX, convert, read back, execute, judge.
 
 mod foreign;
+mod interface;
 mod trial;
 
 pub use trial::{Plan, Trial, operator_of};
@@ -15,6 +16,7 @@ use halfproof_oracle::judge::{
     Answer, Depth, OUT_OF_DOMAIN, Point, Question, Subject, ended, second_opinion,
 };
 use halfproof_oracle::record::{Execution, Status};
+use halfproof_oracle::tflite::Program;
 use halfproof_oracle::verdict::{Blame, Class, Strength, Verdict};
 use halfproof_systems::runtimes::interp::Interpreter;
 use halfproof_systems::{Converter, Outcome, Runtime, Source, Taps};
@@ -259,7 +261,7 @@ impl Pipeline {
                     execution
                 } else {
                     let execution = runtime.run(&conversion.model, &point.inputs, Taps::Checked);
-                    answers.extend(about_execution(&mut point, &execution));
+                    answers.extend(about_execution(&subject.program, &mut point, &execution));
                     execution
                 };
                 report.times.push((execution.system.clone(), clock.lap()));
@@ -316,7 +318,7 @@ fn is_said(verdict: &Verdict, findings: &[Seen]) -> bool {
 }
 
 /// What is to be said of a run of the converted model.
-fn about_execution(point: &mut Point<'_>, execution: &Execution) -> Vec<Answer> {
+fn about_execution(program: &Program, point: &mut Point<'_>, execution: &Execution) -> Vec<Answer> {
     if matches!(execution.status, Status::Cannot { .. }) {
         return vec![];
     }
@@ -325,6 +327,7 @@ fn about_execution(point: &mut Point<'_>, execution: &Execution) -> Vec<Answer> 
     if execution.taps.is_empty() && execution.status == Status::Ok {
         depends_on_taps(&mut about);
     }
+    interface::names_shared(program, &mut about);
     clamps(&mut about);
     about
 }

@@ -306,3 +306,18 @@ fn a_model_after_docs_is_not_written_over() {
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
 }
+
+#[test]
+fn the_run_of_another_converter_is_not_compared() {
+    let folder = TempDir::new().unwrap();
+    let out = folder.path().to_string_lossy().into_owned();
+    let fuzzed = xtask(&["fuzz", "--runs", "2", "--jobs", "1", "--runtime", "interp-f16", "--out", &out]);
+    assert_eq!(fuzzed.status.code(), Some(0));
+    let run = folder.path().join("run.json").to_string_lossy().into_owned();
+    let same = xtask(&["compare", &run, &run, "--converter", "in-tree"]);
+    assert_eq!(same.status.code(), Some(0));
+    let other = xtask(&["compare", &run, &run, "--converter", "tensorflow"]);
+    assert_eq!(other.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&other.stderr).into_owned();
+    assert!(said.contains("is a run of in-tree, not of tensorflow"), "{said}");
+}

@@ -98,7 +98,7 @@ pub fn project(blame: Blame, system: &str) -> &'static str {
         (_, "in-tree") => "halfproof",
         (_, s) if s.starts_with("litert-torch") => "google-ai-edge/litert-torch",
         (_, "tensorflow") => "tensorflow/tensorflow",
-        (_, "onnx2tf") => "PINTO0309/onnx2tf",
+        (_, "onnx2tf" | "onnx2tf-direct") => "PINTO0309/onnx2tf",
         (_, s) if s.contains("quantizer") => "google-ai-edge/ai-edge-quantizer",
         _ => "the project that made the converted file",
     }

@@ -22,6 +22,9 @@ pub(super) fn meaning(trial: &Trial, conversion: &Conversion) -> Verdict {
     let ours = localise::interpreter("interp-f32").into_iter().collect();
     let mut systems = Systems { ours, outside: &mut [] };
     let found = localise::examine(&source, &request, conversion, &sets, &mut systems, &mut |_, _, _| ());
+    if let Some(verdict) = other_shape(&conversion.model, &found) {
+        return verdict;
+    }
     let reaches = reaches_an_output(&conversion.model, &found);
     let verdict = found.diagnosis.verdict;
     match verdict.class {
@@ -39,6 +42,26 @@ pub(super) fn meaning(trial: &Trial, conversion: &Conversion) -> Verdict {
             )
         },
     }
+}
+
+/// An output whose shape is not the source's is wrong by itself: which tensor before it is to blame, values do not tell.
+fn other_shape(model: &[u8], found: &Examination) -> Option<Verdict> {
+    let outputs = tflite::read(model).ok()?.main().outputs.clone();
+    let shapes = found.traces.iter().flat_map(|t| &t.rows).find_map(|row| match &row.meaning {
+        Meaning::Shape(source, target) if !source.is_empty() => {
+            outputs.iter().any(|&t| u32::try_from(t) == Ok(row.tensor)).then_some((row, source, target))
+        }
+        _ => None,
+    });
+    let (row, source, target) = shapes?;
+    let text = "an output has another shape than its source";
+    let mut verdict = Verdict::new(Class::Semantics, Blame::Converter, Strength::Certified, text);
+    verdict.place.operator = Some(row.builtin.to_string());
+    verdict.place.operator_index = u32::try_from(row.operator).ok();
+    verdict.place.tensor = Some(row.name.clone());
+    verdict.place.tensor_index = Some(row.tensor);
+    verdict.notes.push(format!("the source has shape {source:?}, the converted model {target:?}"));
+    Some(verdict)
 }
 
 /// True when an output of the file does not mean what that of the source means.

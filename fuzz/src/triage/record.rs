@@ -52,11 +52,8 @@ pub fn records(
             one = described(pipeline, trial, &cause, &group, None, one.nearest_good, &is_it);
             name = cause;
         }
-        // A meaning that only the outputs show is that of the one operator there is.
-        if name.class == Class::Semantics && one.trial.graph.nodes.len() == 1 && name.known.is_none() {
-            name.pattern = one.trial.graph.nodes[0].op.name().to_string();
-            name = name.of_lowering();
-            one.rename(&name);
+        if one.trial.graph.nodes.len() == 1 && name.known.is_none() {
+            name = alone(&mut one, name, &group.verdict, known);
         }
         match all.iter_mut().find(|(s, _)| *s == name) {
             Some((_, there)) => there.finding.occurrences += group.occurrences,
@@ -64,6 +61,37 @@ pub fn records(
         }
     }
     absorbed(all)
+}
+
+/// The name of a finding whose smallest case has one operator: a meaning that only the outputs show is that operator's, and so
+/// is a failure, in which a converter names none. Known issues go by it.
+fn alone(
+    one: &mut Record,
+    mut name: Signature,
+    verdict: &Verdict,
+    known: &dyn Fn(&Signature, &Verdict) -> Option<KnownIssue>,
+) -> Signature {
+    let operator = one.trial.graph.nodes[0].op.name().to_string();
+    let mut verdict = verdict.clone();
+    match name.class {
+        Class::Semantics => {
+            name.pattern = operator;
+            name = name.of_lowering();
+        }
+        Class::Legalization | Class::Crash | Class::InvalidModel
+            if name.operator.is_empty() && one.finding.system.is_none() =>
+        {
+            name.operator.clone_from(&operator);
+            verdict.place.operator = Some(operator.clone());
+            one.finding.operator = Some(operator.clone());
+            one.finding.place.operator = Some(operator);
+        }
+        _ => return name,
+    }
+    one.finding.known_issue = known(&name, &verdict);
+    name = name.known_as(one.finding.known_issue.as_ref().map(|k| k.file.clone()));
+    one.rename(&name);
+    name
 }
 
 /// Counts a wrong meaning whose smallest case holds an operator that is wrong in a smaller one where that is: what a later

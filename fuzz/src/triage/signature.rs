@@ -92,7 +92,10 @@ pub fn normalise(text: &str) -> String {
                 let is_operator = inner.contains('.')
                     && inner.chars().all(|d| d.is_ascii_alphanumeric() || ".:_".contains(d))
                     && !inner.starts_with('.');
-                out.push_str(if is_operator { &inner } else { "_" });
+                // The number of a layer is not: "tf.reshape_373".
+                let bare = inner.trim_end_matches(|d: char| d.is_ascii_digit());
+                let name = bare.strip_suffix('_').filter(|_| bare.len() < inner.len()).unwrap_or(&inner);
+                out.push_str(if is_operator { name } else { "_" });
             }
             '%' => {
                 while chars.next_if(|d| d.is_alphanumeric() || "_:#.".contains(*d)).is_some() {}
@@ -151,6 +154,13 @@ mod tests {
             a,
             normalise("failed to legalize operation 'tfl.pad' that was explicitly marked illegal %1:3 = x")
         );
+    }
+
+    #[test]
+    fn the_number_of_a_layer_vanishes_and_that_of_an_operator_stays() {
+        assert_eq!(normalise("layer \"tf.math.add_n_19\""), normalise("layer \"tf.math.add_n_9\""));
+        assert_eq!(normalise("'tfl.conv_2d' op"), "tfl.conv_2d op");
+        assert_eq!(normalise("'tf.Atan2' op"), "tf.Atan2 op");
     }
 
     #[test]

@@ -1,4 +1,6 @@
-"""onnx2tf: an .onnx file becomes a .tflite with float16 weights.
+"""onnx2tf: an .onnx file becomes a .tflite with float16 weights, or, by version 2, one in float16 throughout.
+
+    python onnx2tf_file.py [direct]
 
 onnx2tf is free to turn the axes of what it is given and of what it answers, and sorts by name. Inputs are told to stay as
 they are; outputs are flattened and given their shape again inside the program, which onnx2tf does in ONNX's order of
@@ -7,13 +9,14 @@ elements; both get names by which the file's lists are put into order again.
 
 import pathlib
 import re
+import sys
 import tempfile
 from importlib.metadata import version
 
 import onnx
 import onnx2tf
 from onnx import TensorProto, helper
-from tensorflow.lite.python import schema_py_generated as schema
+from ai_edge_litert import schema_py_generated as schema
 
 from protocol import Unusable, serve
 
@@ -60,7 +63,7 @@ def in_order(file):
     """The file with its inputs and outputs listed as the program lists them."""
     file = bytearray(file)
     graph = schema.Model.GetRootAs(file, 0).Subgraphs(0)
-    for kind, listed in ((r"in(\d+)", graph.InputsAsNumpy()), (r"PartitionedCall:(\d+)", graph.OutputsAsNumpy())):
+    for kind, listed in ((r"in(\d+)", graph.InputsAsNumpy()), (r"(?:PartitionedCall:|out)(\d+)", graph.OutputsAsNumpy())):
         names = [graph.Tensors(int(i)).Name().decode() for i in listed]
         found = [re.search(kind, name) for name in names]
         if len(names) > 1 and not all(found):
@@ -93,8 +96,14 @@ def convert(source, _precision):
             )
         except SystemExit as error:
             raise RuntimeError("it ends its own process") from error
+        except Exception as error:
+            # The same failure of another node is the same failure.
+            error.args = (re.sub(r"\b(op|node)=n\d+\b", r"\1=…", str(error)),)
+            raise
         return in_order((pathlib.Path(folder) / "model_float16.tflite").read_bytes())
 
 
 if __name__ == "__main__":
-    serve("onnx2tf", version("onnx2tf"), "onnx", ["weights"], convert)
+    # The back end of version 2 makes float16 inputs and outputs, too.
+    name, precisions = ("onnx2tf-direct", ["full"]) if "direct" in sys.argv else ("onnx2tf", ["weights"])
+    serve(name, version("onnx2tf"), "onnx", precisions, convert)

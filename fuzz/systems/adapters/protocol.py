@@ -12,6 +12,8 @@ import tempfile
 
 # Words of a diagnostic of MLIR, with the place in front of them.
 DIAGNOSTIC = re.compile(r"(?:^|\s)error: (.*)")
+# Colours.
+ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 # What follows is the operation with its names and shapes, another one each time.
 ILLEGAL = re.compile(r"failed to legalize operation '([\w.]+)'")
 
@@ -62,7 +64,7 @@ def answer(order, convert):
 
 
 def first_line(error):
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line.strip() for line in ESCAPE.sub("", str(error)).splitlines() if line.strip()]
     return lines[0] if lines else ""
 
 

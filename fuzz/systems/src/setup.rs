@@ -17,7 +17,7 @@ use std::process::{Command, Stdio};
 pub enum SetupError {
     /// No system of that name.
     #[error(
-        "no system called {0}; there are: conformance, litert, litert-torch, nnsmith, onnx, onnx2tf, quantizer, tensorflow, tract, zoo"
+        "no system called {0}; there are: conformance, litert, litert-torch, nnsmith, onnx, onnx2tf, onnx2tf-direct, quantizer, tensorflow, tract, zoo"
     )]
     UnknownSystem(String),
     /// There is no build for this machine.
@@ -35,6 +35,16 @@ pub enum SetupError {
         "python3 is not installed, and pip fetches the package; install python3 and python3-pip, then run this again"
     )]
     NoPython,
+    /// The environment is for another Python.
+    #[error(
+        "{system} needs {python}, which does not run here; install it, with pyenv also name it: PYENV_VERSION=3.12.1"
+    )]
+    OtherPython {
+        /// The environment.
+        system: &'static str,
+        /// The interpreter by its name on the PATH.
+        python: &'static str,
+    },
     /// Python is there, pip is not.
     #[error("python3 has no pip; install python3-pip (or run `python3 -m ensurepip`), then run this again")]
     NoPip,

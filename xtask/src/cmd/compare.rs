@@ -1,6 +1,7 @@
 //! `compare OLD NEW`: new, fixed, and less precise.
 
 use crate::exit::{Exit, Failure, Outcome};
+use halfproof_reports::schema::SystemKind;
 use halfproof_reports::{Run, compare};
 use halfproof_wire::file::write_atomically;
 use std::io::IsTerminal;
@@ -13,6 +14,9 @@ pub(crate) struct Args {
     old: PathBuf,
     /// The later run.json.
     new: PathBuf,
+    /// Refuse runs of another converter than this one.
+    #[arg(long)]
+    converter: Option<String>,
     /// Print Markdown, for a job summary.
     #[arg(long)]
     markdown: bool,
@@ -29,15 +33,29 @@ pub(crate) fn read_run(path: &Path) -> Result<Run, Failure> {
     Run::from_json(&text).map_err(|e| Failure::bad_input(format!("{}: {e}", path.display())))
 }
 
+/// Reads the run of a converter; a nightly job per converter must not compare one with another.
+fn read(path: &Path, converter: Option<&str>) -> Result<Run, Failure> {
+    let run = read_run(path)?;
+    let found = run.systems.iter().find(|s| s.kind == SystemKind::Converter).map(|s| s.name.as_str());
+    match (converter, found) {
+        (Some(wanted), found) if found != Some(wanted) => Err(Failure::bad_input(format!(
+            "{} is a run of {}, not of {wanted}",
+            path.display(),
+            found.unwrap_or("no converter")
+        ))),
+        _ => Ok(run),
+    }
+}
+
 /// Compares two runs; exit code 1 when something new is certain or an output has become less precise.
 pub(crate) fn run(args: &Args) -> Outcome {
-    let new = read_run(&args.new)?;
+    let new = read(&args.new, args.converter.as_deref())?;
     if args.keep && !args.old.exists() {
         keep(&args.old, &new)?;
         anstream::println!("nothing to compare with yet; kept as {}", args.old.display());
         return Ok(Exit::Clean);
     }
-    let comparison = compare::compare(&read_run(&args.old)?, &new);
+    let comparison = compare::compare(&read(&args.old, args.converter.as_deref())?, &new);
     if args.markdown {
         anstream::println!("{}", compare::markdown(&comparison));
     } else {

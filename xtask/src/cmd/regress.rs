@@ -54,7 +54,11 @@ pub(crate) fn run(args: &Args) -> Outcome {
         }
         let mut count = Count::default();
         let wrong = check(&mut pipeline, replay, &known, &mut count);
-        let word = if wrong.is_empty() { "as expected" } else { "NOT AS EXPECTED" };
+        let word = match wrong.is_empty() {
+            false => "NOT AS EXPECTED",
+            true if count.is_empty() => "NOT REPLAYED",
+            true => "as expected",
+        };
         anstream::println!("{:<44} {word}{}", replay.name, count.aside());
         for line in wrong {
             anstream::println!("    {line}");
@@ -66,7 +70,10 @@ pub(crate) fn run(args: &Args) -> Outcome {
             "SKIPPED {cases} cases about {converter}: `cargo xtask regress --converter {converter}` replays them"
         );
     }
-    let Count { passed, failed, uncertain, known } = total;
+    let Count { passed, failed, uncertain, known, unsaid } = total;
+    if unsaid > 0 {
+        anstream::println!("{unsaid} not replayed: the case has no form that {} takes", args.converter);
+    }
     anstream::println!(
         "{uncertain} not certain (they rest on contracts that nobody has verified, or nothing is decidable), {known} known issues"
     );
@@ -85,6 +92,8 @@ struct Count {
     uncertain: u64,
     /// A fault that the corpus knows.
     known: u64,
+    /// Not replayed: the source has no form that the converter takes.
+    unsaid: u64,
 }
 
 impl Count {
@@ -93,13 +102,22 @@ impl Count {
         self.failed += other.failed;
         self.uncertain += other.uncertain;
         self.known += other.known;
+        self.unsaid += other.unsaid;
+    }
+
+    /// True when nothing was judged.
+    fn is_empty(&self) -> bool {
+        self.passed + self.failed + self.uncertain + self.known == 0
     }
 
     /// What a line says beside its main word.
     fn aside(&self) -> String {
         let one = |n: u64, what: &str| (n > 0).then(|| format!("{n} {what}"));
         let said: Vec<String> =
-            [one(self.uncertain, "not certain"), one(self.known, "known")].into_iter().flatten().collect();
+            [one(self.uncertain, "not certain"), one(self.known, "known"), one(self.unsaid, "not replayed")]
+                .into_iter()
+                .flatten()
+                .collect();
         if said.is_empty() { String::new() } else { format!(" ({})", said.join(", ")) }
     }
 }
@@ -152,7 +170,16 @@ fn check(pipeline: &mut Pipeline, replay: &Replay, known: &Known, count: &mut Co
     for precision in precisions {
         for (set, tensors) in &replay.sets {
             let kind = InputKind::from_name(set).unwrap_or(InputKind::Gaussian);
-            let answers = triage::examine(pipeline, &replay.graph, precision, kind, tensors);
+            let report = triage::examine(pipeline, &replay.graph, precision, kind, tensors);
+            if let Some(why) = report.discarded {
+                count.unsaid += 1;
+                // A case that is about this converter must be replayed.
+                if replay.about.as_ref().is_some_and(|c| c.about.converters.contains(&converter)) {
+                    count.failed += 1;
+                    wrong.push(format!("{precision} {set}: not replayed: {why}"));
+                }
+            }
+            let answers = report.answers;
             for system in systems_of(&answers) {
                 if replay.about.as_ref().is_some_and(|case| !case.wants_system(system)) {
                     continue;

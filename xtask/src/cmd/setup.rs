@@ -30,8 +30,10 @@ enum Name {
     Nnsmith,
     /// TensorFlow's TFLiteConverter, as a converter under test.
     Tensorflow,
-    /// onnx2tf, as a converter under test.
+    /// onnx2tf 1.29 with TensorFlow, as a converter under test.
     Onnx2tf,
+    /// onnx2tf 2.6, which writes .tflite itself, as a converter under test; needs python3.12.
+    Onnx2tfDirect,
 }
 
 /// Installs it; does nothing when it is there.
@@ -48,6 +50,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         Name::Nnsmith => setup::python::install("nnsmith", &mut say),
         Name::Tensorflow => setup::python::install("tensorflow", &mut say),
         Name::Onnx2tf => setup::python::install("onnx2tf", &mut say),
+        Name::Onnx2tfDirect => setup::python::install("onnx2tf-direct", &mut say),
     };
     let path = path.map_err(Failure::harness)?;
     anstream::println!("{}", path.display());

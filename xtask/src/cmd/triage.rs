@@ -11,10 +11,9 @@ use halfproof_fuzz::localise::{
     Examination, Set, SourceModel, Systems, bisect, examine as locate, interpreter, recognised, sets,
     strategy,
 };
-use halfproof_fuzz::pipeline::{Pipeline, Trial};
+use halfproof_fuzz::pipeline::{Pipeline, Report, Trial};
 use halfproof_ir::{Conversion, DType, Graph, Io, Precision, Provenance, Request, Tensor};
 use halfproof_oracle::arith::half::Half;
-use halfproof_oracle::judge::Answer;
 use halfproof_oracle::verdict::Class;
 use halfproof_systems::{Converter, Outcome as Converted, Runtime, Source};
 use halfproof_wire::{file, npz, onnx, onnx::Opset, tflite};
@@ -327,11 +326,11 @@ pub(crate) fn examine(
     precision: Precision,
     kind: InputKind,
     set: &[Tensor],
-) -> Vec<(String, Answer)> {
+) -> Report {
     let request = Request::new(precision);
     let opset = Opset::of(graph);
     let trial = Trial { graph: graph.clone(), request, kind, inputs: set.to_vec(), opset };
-    pipeline.examine(&trial, true).answers
+    pipeline.examine(&trial, true)
 }
 
 fn read_inputs(path: &Path, graph: &Graph) -> Result<Vec<Tensor>, Failure> {

@@ -5,7 +5,9 @@ use crate::adapter::{Adapter, Form, Launch};
 use crate::setup::python;
 use crate::worker::Limits;
 use crate::{Converter, Outcome, Source, Unavailable, emit};
-use halfproof_ir::{Precision, Refusal, Request};
+use halfproof_converter::infer;
+use halfproof_ir::{Dim, Graph, Precision, Refusal, Request};
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -23,7 +25,7 @@ struct Row {
     seconds: u64,
 }
 
-const ROWS: [Row; 6] = [
+const ROWS: [Row; 7] = [
     Row {
         name: "quantizer",
         environment: "quantizer",
@@ -69,6 +71,14 @@ const ROWS: [Row; 6] = [
         environment: "onnx2tf",
         script: "onnx2tf_file.py",
         argument: None,
+        memory_gib: 24,
+        seconds: 120,
+    },
+    Row {
+        name: "onnx2tf-direct",
+        environment: "onnx2tf-direct",
+        script: "onnx2tf_file.py",
+        argument: Some("direct"),
         memory_gib: 24,
         seconds: 120,
     },
@@ -181,17 +191,48 @@ pub fn program(source: Source<'_>, form: Form) -> Result<Vec<u8>, String> {
             let first = refusal.nodes.first().map_or(String::new(), |n| format!("{}: {}", n.op, n.reason));
             format!("no float32 .tflite form: {first}")
         }),
-        Form::Tensorflow => emit::tensorflow::function(source.graph)
+        Form::Tensorflow => emit::tensorflow::function(&declared(source.graph))
             .map(String::into_bytes)
             .map_err(|why| format!("no TensorFlow form: {why}")),
-        Form::Torch => emit::torch::module(source.graph)
+        Form::Torch => emit::torch::module(&declared(source.graph))
             .map(String::into_bytes)
             .map_err(|why| format!("no PyTorch form: {why}")),
     }
+}
+
+/// The graph with the type and shape of every value: a file need not declare those between its inputs and outputs, and
+/// some operators have another spelling for every rank. Unchanged where they cannot be told.
+fn declared(graph: &Graph) -> Cow<'_, Graph> {
+    if graph.values.iter().all(|v| v.dtype.is_some() && v.shape.is_some()) {
+        return Cow::Borrowed(graph);
+    }
+    let Ok(types) = infer::graph(graph) else { return Cow::Borrowed(graph) };
+    let mut graph = graph.clone();
+    for (value, ty) in graph.values.iter_mut().zip(types) {
+        let Some(ty) = ty else { continue };
+        value.dtype.get_or_insert(ty.dtype);
+        value.shape.get_or_insert_with(|| ty.shape.into_iter().map(Dim::Fixed).collect());
+    }
+    Cow::Owned(graph)
 }
 
 /// The program as a float32 .tflite, by our own converter.
 fn single(source: Source<'_>) -> Result<Vec<u8>, Refusal> {
     let everything = Request { keep_fp32: Some(String::new()), ..Request::new(Precision::Weights) };
     halfproof_converter::convert(source.graph, &everything).map(|c| c.model)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use halfproof_ir::text;
+
+    #[test]
+    fn shapes_that_the_file_does_not_declare_are_told() {
+        let graph = text::parse("x = input f32[1,2,3]\na = Relu(x)\ny = Flatten(a)\noutput y").unwrap();
+        for form in [Form::Torch, Form::Tensorflow] {
+            let source = Source { graph: &graph, onnx: &[] };
+            assert!(program(source, form).is_ok(), "{form:?}: {:?}", program(source, form));
+        }
+    }
 }

@@ -15,7 +15,14 @@ for glue in fuzz/fuzz_targets/*.rs; do
     target=$(basename "$glue" .rs)
     cargo fuzz build --fuzz-dir fuzz --target-dir "$build" -s "$sanitizer" "$target"
     cp "$build/x86_64-unknown-linux-gnu/release/$target" "$OUT/"
-    if [ -d "corpus/seeds/$target" ]; then
-        python3 -m zipfile -c "$OUT/${target}_seed_corpus.zip" "corpus/seeds/$target"/*
+    # Whole files, and those that once crashed the target (halfproof_fuzz::targets lists the same folders).
+    folders=("corpus/seeds/$target")
+    case $target in
+        onnx_bytes | round_trip) folders+=(converter/wire/tests/data/onnx) ;;
+        tflite_bytes | interpreter) folders+=(converter/wire/tests/data) ;;
+    esac
+    mapfile -t seeds < <(find "${folders[@]}" -maxdepth 1 -type f ! -name '*.txt' ! -name '*.py' 2> /dev/null | sort)
+    if [ ${#seeds[@]} -gt 0 ]; then
+        python3 -m zipfile -c "$OUT/${target}_seed_corpus.zip" "${seeds[@]}"
     fi
 done

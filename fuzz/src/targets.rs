@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn every_target_has_its_glue_its_binary_and_a_paragraph() {
+    fn every_target_has_its_glue_its_binary_its_seeds_and_a_paragraph() {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
         let read = |name: &str| std::fs::read_to_string(folder.join(name)).expect("a file of the fuzz crate");
         let (manifest, readme) = (read("Cargo.toml"), read("README.md"));
@@ -152,6 +152,16 @@ mod tests {
             assert!(glue.contains(&format!("targets::{}::run", target.name)), "{}", target.name);
             assert!(manifest.contains(&format!("name = \"{}\"", target.name)), "{}", target.name);
             assert!(readme.contains(&format!("`{}`", target.name)), "{}", target.name);
+        }
+        // ClusterFuzzLite's script starts every target from the same folders.
+        let script = folder.parent().expect("the workspace").join(".clusterfuzzlite/build.sh");
+        let script = std::fs::read_to_string(script).expect("the build script");
+        for target in TARGETS {
+            for seeds in target.seeds {
+                let line = script.lines().find(|l| l.contains(&format!("({seeds})"))).unwrap_or_default();
+                let names = line.split(')').next().unwrap_or_default();
+                assert!(names.split([' ', '|']).any(|n| n == target.name), "{} {seeds}", target.name);
+            }
         }
         let glue = std::fs::read_dir(folder.join("fuzz_targets")).expect("the folder").count();
         assert_eq!(glue, TARGETS.len());

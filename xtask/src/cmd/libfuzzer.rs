@@ -9,7 +9,7 @@ use halfproof_wire::file::write_atomically;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// The pinned cargo-fuzz.
 const CARGO_FUZZ: &str = "0.13.2";
@@ -77,10 +77,11 @@ pub(crate) fn run(
         };
         let log = out.join(format!("{}.log", target.name));
         let file = std::fs::File::create(&log).map_err(Failure::harness)?;
+        let begin = SystemTime::now();
         let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).status();
         let status = status.map_err(|e| Failure::harness(format!("{}: {e}", target.name)))?;
         let words = std::fs::read(&log).map_err(Failure::harness)?;
-        let ran = ran(target, &artifacts, &String::from_utf8_lossy(&words));
+        let ran = ran(target, &artifacts, begin, &String::from_utf8_lossy(&words));
         if !status.success() && ran.artifacts.is_empty() {
             return Err(Failure::harness(format!(
                 "{} failed ({status}); see {}",
@@ -162,8 +163,8 @@ fn build(targets: &[&Target], sanitizer: &str) -> Result<Vec<PathBuf>, Failure> 
     Ok(targets.iter().map(|t| folder.join(t.name)).collect())
 }
 
-/// What libFuzzer's last words say, and the files that it left.
-fn ran(target: &Target, artifacts: &Path, words: &str) -> Ran {
+/// What libFuzzer's last words say, and the files that it left since a time: earlier runs may have left others there.
+fn ran(target: &Target, artifacts: &Path, since: SystemTime, words: &str) -> Ran {
     let stat = |name: &str| {
         let line = words.lines().rev().find_map(|l| l.strip_prefix("stat::")?.strip_prefix(name));
         line.and_then(|v| v.trim_start_matches(':').trim().parse().ok()).unwrap_or(0)
@@ -173,6 +174,9 @@ fn ran(target: &Target, artifacts: &Path, words: &str) -> Ran {
         .unwrap_or_default();
     let begins = format!("{}-", target.name);
     files.retain(|p| p.file_name().is_some_and(|n| n.to_string_lossy().starts_with(&begins)));
+    // File systems keep whole seconds at worst.
+    let since = since - Duration::from_secs(1);
+    files.retain(|p| p.metadata().and_then(|m| m.modified()).is_ok_and(|at| at >= since));
     files.sort();
     let replay = |p: &PathBuf| {
         format!("cargo run --release -p halfproof-fuzz --bin {} -- {}", target.name, p.display())
@@ -224,7 +228,9 @@ mod tests {
         let words = "#12\tDONE\nstat::number_of_executed_units: 5000\nstat::average_exec_per_sec:     250\n\
                      stat::new_units_added:          7\nstat::slowest_unit_time_sec:    0\nstat::peak_rss_mb: 81\n";
         let graph = TARGETS.iter().find(|t| t.name == "graph").expect("it is there");
-        let r = ran(graph, folder.path(), words);
+        let later = SystemTime::now() + Duration::from_secs(60);
+        assert!(ran(graph, folder.path(), later, words).artifacts.is_empty());
+        let r = ran(graph, folder.path(), SystemTime::UNIX_EPOCH + Duration::from_secs(1), words);
         assert_eq!((r.executions, r.executions_per_second, r.new_units, r.peak_mb), (5000, 250, 7, 81));
         assert_eq!(r.artifacts.len(), 1);
         assert!(r.artifacts[0].contains("--bin graph -- ") && r.artifacts[0].ends_with("graph-crash-01"));

@@ -1,20 +1,24 @@
 //! `mutants`: mutation testing of the converter's lowering and precision code. cargo-mutants says what could be changed; a
-//! seeded sample of it is changed, one at a time, in a copy of the tree; a campaign and the converter's tests must notice.
+//! seeded sample of it is changed, one at a time, in a copy of the tree; the converter's tests or a campaign must notice.
+//! LiteRT takes part in the campaign where it is installed.
 //!
 //! The tests are run here and not by cargo-mutants, since a change must rebuild no more than the two test programs.
 
 mod mutant;
+mod switch;
 
 use super::cargo_tool;
 use crate::exit::{Exit, Failure, Outcome};
 use halfproof_fuzz::generate::Stream;
+use halfproof_systems::runtimes::litert::locate;
 use halfproof_wire::file::write_atomically;
 use mutant::Mutant;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+use switch::{MODULE, Switched, VARIABLE};
 
 /// The pinned cargo-mutants.
 const CARGO_MUTANTS: &str = "27.1.0";
@@ -26,11 +30,16 @@ const NOT: [&str; 3] = ["**/tests.rs", "**/tests/**", "converter/src/precision/f
 /// The copy that is changed, and where it is built.
 const COPY: &str = "target/mutants/tree";
 const BUILD: &str = "target/mutants/build";
-/// Programs that must notice, in the order in which they are asked.
-const PROGRAMS: [(&str, &[&str]); 2] = [
-    ("campaign", &["-p", "halfproof-fuzz", "--test", "campaign"]),
+/// Programs that must notice, the cheapest to build first.
+const PROGRAMS: [(&str, &[&str]); 3] = [
     ("tests", &["-p", "halfproof-converter", "--lib"]),
+    ("choices", &["-p", "halfproof-converter", "--test", "choices"]),
+    ("campaign", &["-p", "halfproof-fuzz", "--test", "campaign"]),
 ];
+/// The root of the crate that is changed.
+const ROOT: &str = "converter/src/lib.rs";
+/// Address space of a program, in kB.
+const MOST_KB: u64 = 8 << 20;
 /// How much longer than without a change a program may run before it hangs.
 const PATIENCE: u32 = 5;
 
@@ -55,6 +64,9 @@ pub(crate) struct Args {
     /// Tests of the campaign.
     #[arg(long, default_value_t = 12_000)]
     tests: u64,
+    /// Begin with no mutant after this time: 90s, 40m, 2h.
+    #[arg(long, value_parser = super::fuzz::duration)]
+    time: Option<Duration>,
     /// Where to write mutants.json.
     #[arg(long, default_value = "reports/mutants")]
     out: PathBuf,
@@ -83,6 +95,8 @@ struct Tried {
 struct Measured {
     seed: u64,
     tests: u64,
+    /// True when the campaign ran LiteRT.
+    litert: bool,
     all: usize,
     tried: Vec<Tried>,
 }
@@ -104,31 +118,31 @@ pub(crate) fn run(args: &Args) -> Outcome {
         all.len()
     );
     copy()?;
-    let mut limits = vec![];
-    for (name, what) in PROGRAMS {
-        let Some(program) = build(what)? else {
-            return Err(Failure::harness(format!("the {name} do not compile without a change")));
-        };
-        let begin = Instant::now();
-        if !passes(&program, args.tests, Duration::from_secs(3600))? {
-            return Err(Failure::harness(format!("the {name} fail without a change: {}", program.display())));
-        }
-        limits.push(begin.elapsed() * PATIENCE + Duration::from_secs(20));
-    }
-    let mut measured = Measured { seed: args.seed, tests: args.tests, all: all.len(), tried: vec![] };
-    for mutant in &sample {
-        let begin = Instant::now();
-        let file = Path::new(COPY).join(&mutant.file);
-        let right = std::fs::read_to_string(&file).map_err(Failure::harness)?;
-        std::fs::write(&file, mutant.applied(&right)).map_err(Failure::harness)?;
-        let ending = ending(args.tests, &limits);
-        std::fs::write(&file, right).map_err(Failure::harness)?;
-        let tried =
-            Tried { mutant: mutant.name.clone(), ending: ending?, seconds: begin.elapsed().as_secs_f64() };
-        anstream::println!("{:<20} {:>5.0} s  {}", words(tried.ending), tried.seconds, tried.mutant);
-        measured.tried.push(tried);
+    let litert = litert()?;
+    let mut measured = Measured { seed: args.seed, tests: args.tests, litert, all: all.len(), tried: vec![] };
+    let mut write = |mutant: &Mutant, ending: Ending, seconds: f64| {
+        anstream::println!("{:<20} {seconds:>5.0} s  {}", words(ending), mutant.name);
+        measured.tried.push(Tried { mutant: mutant.name.clone(), ending, seconds });
         let json = serde_json::to_string_pretty(&measured).map_err(Failure::harness)? + "\n";
-        write_atomically(&args.out.join("mutants.json"), json.as_bytes()).map_err(Failure::bad_input)?;
+        write_atomically(&args.out.join("mutants.json"), json.as_bytes()).map_err(Failure::bad_input)
+    };
+    let late = |begin: Instant| args.time.is_some_and(|limit| begin.elapsed() > limit);
+    let begin = Instant::now();
+    let (switched, asked) = switched(&sample, args.tests)?;
+    for &at in &switched {
+        if late(begin) {
+            break;
+        }
+        let begin = Instant::now();
+        write(&sample[at], asked.thrown(at, args.tests)?, begin.elapsed().as_secs_f64())?;
+    }
+    copy()?;
+    for (_, mutant) in sample.iter().enumerate().filter(|(at, _)| !switched.contains(at)) {
+        if late(begin) {
+            break;
+        }
+        let begin = Instant::now();
+        write(mutant, asked.rebuilt(mutant, args.tests)?, begin.elapsed().as_secs_f64())?;
     }
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for t in &measured.tried {
@@ -139,12 +153,13 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let missed = counts_of("missed");
     let counts: Vec<String> = counts.iter().map(|(word, n)| format!("{n} {word}")).collect();
     anstream::println!(
-        "\n{} of {viable} that compile are caught, {:.1} % ({}); seed {}, {} tests a campaign",
+        "\n{} of {viable} that compile are caught, {:.1} % ({}); seed {}, {} tests a campaign, {} LiteRT",
         viable - missed,
         100.0 * (viable - missed) as f64 / viable.max(1) as f64,
         counts.join(", "),
         args.seed,
         args.tests,
+        if litert { "with" } else { "WITHOUT" },
     );
     Ok(if missed > 0 { Exit::NewFindings } else { Exit::Clean })
 }
@@ -157,25 +172,114 @@ fn words(ending: Ending) -> String {
     }
 }
 
-/// Asks every program about the copy as it is.
-fn ending(tests: u64, limits: &[Duration]) -> Result<Ending, Failure> {
-    for ((name, what), limit) in PROGRAMS.iter().zip(limits) {
-        let Some(program) = build(what)? else { return Ok(Ending::Unviable) };
-        if !passes(&program, tests, *limit)? {
-            return Ok(Ending::Caught(name));
-        }
-    }
-    Ok(Ending::Missed)
+/// The programs as they were without a change.
+struct Asked {
+    /// With switches.
+    programs: Vec<PathBuf>,
+    /// How long each may take.
+    limits: Vec<Duration>,
 }
 
-/// So many of them, in the order of the code.
+impl Asked {
+    /// Asks about a mutant that has a switch.
+    fn thrown(&self, mutant: usize, tests: u64) -> Result<Ending, Failure> {
+        for (((name, _), program), limit) in PROGRAMS.iter().zip(&self.programs).zip(&self.limits) {
+            if !passes(program, Some(mutant), tests, *limit)? {
+                return Ok(Ending::Caught(name));
+            }
+        }
+        Ok(Ending::Missed)
+    }
+
+    /// Asks about a mutant that has none: the copy is changed and built again.
+    fn rebuilt(&self, mutant: &Mutant, tests: u64) -> Result<Ending, Failure> {
+        let file = Path::new(COPY).join(&mutant.file);
+        let right = std::fs::read_to_string(&file).map_err(Failure::harness)?;
+        std::fs::write(&file, mutant.applied(&right)).map_err(Failure::harness)?;
+        let ending = self.built(tests);
+        std::fs::write(&file, right).map_err(Failure::harness)?;
+        ending
+    }
+
+    fn built(&self, tests: u64) -> Result<Ending, Failure> {
+        for ((name, what), limit) in PROGRAMS.iter().zip(&self.limits) {
+            let Built::Program(program) = build(what)? else { return Ok(Ending::Unviable) };
+            if !passes(&program, None, tests, *limit)? {
+                return Ok(Ending::Caught(name));
+            }
+        }
+        Ok(Ending::Missed)
+    }
+}
+
+/// Puts the mutants of a sample behind switches, as far as they compile so, and builds the programs. Gives those that have one,
+/// by their place in the sample.
+fn switched(sample: &[Mutant], tests: u64) -> Result<(Vec<usize>, Asked), Failure> {
+    let mut refused: BTreeSet<usize> = BTreeSet::new();
+    let mut files: BTreeMap<&str, Switched> = BTreeMap::new();
+    let mut changed: BTreeSet<&str> = sample.iter().map(|m| m.file.as_str()).collect();
+    let (root, path) = (std::fs::read_to_string(ROOT).map_err(Failure::harness)?, Path::new(COPY));
+    std::fs::write(path.join(ROOT), root + MODULE).map_err(Failure::harness)?;
+    let programs = loop {
+        for &file in &changed {
+            let right = std::fs::read_to_string(file).map_err(Failure::harness)?;
+            let here = sample.iter().enumerate().filter(|(at, m)| m.file == file && !refused.contains(at));
+            let new = switch::switched(&right, &here.collect::<Vec<_>>());
+            let new = new.map_err(|e| Failure::harness(format!("{file}: {e}")))?;
+            std::fs::write(path.join(file), &new.text).map_err(Failure::harness)?;
+            files.insert(file, new);
+        }
+        changed.clear();
+        let (mut programs, mut places) = (vec![], vec![]);
+        for (_, what) in PROGRAMS {
+            match build(what)? {
+                Built::Program(program) => programs.push(program),
+                Built::Not(all) => {
+                    places = all;
+                    break;
+                }
+            }
+        }
+        if programs.len() == PROGRAMS.len() {
+            break programs;
+        }
+        for Place { file, byte } in &places {
+            let Some((&file, text)) = files.get_key_value(file.as_str()) else { continue };
+            if text.at(*byte).iter().any(|&at| refused.insert(at)) {
+                changed.insert(file);
+            }
+        }
+        if changed.is_empty() {
+            return Err(Failure::harness(format!("with switches it does not compile: {places:?}")));
+        }
+    };
+    let all: Vec<usize> = files.values().flat_map(Switched::all).collect();
+    anstream::eprintln!(
+        "{} mutants have a switch, {} are built one by one",
+        all.len(),
+        sample.len() - all.len()
+    );
+    let mut limits = vec![];
+    for ((name, _), program) in PROGRAMS.iter().zip(&programs) {
+        let begin = Instant::now();
+        if !passes(program, None, tests, Duration::from_secs(3600))? {
+            return Err(Failure::harness(format!("the {name} fail without a change: {}", program.display())));
+        }
+        limits.push(begin.elapsed() * PATIENCE + Duration::from_secs(20));
+    }
+    let mut in_order: Vec<usize> = all;
+    in_order.sort_unstable();
+    Ok((in_order, Asked { programs, limits }))
+}
+
+/// So many of them, in an order in which any beginning is a sample too.
 fn sample(mut all: Vec<Mutant>, n: usize, seed: u64) -> Vec<Mutant> {
     let mut stream = Stream::new(seed);
-    while all.len() > n {
-        let at = stream.below(all.len() as u64) as usize;
-        all.remove(at);
+    let mut drawn = vec![];
+    while drawn.len() < n && !all.is_empty() {
+        drawn.push(all.swap_remove(stream.below(all.len() as u64) as usize));
     }
-    all
+    drawn
 }
 
 /// Everything that cargo-mutants would change.
@@ -214,30 +318,87 @@ fn copy() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Builds a test program of the copy; `None` when it does not compile.
-fn build(what: &[&str]) -> Result<Option<PathBuf>, Failure> {
-    let target = std::env::current_dir().map_err(Failure::harness)?.join(BUILD);
-    let mut command = Command::new(env!("CARGO"));
-    command.current_dir(COPY).env("CARGO_TARGET_DIR", target);
-    command.args(["test", "--no-run", "--profile", "mutants", "--message-format", "json"]).args(what);
-    let output = command.stdin(Stdio::null()).output().map_err(Failure::harness)?;
-    if !output.status.success() {
-        return Ok(None);
+/// Builds LiteRT's worker from the unchanged copy, beside the test programs, where they look for it; false, said aloud, where
+/// LiteRT is not installed.
+fn litert() -> Result<bool, Failure> {
+    if let Err(why) = locate() {
+        anstream::eprintln!("LiteRT TAKES NO PART, and what only its kernels refuse will be missed: {why}");
+        return Ok(false);
     }
-    let artifact = |line: &str| {
-        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+    let mut command = cargo("build")?;
+    command.args(["-p", "halfproof-systems", "--bin", "halfproof-worker"]);
+    let status = command.status().map_err(Failure::harness)?;
+    match status.success() {
+        true => Ok(true),
+        false => Err(Failure::harness("LiteRT's worker does not compile without a change")),
+    }
+}
+
+/// Cargo in the copy.
+fn cargo(command: &str) -> Result<Command, Failure> {
+    let target = std::env::current_dir().map_err(Failure::harness)?.join(BUILD);
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(COPY).env("CARGO_TARGET_DIR", target).stdin(Stdio::null());
+    cargo.args([command, "--profile", "mutants"]);
+    Ok(cargo)
+}
+
+/// What came of building a program.
+enum Built {
+    Program(PathBuf),
+    /// Where it does not compile.
+    Not(Vec<Place>),
+}
+
+/// A place that a compiler complains about.
+#[derive(Debug)]
+struct Place {
+    file: String,
+    byte: usize,
+}
+
+/// Builds a test program of the copy.
+fn build(what: &[&str]) -> Result<Built, Failure> {
+    let mut command = cargo("test")?;
+    command.args(["--no-run", "--message-format", "json"]).args(what);
+    let output = command.output().map_err(Failure::harness)?;
+    let words = String::from_utf8_lossy(&output.stdout).into_owned();
+    let messages = || words.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    if !output.status.success() {
+        return Ok(Built::Not(messages().flat_map(|m| places(&m["message"])).collect()));
+    }
+    let artifact = |message: serde_json::Value| {
         // The package's other programs are built beside it.
         let is_test = message["profile"]["test"].as_bool() == Some(true);
         message["executable"].as_str().filter(|_| is_test).map(PathBuf::from)
     };
-    let program = String::from_utf8_lossy(&output.stdout).lines().filter_map(artifact).next_back();
-    program.map(Some).ok_or_else(|| Failure::harness(format!("cargo built no program of {what:?}")))
+    let program = messages().filter_map(artifact).last();
+    program.map(Built::Program).ok_or_else(|| Failure::harness(format!("cargo built no program of {what:?}")))
+}
+
+/// The places of an error; none of a warning.
+fn places(message: &serde_json::Value) -> Vec<Place> {
+    let spans = message["spans"].as_array().filter(|_| message["level"] == "error");
+    let place = |span: &serde_json::Value| {
+        let byte = usize::try_from(span["byte_start"].as_u64()?).ok()?;
+        Some(Place { file: span["file_name"].as_str()?.to_string(), byte })
+    };
+    let primary = |span: &&serde_json::Value| span["is_primary"].as_bool() == Some(true);
+    spans.into_iter().flatten().filter(primary).filter_map(place).collect()
 }
 
 /// Runs a test program; one that takes longer than the limit is ended and has not passed.
-fn passes(program: &Path, tests: u64, limit: Duration) -> Result<bool, Failure> {
-    let mut command = Command::new(program);
+fn passes(program: &Path, mutant: Option<usize>, tests: u64, limit: Duration) -> Result<bool, Failure> {
+    // A change may ask for memory without end.
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("ulimit -v {MOST_KB}; exec \"$0\"")]).arg(program);
+    command.envs(mutant.map(|at| (VARIABLE, at.to_string())));
     command.current_dir(Path::new(COPY).join("fuzz")).env("HALFPROOF_CAMPAIGN_TESTS", tests.to_string());
+    // The copy has no systems of its own.
+    if let Ok(library) = locate() {
+        let library = std::path::absolute(library).map_err(Failure::harness)?;
+        command.env("HALFPROOF_LITERT", library);
+    }
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = command.spawn().map_err(Failure::harness)?;
     let begin = Instant::now();
@@ -259,14 +420,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sample_follows_from_its_seed_and_keeps_the_order() {
+    fn a_sample_follows_from_its_seed_and_begins_as_a_smaller_one() {
         let all: Vec<Mutant> = (0..100).map(mutant::numbered).collect();
-        let names = |seed| sample(all.clone(), 10, seed).into_iter().map(|m| m.name).collect::<Vec<_>>();
-        assert_eq!(names(1), names(1));
-        assert_ne!(names(1), names(2));
-        let mut sorted = names(3);
-        sorted.sort();
-        assert_eq!(sorted, names(3));
-        assert_eq!(sample(all.clone(), 1000, 1).len(), 100);
+        let names = |n, seed| sample(all.clone(), n, seed).into_iter().map(|m| m.name).collect::<Vec<_>>();
+        assert_eq!(names(10, 1), names(10, 1));
+        assert_ne!(names(10, 1), names(10, 2));
+        assert_eq!(names(20, 3)[..10], names(10, 3));
+        assert_eq!(names(1000, 1).into_iter().collect::<BTreeSet<_>>().len(), 100);
     }
 }

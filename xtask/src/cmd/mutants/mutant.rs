@@ -10,8 +10,30 @@ pub(super) struct Mutant {
     /// File, place and change in words.
     pub(super) name: String,
     /// What stands in the place of the span.
-    replacement: String,
+    pub(super) replacement: String,
+    /// What kind of change it is.
+    pub(super) genre: Genre,
     span: Span,
+}
+
+/// Kinds of changes, as cargo-mutants calls them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub(super) enum Genre {
+    /// A function that does nothing but give a value.
+    FnValue,
+    /// Another operator.
+    BinaryOperator,
+    /// An operator left out.
+    UnaryOperator,
+    /// An arm left out.
+    MatchArm,
+    /// A guard that is always, or never, true.
+    MatchArmGuard,
+    /// A field left out where others fill up the struct.
+    StructField,
+    /// What later versions have.
+    #[serde(other)]
+    Other,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -36,10 +58,15 @@ impl Place {
 }
 
 impl Mutant {
+    /// The place of the change in the file.
+    pub(super) fn bytes(&self, text: &str) -> std::ops::Range<usize> {
+        self.span.start.byte(text)..self.span.end.byte(text)
+    }
+
     /// The file with the change.
     pub(super) fn applied(&self, text: &str) -> String {
-        let (from, to) = (self.span.start.byte(text), self.span.end.byte(text));
-        format!("{}{} /* changed */{}", &text[..from], self.replacement, &text[to..])
+        let place = self.bytes(text);
+        format!("{}{} /* changed */{}", &text[..place.start], self.replacement, &text[place.end..])
     }
 }
 
@@ -48,7 +75,8 @@ impl Mutant {
 pub(super) fn numbered(n: usize) -> Mutant {
     let place = Place { line: 1, column: 1 };
     let span = Span { start: place, end: place };
-    Mutant { file: String::new(), name: format!("{n:04}"), replacement: String::new(), span }
+    let (file, replacement, genre) = (String::new(), String::new(), Genre::Other);
+    Mutant { file, name: format!("{n:04}"), replacement, genre, span }
 }
 
 #[cfg(test)]
@@ -57,7 +85,7 @@ mod tests {
 
     #[test]
     fn a_span_counts_characters_and_is_replaced() {
-        let json = r#"{"file": "a.rs", "name": "x", "replacement": "-",
+        let json = r#"{"file": "a.rs", "name": "x", "replacement": "-", "genre": "BinaryOperator",
             "span": {"start": {"line": 2, "column": 7}, "end": {"line": 2, "column": 8}}}"#;
         let mutant: Mutant = serde_json::from_str(json).expect("a mutant");
         assert_eq!(

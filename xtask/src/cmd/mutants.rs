@@ -372,7 +372,7 @@ fn build(what: &[&str]) -> Result<Built, Failure> {
         let is_test = message["profile"]["test"].as_bool() == Some(true);
         message["executable"].as_str().filter(|_| is_test).map(PathBuf::from)
     };
-    let program = messages().filter_map(artifact).last();
+    let program = messages().filter_map(artifact).next_back();
     program.map(Built::Program).ok_or_else(|| Failure::harness(format!("cargo built no program of {what:?}")))
 }
 

@@ -263,11 +263,13 @@ mod tests {
     fn the_distance_is_that_of_the_worst_element() {
         let exact = floats(DType::F16, &[1.0, 2.0, 3.0]);
         let two_units = 3.0 + 2.0 * half::ulp(3.0);
-        let expected = Distance { half_units: 4.0, off: 1 };
+        let expected = Distance { half_units: 4.0, off: 1, ..Distance::default() };
         assert_eq!(distance(&exact, &half(&[1.0, 2.0, two_units])), Some(expected));
-        assert_eq!(distance(&exact, &half(&[1.0, 2.0, f64::INFINITY])), None);
+        let lost = Distance { not_finite: vec![2], ..Distance::default() };
+        assert_eq!(distance(&exact, &half(&[1.0, 2.0, f64::INFINITY])), Some(lost));
         let infinite = floats(DType::F16, &[f64::INFINITY]);
-        assert_eq!(distance(&infinite, &half(&[f64::INFINITY])), Some(Distance::default()));
+        let tamed = Distance { tamed: 1, ..Distance::default() };
+        assert_eq!(distance(&infinite, &half(&[1.0])), Some(tamed));
     }
 
     #[test]

@@ -2,9 +2,9 @@
 //! recognised in the source, and its meaning is judged by walking the file beside the source, as `triage` does.
 
 use super::Trial;
-use crate::localise::{self, Examination, Set, SourceModel, Systems};
+use crate::localise::{self, Set, SourceModel, Systems};
 use halfproof_ir::{Conversion, Request};
-use halfproof_oracle::judge::trace::Meaning;
+use halfproof_oracle::judge::trace::{Meaning, Row};
 use halfproof_oracle::verdict::{Blame, Class, Strength, Verdict};
 use halfproof_wire::tflite;
 
@@ -22,10 +22,19 @@ pub(super) fn meaning(trial: &Trial, conversion: &Conversion) -> Verdict {
     let ours = localise::interpreter("interp-f32").into_iter().collect();
     let mut systems = Systems { ours, outside: &mut [] };
     let found = localise::examine(&source, &request, conversion, &sets, &mut systems, &mut |_, _, _| ());
-    if let Some(verdict) = other_shape(&conversion.model, &found) {
+    let outputs = tflite::read(&conversion.model).map_or(vec![], |model| model.main().outputs.clone());
+    let of_outputs: Vec<&Row> = found
+        .traces
+        .iter()
+        .flat_map(|trace| &trace.rows)
+        .filter(|row| outputs.iter().any(|&t| u32::try_from(t) == Ok(row.tensor)))
+        .collect();
+    if let Some(verdict) = other_shape(&of_outputs) {
         return verdict;
     }
-    let reaches = reaches_an_output(&conversion.model, &found);
+    // An output of the file does not mean what that of the source means.
+    let wrong = |row: &&Row| matches!(row.meaning, Meaning::Differs { .. } | Meaning::Shape(..));
+    let reaches = of_outputs.iter().any(wrong);
     let verdict = found.diagnosis.verdict;
     match verdict.class {
         // Tensors inside are matched with the source by their values, which may be wrong; outputs are outputs.
@@ -45,15 +54,11 @@ pub(super) fn meaning(trial: &Trial, conversion: &Conversion) -> Verdict {
 }
 
 /// An output whose shape is not the source's is wrong by itself: which tensor before it is to blame, values do not tell.
-fn other_shape(model: &[u8], found: &Examination) -> Option<Verdict> {
-    let outputs = tflite::read(model).ok()?.main().outputs.clone();
-    let shapes = found.traces.iter().flat_map(|t| &t.rows).find_map(|row| match &row.meaning {
-        Meaning::Shape(source, target) if !source.is_empty() => {
-            outputs.iter().any(|&t| u32::try_from(t) == Ok(row.tensor)).then_some((row, source, target))
-        }
+fn other_shape(outputs: &[&Row]) -> Option<Verdict> {
+    let (row, source, target) = outputs.iter().find_map(|row| match &row.meaning {
+        Meaning::Shape(source, target) if !source.is_empty() => Some((row, source, target)),
         _ => None,
-    });
-    let (row, source, target) = shapes?;
+    })?;
     let text = "an output has another shape than its source";
     let mut verdict = Verdict::new(Class::Semantics, Blame::Converter, Strength::Certified, text);
     verdict.place.operator = Some(row.builtin.to_string());
@@ -62,13 +67,4 @@ fn other_shape(model: &[u8], found: &Examination) -> Option<Verdict> {
     verdict.place.tensor_index = Some(row.tensor);
     verdict.notes.push(format!("the source has shape {source:?}, the converted model {target:?}"));
     Some(verdict)
-}
-
-/// True when an output of the file does not mean what that of the source means.
-fn reaches_an_output(model: &[u8], found: &Examination) -> bool {
-    let Ok(model) = tflite::read(model) else { return false };
-    let outputs = &model.main().outputs;
-    let wrong = |m: &Meaning| matches!(m, Meaning::Differs { .. } | Meaning::Shape(..));
-    let mut rows = found.traces.iter().flat_map(|t| &t.rows);
-    rows.any(|r| wrong(&r.meaning) && outputs.iter().any(|&t| u32::try_from(t) == Ok(r.tensor)))
 }

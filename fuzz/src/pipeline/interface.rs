@@ -39,6 +39,10 @@ impl Shared {
 /// Says of what is wrong in an execution that it comes from a tensor with two entries, where it does: one cause, whatever
 /// the operator.
 pub(super) fn names_shared(program: &Program, answers: &mut [Answer]) {
+    // Nearly every execution is right.
+    if answers.iter().all(|a| a.verdict.class.is_fine()) {
+        return;
+    }
     let shared = Shared::of(
         program.inputs(),
         program.outputs(),

@@ -5,6 +5,7 @@
 use super::compare::{Tally, whole_numbers};
 use super::plain::{self, Runs};
 use super::precision::on_grid;
+use super::region::has_unrounded;
 use super::subject::{Depth, Point, Subject, narrowed};
 use crate::arith::{Bound, Enclosure, Ideal, flushed_single};
 use crate::contract::Runtime;
@@ -33,7 +34,7 @@ impl Point<'_> {
         let program = &self.subject.program;
         let tensors = self.visible(execution);
         // Where bounds are wanted anyway, nothing is evaluated to do without them.
-        let is_quick = self.depth == Depth::Verdicts && !kernels.has_unrounded();
+        let is_quick = self.depth == Depth::Verdicts && !has_unrounded(runtime, &kernels.region);
         let quick = if is_quick { self.runs() } else { None };
         let mut same = quick.map(|runs| Same { runs, tensors: &tensors, known: vec![None; tensors.len()] });
         let mut total = Tally::default();
@@ -258,12 +259,6 @@ impl<'s> Kernels<'s> {
         let force = Bound::new(runtime).contract.force_f16;
         let constants = if force { subject.narrowed_constants(runtime) } else { BTreeMap::new() };
         Kernels { subject, runtime, region: subject.unrounded(runtime), constants }
-    }
-
-    /// True when tensors may be read without having been rounded, or the runtime computes everything in float16: results
-    /// that are the exact ones, rounded, then say nothing.
-    pub(super) fn has_unrounded(&self) -> bool {
-        Bound::new(self.runtime).contract.force_f16 || self.region.contains(&true)
     }
 
     /// Computes one operator from what an execution shows of its operands; `widened` knows constants behind a

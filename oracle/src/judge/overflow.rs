@@ -4,8 +4,8 @@
 //! from there on, and cost a part of a bound of the whole program.
 
 use super::compare::numbers;
-use super::kernels::Kernels;
 use super::plain;
+use super::region::has_unrounded;
 use super::subject::Point;
 use crate::arith::{Bound, Enclosure, Ideal};
 use crate::contract::Runtime;
@@ -92,7 +92,7 @@ impl Point<'_> {
     fn shown<'t>(&'t self, execution: &'t Execution) -> Option<Vec<Option<&'t Tensor>>> {
         let subject = self.subject;
         let runtime = Runtime::of_system(&execution.system).unwrap_or(Runtime::AnyHalf);
-        if execution.taps.is_empty() || Kernels::new(subject, runtime).has_unrounded() {
+        if execution.taps.is_empty() || has_unrounded(runtime, &subject.unrounded(runtime)) {
             return None;
         }
         let tensors = self.visible(execution);
@@ -100,9 +100,19 @@ impl Point<'_> {
         subject.program.operators().all(|op| op.results.iter().all(is_known)).then_some(tensors)
     }
 
+    /// True when rounding alone, and no overflow, makes an element of an output what it is.
+    pub(super) fn is_out_of_domain(
+        &self,
+        runtime: Runtime,
+        execution: &Execution,
+        (tensor, element, actual): (u32, u64, f64),
+    ) -> bool {
+        self.has_pole(execution) && self.is_without_range(runtime, tensor, element, actual)
+    }
+
     /// True when an operator makes an infinity or NaN of finite operands even in f64: not everything that is not finite in an
     /// execution has then become so because a type has a largest number. Also where that cannot be told.
-    pub(super) fn has_pole(&self, execution: &Execution) -> bool {
+    fn has_pole(&self, execution: &Execution) -> bool {
         let (Some(shown), Some(runs)) = (self.shown(execution), self.runs()) else { return true };
         let program = &self.subject.program;
         // A number in the place of an infinity or NaN: what is still not finite does not come from there.
@@ -132,7 +142,7 @@ impl Point<'_> {
 
     /// True when an element may be what it is even in formats that hold every magnitude: no overflow and no underflow is
     /// behind it, but rounding alone, which carried an operand out of the domain of an operator.
-    pub(super) fn is_without_range(&self, runtime: Runtime, tensor: u32, element: u64, actual: f64) -> bool {
+    fn is_without_range(&self, runtime: Runtime, tensor: u32, element: u64, actual: f64) -> bool {
         let subject = &self.subject;
         // What became 0 or infinite when it was stored, or when the runtime narrowed it, is a matter of range.
         let restored = |held: &[f64], exact: &[f64]| {

@@ -129,8 +129,8 @@ impl Point<'_> {
                 (total.avoidable, total.fates.avoidable) = self.ruined(known, execution);
             }
         } else if let Some((element, numbers)) = &total.avoidable {
-            out_of_domain = self.has_pole(execution)
-                && self.is_without_range(known, avoidable_output, *element, numbers.actual);
+            let at = (avoidable_output, *element, numbers.actual);
+            out_of_domain = self.is_out_of_domain(known, execution, at);
         }
         let mut verdict = if let Some((tensor, element, numbers)) = worst_output {
             if fallback {
@@ -214,18 +214,21 @@ impl Point<'_> {
             return None;
         }
         let strength = known.map_or(Strength::Unknown, |runtime| self.weakest(runtime));
-        let mut out_of_domain = false;
-        if let Some((tensor, element, numbers)) = &first {
-            out_of_domain =
-                self.has_pole(execution) && self.is_without_range(runtime, *tensor, *element, numbers.actual);
-        } else if proof == Proof::Overflowed && off + tamed > 0 {
+        let (fault, out_of_domain) = match first {
+            Some((tensor, element, numbers)) => {
+                let at = (tensor, element, numbers.actual);
+                (Some((element, numbers)), self.is_out_of_domain(runtime, execution, at))
+            }
             // What is the exact result, rounded, nothing has ruined.
-            let ruined;
-            (ruined, fates.avoidable) = self.ruined(runtime, execution);
-            first = ruined.map(|(element, numbers)| (0, element, numbers));
-        }
-        let mut verdict = match first {
-            Some((_, element, numbers)) => {
+            None if proof == Proof::Overflowed && off + tamed > 0 => {
+                let ruined;
+                (ruined, fates.avoidable) = self.ruined(runtime, execution);
+                (ruined, false)
+            }
+            None => (None, false),
+        };
+        let mut verdict = match fault {
+            Some((element, numbers)) => {
                 not_representable(strength, element, numbers, fates.avoidable, out_of_domain)
             }
             None if fates.inherent > 0 => inherent(strength),

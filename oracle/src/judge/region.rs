@@ -39,6 +39,12 @@ pub(super) fn unrounded(program: &Program, runtime: Runtime, tensors: usize) -> 
     wide
 }
 
+/// True when tensors may be read without having been rounded, as [`unrounded`] says, or the runtime computes everything in
+/// float16: results that are the exact ones, rounded, then say nothing.
+pub(super) fn has_unrounded(runtime: Runtime, unrounded: &[bool]) -> bool {
+    runtime.base().force_f16 || unrounded.contains(&true)
+}
+
 /// True when float16 is forced and an operator stays in float32 all the same: it may read what is not rounded.
 pub(super) fn is_cut(program: &Program, runtime: Runtime) -> bool {
     let is_single = |t: &u32| program.form(*t).is_some_and(|(dtype, _)| dtype == DType::F32);

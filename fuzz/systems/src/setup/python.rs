@@ -14,8 +14,8 @@ struct Environment {
     what: &'static str,
     /// What must start.
     check: &'static str,
-    /// The interpreter that it is made with, by its name on the PATH.
-    python: &'static str,
+    /// The interpreter that it is made with where that is not python3, by its name on the PATH.
+    python: Option<&'static str>,
     /// The torch wheel of the registry needs stubs where there is no CUDA.
     stubs: bool,
 }
@@ -25,42 +25,42 @@ const ENVIRONMENTS: [Environment; 6] = [
         name: "quantizer",
         what: "ai-edge-quantizer 0.10.0 (95 MB to download, 320 MB on disk)",
         check: "import ai_edge_quantizer",
-        python: "python3",
+        python: None,
         stubs: false,
     },
     Environment {
         name: "litert-torch",
         what: "litert-torch 0.10.0 and torch 2.14.1 without CUDA (1.1 GB to download, 2.9 GB on disk; some minutes)",
         check: "import litert_torch, xdsl",
-        python: "python3",
+        python: None,
         stubs: true,
     },
     Environment {
         name: "nnsmith",
         what: "NNSmith 0.1.0 with torch 2.2.2 and onnxruntime, for `bench --nnsmith` (2.6 GB to download, 5.2 GB on disk)",
         check: "import nnsmith, torch, onnxruntime",
-        python: "python3",
+        python: None,
         stubs: false,
     },
     Environment {
         name: "tensorflow",
         what: "tensorflow-cpu 2.21.0 (1.6 GB on disk; some minutes)",
         check: "import tensorflow",
-        python: "python3",
+        python: None,
         stubs: false,
     },
     Environment {
         name: "onnx2tf",
         what: "onnx2tf 1.29.24 and tensorflow 2.19.0 (2.6 GB on disk; some minutes)",
         check: "import onnx2tf",
-        python: "python3",
+        python: None,
         stubs: false,
     },
     Environment {
         name: "onnx2tf-direct",
         what: "onnx2tf 2.6.9, which needs Python 3.12 and no TensorFlow (170 MB to download, 660 MB on disk)",
         check: "import onnx2tf.onnx2tf",
-        python: "python3.12",
+        python: Some("python3.12"),
         stubs: false,
     },
 ];
@@ -98,11 +98,12 @@ pub fn install(name: &str, say: &mut dyn FnMut(&str)) -> Result<PathBuf, SetupEr
         return Ok(python);
     }
     say(&format!("fetching {} with pip", environment.what));
-    if !works(Path::new(environment.python), "pass") {
-        return Err(SetupError::OtherPython { system: environment.name, python: environment.python });
+    if let Some(python) = environment.python.filter(|python| !works(Path::new(python), "pass")) {
+        return Err(SetupError::OtherPython { system: environment.name, python });
     }
     fs::create_dir_all(&folder).map_err(|e| cannot("create", &folder, e))?;
-    run(Command::new(environment.python).args(["-m", "venv", "--clear"]).arg(folder.join("venv")), &folder)?;
+    let base = environment.python.unwrap_or("python3");
+    run(Command::new(base).args(["-m", "venv", "--clear"]).arg(folder.join("venv")), &folder)?;
     let mut pip = Command::new(&python);
     pip.args(["-m", "pip", "--disable-pip-version-check", "install", "--no-deps", "-r"]).arg(&requirements);
     run(&mut pip, &folder)?;

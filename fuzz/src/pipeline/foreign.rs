@@ -33,7 +33,7 @@ pub(super) fn meaning(trial: &Trial, conversion: &Conversion) -> Verdict {
         return verdict;
     }
     // An output of the file does not mean what that of the source means.
-    let wrong = |row: &&Row| matches!(row.meaning, Meaning::Differs { .. } | Meaning::Shape(..));
+    let wrong = |row: &&Row| row.is_meant_otherwise();
     let reaches = of_outputs.iter().any(wrong);
     let verdict = found.diagnosis.verdict;
     match verdict.class {

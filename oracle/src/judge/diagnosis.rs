@@ -96,9 +96,10 @@ pub fn diagnose(program: &Program, file: &[Verdict], traces: &[Trace]) -> Diagno
         return Diagnosis { verdict, system: None, cause: None };
     }
     for trace in traces {
-        let wrong = |r: &&Row| matches!(r.meaning, Meaning::Differs { .. } | Meaning::Shape(..));
-        if let Some(row) = trace.rows.iter().find(wrong) {
-            return Diagnosis { verdict: meaning(row, trace.meaning), system: None, cause: None };
+        if let Some(row) = trace.rows.iter().find(|r| r.is_meant_otherwise()) {
+            let mut verdict = meaning(row, trace.meaning);
+            verdict.notes.extend(trace.doubt.clone());
+            return Diagnosis { verdict, system: None, cause: None };
         }
     }
     for trace in traces {

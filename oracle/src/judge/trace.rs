@@ -7,6 +7,7 @@
 
 mod anchor;
 mod cause;
+mod constants;
 mod row;
 mod source;
 
@@ -22,16 +23,16 @@ use super::subject::{Subject, narrowed};
 use crate::arith::half::Half;
 use crate::arith::{Arith, Bound, Enclosure};
 use crate::contract::Runtime;
-use crate::half as binary16;
 use crate::record::Execution;
 use crate::tflite::{self as dialect, Operation};
 use crate::value::{Array, Value};
 use crate::verdict::{Strength, Verdict};
 use anchor::Anchors;
-use halfproof_ir::{DType, Tensor, TensorOrigin};
+use constants::Folding;
+use halfproof_ir::{Tensor, TensorOrigin};
 use halfproof_wire::tflite::Builtin;
 use source::Walk;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Where the numbers of an execution come from.
 #[derive(Clone, Copy, Debug)]
@@ -74,6 +75,8 @@ pub struct Trace {
     /// What the verdicts about meaning rest on: a tensor that is recognised by an interval and not by its values may
     /// carry something else, as a sum before a small bias is added.
     pub meaning: Strength,
+    /// What else explains a wrong meaning.
+    pub doubt: Option<String>,
 }
 
 /// The tensors of the converted model that are alive.
@@ -96,6 +99,26 @@ impl Subject<'_> {
     /// # Errors
     /// A verdict when the interfaces do not fit, or the program cannot be run on these inputs.
     pub fn trace(&self, plan: &Plan<'_>, progress: &mut dyn FnMut(usize)) -> Result<Trace, Box<Verdict>> {
+        let (mut trace, is_guessed) = self.walked(plan, Folding::Exact, progress)?;
+        // Accused of what its constants say: whoever folds them in float32 or float16 is not exact either.
+        if is_guessed && trace.rows.iter().any(Row::is_meant_otherwise) {
+            let (loose, _) = self.walked(plan, Folding::Rounded, &mut |_| ())?;
+            if !loose.rows.iter().any(Row::is_meant_otherwise) {
+                trace.meaning = Strength::Unknown;
+                let doubt = "constants that are computed in float32 or float16 before they are stored would explain it";
+                trace.doubt = Some(doubt.to_string());
+            }
+        }
+        Ok(trace)
+    }
+
+    /// One walk, and whether constants were met that are not recognised.
+    fn walked(
+        &self,
+        plan: &Plan<'_>,
+        folding: Folding,
+        progress: &mut dyn FnMut(usize),
+    ) -> Result<(Trace, bool), Box<Verdict>> {
         let inputs = self.model_inputs(plan.inputs)?;
         let system = match plan.run {
             Run::Live { system, .. } => system,
@@ -118,6 +141,9 @@ impl Subject<'_> {
             pairs: BTreeMap::new(),
             walk: None,
             anchors: None,
+            folding,
+            is_guessed: false,
+            fixed: BTreeSet::new(),
             run: plan.run,
             taps: BTreeMap::new(),
             trace: Trace {
@@ -127,6 +153,7 @@ impl Subject<'_> {
                 unsure: vec![],
                 strength,
                 meaning: Strength::Certified,
+                doubt: None,
             },
             last_written: self
                 .program
@@ -148,9 +175,9 @@ impl Subject<'_> {
         }
         tracer.outputs();
         if let (Some(anchors), Some(walk)) = (&tracer.anchors, &tracer.walk) {
-            anchors.accuse(&self.program, &mut tracer.trace.rows, walk);
+            anchors.accuse(&self.program, &tracer.fixed, &mut tracer.trace.rows, walk);
         }
-        Ok(tracer.trace)
+        Ok((tracer.trace, tracer.is_guessed))
     }
 }
 
@@ -228,6 +255,13 @@ struct Tracer<'a> {
     walk: Option<Walk<'a>>,
     /// What is recognised, where the converter does not say what its tensors are.
     anchors: Option<Anchors>,
+    /// How constants that are not recognised were computed.
+    folding: Folding,
+    /// True when there was such a constant.
+    is_guessed: bool,
+    /// Tensors that depend on constants alone. Where the converter does not say what they carry they are not matched:
+    /// a number that is near 1 may be meant as 1 or as anything near it.
+    fixed: BTreeSet<u32>,
     run: Run<'a>,
     taps: BTreeMap<u32, &'a Tensor>,
     trace: Trace,
@@ -281,6 +315,10 @@ impl<'a> Tracer<'a> {
     fn operator(&mut self, index: usize) -> Result<(), Box<Verdict>> {
         let subject = self.subject;
         let Some(op) = subject.program.operators().nth(index) else { return Ok(()) };
+        let program = &subject.program;
+        if op.operands.iter().flatten().all(|t| program.is_constant(*t) || self.fixed.contains(t)) {
+            self.fixed.extend(op.results);
+        }
         let mut exact = self.exact(index, &op);
         let bound = self.bounded(index, &op)?;
         let actual = self.actual(index, &op)?;
@@ -352,24 +390,6 @@ impl<'a> Tracer<'a> {
         Ok(())
     }
 
-    /// A constant that float16 made 0 or infinite, of this operator or of one before it whose result is still carried.
-    /// A small element among large ones that becomes 0 is ordinary rounding.
-    fn ruined_constant(&self, index: usize, op: &Operation<'_>) -> Option<Flushed> {
-        let own = op.operands.iter().flatten().find_map(|&t| {
-            let exact = self.subject.exact.get(&t)?;
-            let stored = self.subject.program.is_constant(t).then(|| self.subject.constant_elements(t))?;
-            let gone = stored.iter().all(|&s| s == 0.0);
-            let (exact, &stored) = exact
-                .iter()
-                .zip(&stored)
-                .find(|(e, s)| e.is_finite() && (s.is_infinite() || gone && *e != 0.0))?;
-            let name =
-                self.subject.source_name(t).or_else(|| self.subject.tensor_name(t)).unwrap_or_default();
-            Some(Flushed { operator: index, name, exact, stored })
-        });
-        own.or_else(|| op.operands.iter().flatten().find_map(|t| self.flushed.get(t).cloned()))
-    }
-
     /// Bits that the operands have lost, at most.
     fn carried(&self, op: &Operation<'_>) -> f64 {
         let lost = |t: &u32| self.live.get(t).map_or(0.0, |l| l.lost);
@@ -386,7 +406,11 @@ impl<'a> Tracer<'a> {
                 let (dtype, shape) = self.subject.program.form((*t)?)?;
                 let data = match self.subject.exact.get(&(*t)?) {
                     Some(elements) => elements.map(|x| self.double.exact(x)),
-                    None if self.anchors.is_some() => self.before_rounding((*t)?, dtype)?,
+                    None if self.anchors.is_some() => {
+                        let data = self.before_rounding((*t)?, dtype)?;
+                        self.is_guessed = true;
+                        data
+                    }
                     None => return None,
                 };
                 Some(Value::Float(dtype, Array { shape: shape.to_vec(), data }))
@@ -407,22 +431,6 @@ impl<'a> Tracer<'a> {
         self.subject.program.step(index, &operands, &self.double).ok()
     }
 
-    /// Everything that a stored float constant may have been before it was rounded.
-    fn before_rounding(&self, tensor: u32, dtype: DType) -> Option<Vec<Enclosure>> {
-        if !dtype.is_float() || !self.subject.program.is_constant(tensor) {
-            return None;
-        }
-        let half_unit = |x: f64| match dtype {
-            DType::F16 => 0.5 * binary16::ulp(x),
-            _ => 0.5 * binary16::ulp_single(x),
-        };
-        let interval = |x: f64| match x {
-            x if x.is_finite() => Enclosure::of(x, x - half_unit(x), x + half_unit(x)),
-            x => Enclosure::point(x),
-        };
-        Some(self.subject.constant_elements(tensor).into_iter().map(interval).collect())
-    }
-
     /// The results under the contract, with stored constants.
     fn bounded(&mut self, index: usize, op: &Operation<'_>) -> Result<Vec<Value<Enclosure>>, Box<Verdict>> {
         let force = self.bound.contract.force_f16;
@@ -436,22 +444,6 @@ impl<'a> Tracer<'a> {
             .collect();
         self.subject.program.step(index, &operands, &self.bound).map_err(|e| {
             super::subject::undecidable("the interpreter cannot run the converted model", e.to_string())
-        })
-    }
-
-    /// A FLOAT32 constant as a runtime holds it that computes everything in float16.
-    fn narrowed_constant(&self, tensor: u32) -> Option<Value<Enclosure>> {
-        let (dtype, shape) = self.subject.program.form(tensor)?;
-        if dtype != DType::F32 || !self.subject.program.is_constant(tensor) {
-            return None;
-        }
-        let elements = self.subject.constant_elements(tensor);
-        let data = elements.into_iter().map(|x| self.bound.exact(binary16::round(x))).collect();
-        let rounded = Value::Float(dtype, Array { shape: shape.to_vec(), data });
-        let stored = if self.stretch { self.subject.program.stored(tensor, &self.bound) } else { None };
-        Some(match stored {
-            Some(stored) => either(rounded, stored),
-            None => rounded,
         })
     }
 
@@ -476,7 +468,9 @@ impl<'a> Tracer<'a> {
 
     /// Does a tensor carry what its source says?
     fn meaning(&mut self, tensor: u32, target: &mut Value<Enclosure>) -> Meaning {
-        if let (Some(anchors), Some(walk)) = (&mut self.anchors, &mut self.walk) {
+        if let (Some(anchors), Some(walk), false) =
+            (&mut self.anchors, &mut self.walk, self.fixed.contains(&tensor))
+        {
             match anchors.find(walk, tensor, target) {
                 Ok(Some((carried, how))) => {
                     self.trace.meaning = self.trace.meaning.max(how);

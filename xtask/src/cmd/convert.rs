@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Example:\n  cargo xtask convert model.onnx -o model.tflite --precision full")]
 pub(crate) struct Args {
-    /// An .onnx model, or an fp32 .tflite model.
+    /// An .onnx model, an fp32 .tflite model, or the folder of a case of the corpus.
     model: PathBuf,
     /// Where to write the float16 .tflite.
     #[arg(short, long)]
@@ -55,8 +55,13 @@ pub(crate) enum Source {
     Tflite(Box<tflite::Model>),
 }
 
-/// Reads a model by its contents: a .tflite says so in bytes 4 to 8.
+/// Reads a model by its contents: a .tflite says so in bytes 4 to 8. A folder is a case of the corpus.
 pub(crate) fn read(path: &Path) -> Result<(Source, u64), Failure> {
+    if path.is_dir() {
+        let case = halfproof_corpus::store::load(path).map_err(Failure::bad_input)?;
+        let elements = case.graph.values.iter().filter_map(|v| v.constant.as_ref()).map(|t| t.len() as u64);
+        return Ok((Source::Onnx(Box::new(case.graph.clone())), 4 * elements.sum::<u64>()));
+    }
     let named = |e: &dyn std::fmt::Display| Failure::bad_input(format!("{}: {e}", path.display()));
     let unreadable =
         |source| Failure::bad_input(file::FileError { path: path.to_path_buf(), action: "read", source });

@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
     cargo xtask triage model.onnx --converted model_float16.tflite\n  \
     cargo xtask triage model.onnx --precision full --bisect-precision --max-bits-lost 4")]
 pub(crate) struct Args {
-    /// The source model: .onnx, or a float32 .tflite.
+    /// The source model: .onnx, a float32 .tflite, or the folder of a case of the corpus, which brings its inputs.
     model: PathBuf,
     /// A converted model, made by anybody; without it the converter makes one.
     #[arg(long)]
@@ -97,6 +97,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         Some(path) => vec![Set::given(read_inputs(path, &source.graph)?)],
         // Each set walks the whole model: large ones are tried on the first few.
         None if large => sets(&source.graph).into_iter().take(2).collect(),
+        None if args.model.is_dir() => given(&args.model)?,
         None => sets(&source.graph),
     };
     let mut converter = systems::converter(&args.converter)?;
@@ -197,6 +198,13 @@ fn progress() -> ProgressBar {
         .unwrap_or_else(|_| ProgressStyle::default_bar());
     bar.set_style(style);
     bar
+}
+
+/// The input sets of a case of the corpus.
+fn given(folder: &Path) -> Result<Vec<Set>, Failure> {
+    let case = halfproof_corpus::store::load(folder).map_err(Failure::bad_input)?;
+    let named = |set: halfproof_corpus::InputSet| Set { name: set.name, ..Set::given(set.tensors) };
+    Ok(case.inputs.into_iter().map(named).collect())
 }
 
 fn read_source(args: &Args) -> Result<(SourceModel, u64), Failure> {

@@ -3,11 +3,12 @@
 //! encloses one of them, in the same order or with permuted axes, carries it.
 //!
 //! Constants that are not recognised are intervals around what is stored, so results are intervals; a tensor that is
-//! recognised starts again from the source's exact values, so intervals do not grow from operator to operator.
+//! recognised starts again from the source's exact values, so intervals do not grow from operator to operator. Where it
+//! may carry several values of the source, it starts from all of them.
 
 use super::row::{Meaning, Row};
 use super::source::Walk;
-use crate::arith::Enclosure;
+use crate::arith::{Enclosure, Nan};
 use crate::judge::compare::Tally;
 use crate::judge::layout::source_order;
 use crate::judge::recognise::{Strided, permutations};
@@ -76,15 +77,22 @@ impl Anchors {
         candidates.sort_unstable();
         // Beside an element like -3.4e38 all others are nothing: first each is held to its own magnitude.
         for measure in [Measure::Element, Measure::Tensor] {
+            let mut found: Option<(usize, Value<Enclosure>)> = None;
             for (_, id) in &candidates {
                 let Some(source) = walk.get(*id) else { continue };
-                for permutation in orders(source.shape(), target.shape()) {
-                    if let Some(carried) = carried(source, target, &permutation, measure) {
-                        self.matched.insert(tensor, *id);
-                        self.last = self.last.max(walk.maker(*id).unwrap_or(0));
-                        return Ok(Some((carried, certainty(target))));
-                    }
+                let orders = orders(source.shape(), target.shape());
+                let Some(one) = orders.iter().find_map(|p| carried(source, target, p, measure)) else {
+                    continue;
+                };
+                match &mut found {
+                    None => found = Some((*id, one)),
+                    Some((_, all)) => join(all, &one),
                 }
+            }
+            if let Some((id, carried)) = found {
+                self.matched.insert(tensor, id);
+                self.last = self.last.max(walk.maker(id).unwrap_or(0));
+                return Ok(Some((carried, certainty(target))));
             }
         }
         // Only what stands near the last recognised operator can be what this was meant to be.
@@ -103,11 +111,10 @@ impl Anchors {
     }
 
     /// Says of the first tensor that carries nothing, and from which nothing recognised follows, that it is wrong.
-    pub(super) fn accuse(&self, program: &Program, rows: &mut [Row], walk: &Walk<'_>) {
-        let wrong_output = rows.iter().any(|r| {
-            program.outputs().contains(&r.tensor)
-                && matches!(r.meaning, Meaning::Differs { .. } | Meaning::Shape(..))
-        });
+    /// `fixed` tensors depend on constants alone: what they were meant to be is not known.
+    pub(super) fn accuse(&self, program: &Program, fixed: &BTreeSet<u32>, rows: &mut [Row], walk: &Walk<'_>) {
+        let wrong_output =
+            rows.iter().any(|r| program.outputs().contains(&r.tensor) && r.is_meant_otherwise());
         if !wrong_output {
             return;
         }
@@ -119,9 +126,12 @@ impl Anchors {
                 right.extend(op.operands.iter().flatten());
             }
         }
-        let known = |t: &u32| right.contains(t) || program.is_constant(*t) || program.inputs().contains(t);
+        let known = |t: &u32| {
+            right.contains(t) || fixed.contains(t) || program.is_constant(*t) || program.inputs().contains(t)
+        };
         let first = operators.iter().position(|op| {
-            !op.results.iter().any(|t| right.contains(t)) && op.operands.iter().flatten().all(known)
+            !op.results.iter().any(|t| right.contains(t) || fixed.contains(t))
+                && op.operands.iter().flatten().all(known)
         });
         let Some(at) = first else { return };
         let Some(row) = rows.iter_mut().find(|r| r.operator == at) else { return };
@@ -213,14 +223,22 @@ fn carried(
     }
 }
 
+/// What a tensor holds that may carry either of two values, as a sum with an epsilon that float16 made 0.
+fn join(all: &mut Value<Enclosure>, other: &Value<Enclosure>) {
+    let (Value::Float(_, all), Value::Float(_, other)) = (all, other) else { return };
+    for (a, b) in all.data.iter_mut().zip(&other.data) {
+        *a = Enclosure::hull(*a, *b);
+    }
+}
+
 /// Bits that an element tells by enclosing a value: how much narrower its interval is than what numbers of that magnitude
 /// span.
 fn told(t: &Enclosure, scale: f64) -> f64 {
-    let width = 2.0 * t.radius();
-    if width == 0.0 || !t.v.is_finite() {
+    if t.is_point() || t.nan == Nan::Certain {
         return ELEMENT_BITS;
     }
-    // 0 for a tensor of zeros: any interval around them is as wide as they can be told from others.
+    let width = 2.0 * t.radius();
+    // 0 where anything is possible, and for a tensor of zeros: any interval around them is as wide as they can be told from others.
     let bits = (2.0 * scale / width).log2();
     if bits.is_nan() { 0.0 } else { bits.clamp(0.0, ELEMENT_BITS) }
 }

@@ -174,9 +174,14 @@ impl Row {
         self.lost - self.carried
     }
 
+    /// True when it does not mean what the source says.
+    pub fn is_meant_otherwise(&self) -> bool {
+        matches!(self.meaning, Meaning::Differs { .. } | Meaning::Shape(..))
+    }
+
     /// The most important thing about it.
     pub fn state(&self) -> State {
-        if matches!(self.meaning, Meaning::Differs { .. } | Meaning::Shape(..)) {
+        if self.is_meant_otherwise() {
             State::Differs
         } else if self.outside.is_some() {
             State::Outside

@@ -1,0 +1,85 @@
+//! What a stored constant was before it was stored, and what a runtime makes of it.
+
+use super::Tracer;
+use super::cause::Flushed;
+use crate::arith::{Arith, Enclosure};
+use crate::half as binary16;
+use crate::judge::kernels::either;
+use crate::tflite::Operation;
+use crate::value::{Array, Value};
+use halfproof_ir::DType;
+
+/// How a constant that is not recognised was computed before it was stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Folding {
+    /// As if in unlimited precision: it is off by half a unit.
+    Exact,
+    /// In the type that it is stored in, by a few operators: off by some units of its largest element.
+    Rounded,
+}
+
+impl Folding {
+    /// Units in the last place of the largest element that a folded constant may be off, beyond half a unit.
+    pub(super) fn units(self, dtype: DType) -> f64 {
+        match (self, dtype) {
+            (Folding::Exact, _) => 0.0,
+            (Folding::Rounded, DType::F16) => 2.0,
+            (Folding::Rounded, _) => 16.0,
+        }
+    }
+}
+
+impl Tracer<'_> {
+    /// A constant that float16 made 0 or infinite, of this operator or of one before it whose result is still carried.
+    /// A small element among large ones that becomes 0 is ordinary rounding.
+    pub(super) fn ruined_constant(&self, index: usize, op: &Operation<'_>) -> Option<Flushed> {
+        let own = op.operands.iter().flatten().find_map(|&t| {
+            let exact = self.subject.exact.get(&t)?;
+            let stored = self.subject.program.is_constant(t).then(|| self.subject.constant_elements(t))?;
+            let gone = stored.iter().all(|&s| s == 0.0);
+            let (exact, &stored) = exact
+                .iter()
+                .zip(&stored)
+                .find(|(e, s)| e.is_finite() && (s.is_infinite() || gone && *e != 0.0))?;
+            let name =
+                self.subject.source_name(t).or_else(|| self.subject.tensor_name(t)).unwrap_or_default();
+            Some(Flushed { operator: index, name, exact, stored })
+        });
+        own.or_else(|| op.operands.iter().flatten().find_map(|t| self.flushed.get(t).cloned()))
+    }
+
+    /// Everything that a stored float constant may have been before it was rounded.
+    pub(super) fn before_rounding(&self, tensor: u32, dtype: DType) -> Option<Vec<Enclosure>> {
+        if !dtype.is_float() || !self.subject.program.is_constant(tensor) {
+            return None;
+        }
+        let unit = |x: f64| match dtype {
+            DType::F16 => binary16::ulp(x),
+            _ => binary16::ulp_single(x),
+        };
+        let elements = self.subject.constant_elements(tensor);
+        let largest = elements.iter().filter(|x| x.is_finite()).fold(0.0, |m: f64, x| m.max(x.abs()));
+        let folded = self.folding.units(dtype) * unit(largest);
+        let interval = |x: f64| {
+            let radius = 0.5 * unit(x) + folded;
+            if x.is_finite() { Enclosure::of(x, x - radius, x + radius) } else { Enclosure::point(x) }
+        };
+        Some(elements.into_iter().map(interval).collect())
+    }
+
+    /// A FLOAT32 constant as a runtime holds it that computes everything in float16.
+    pub(super) fn narrowed_constant(&self, tensor: u32) -> Option<Value<Enclosure>> {
+        let (dtype, shape) = self.subject.program.form(tensor)?;
+        if dtype != DType::F32 || !self.subject.program.is_constant(tensor) {
+            return None;
+        }
+        let elements = self.subject.constant_elements(tensor);
+        let data = elements.into_iter().map(|x| self.bound.exact(binary16::round(x))).collect();
+        let rounded = Value::Float(dtype, Array { shape: shape.to_vec(), data });
+        let stored = if self.stretch { self.subject.program.stored(tensor, &self.bound) } else { None };
+        Some(match stored {
+            Some(stored) => either(rounded, stored),
+            None => rounded,
+        })
+    }
+}

@@ -1,0 +1,4 @@
+//! What single parts of lowering decide, stated as a specification.
+
+mod fuse;
+mod version;

@@ -25,6 +25,10 @@ const BOOL: DType = DType::Bool;
 /// An operand of an element type and a shape; `None` for one that is left out.
 type Operand<'a> = Option<(DType, &'a [usize])>;
 
+/// Versions of some operators by element type, and by element type and number of axes.
+type ByType<'a> = (&'a [Builtin], &'a [(DType, i32)]);
+type ByRank<'a> = (&'a [Builtin], &'a [(DType, usize, i32)]);
+
 /// The version with these operands and a result of that type.
 fn with(builtin: Builtin, options: impl Into<Options>, operands: &[Operand<'_>], result: DType) -> i32 {
     let mut target = Target::default();
@@ -63,7 +67,7 @@ fn an_operator_without_rules_has_version_1() {
 #[test]
 fn the_first_operand_raises_it_by_its_element_type() {
     use Builtin::*;
-    let rules: &[(&[Builtin], &[(DType, i32)])] = &[
+    let rules: &[ByType<'_>] = &[
         (&[Gather], &[(F32, 1), (I8, 2), (BOOL, 3), (I16, 4)]),
         (&[Add], &[(F32, 1), (I32, 1), (I64, 4), (I16, 5)]),
         (&[Mul], &[(F32, 1), (I32, 1), (I64, 5), (I16, 7), (U32, 7)]),
@@ -97,7 +101,7 @@ fn the_first_operand_raises_it_by_its_element_type() {
 #[test]
 fn what_moves_elements_needs_a_newer_kernel_for_more_axes() {
     use Builtin::*;
-    let rules: &[(&[Builtin], &[(DType, usize, i32)])] = &[
+    let rules: &[ByRank<'_>] = &[
         // Beyond 5 axes their number decides alone; int16 is newer than the fifth axis, bool and int8 are older.
         (&[Transpose], &[(F32, 4, 1), (F32, 5, 4), (F32, 6, 6), (F32, 7, 8), (F32, 8, 8)]),
         (&[Transpose], &[(I8, 4, 2), (BOOL, 4, 3), (I16, 4, 5)]),

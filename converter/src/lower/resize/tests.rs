@@ -32,7 +32,10 @@ fn assert_rows<const N: usize>(matrix: &Matrix, n: f64, rows: &[[f64; N]]) {
 /// Where each output lies: linear weights say it, as long as that is inside.
 fn positions(line: Line, mode: CoordinateMode) -> Vec<f64> {
     let matrix = line.matrix(&linear(mode));
-    let at = |row: &[f64]| row.iter().zip([0.0, 1.0, 2.0, 3.0, 4.0]).map(|(w, i)| w * i).sum();
+    let at = |row: &[f64]| {
+        assert!(close(&[row.iter().sum()], &[1.0]), "{row:?}");
+        row.iter().zip([0.0, 1.0, 2.0, 3.0, 4.0]).map(|(w, i)| w * i).sum()
+    };
     matrix.weights.chunks(line.input).map(at).collect()
 }
 

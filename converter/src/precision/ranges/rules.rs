@@ -97,8 +97,8 @@ fn one(c: &Context<'_, '_>, op: &TargetOperator) -> (Bounds, Option<String>) {
             Some(e) if x.low >= 0.0 && e >= 0.0 => monotone(x, |v| libm::pow(v, e)),
             _ => Bounds::ASSUMED,
         }),
-        Maximum => plain(Bounds { low: x.low.max(y().low), high: x.high.max(y().high), ..x.or(y()) }),
-        Minimum => plain(Bounds { low: x.low.min(y().low), high: x.high.min(y().high), ..x.or(y()) }),
+        Maximum => plain(Bounds { low: x.low.max(y().low), ..x.or(y()) }),
+        Minimum => plain(Bounds { high: x.high.min(y().high), ..x.or(y()) }),
 
         Exp => plain(monotone(x, libm::exp)),
         Log => {

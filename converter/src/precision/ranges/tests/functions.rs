@@ -22,7 +22,7 @@ fn a_monotone_function_maps_ends_and_mean() {
     assert_ends(made(Builtin::Tanh, &[bounds(0.0, 0.5, 0.0, 1.0)]), 0.0, 0.46211715726000975);
     // The logistic function of ln 3 is 3/4.
     let l = 3f64.ln();
-    assert_ends(made(Builtin::Logistic, &[bounds(-l, l, 0.0, 1.0)]), 0.25, 0.75);
+    assert_ends(made(Builtin::Logistic, &[bounds(0.0, l, 0.0, 1.0)]), 0.5, 0.75);
 }
 
 #[test]

@@ -90,11 +90,19 @@ fn each_matrix_of_a_batch_has_channels_of_its_own() {
     let w = [1.0, 10.0, 2.0, 20.0, 3.0, 30.0, -1.0, -10.0, -2.0, -20.0, -3.0, -30.0];
     let plain = weighted(Builtin::BatchMatmul, BatchMatMul::default(), SHARE, &[2, 3, 2], &w);
     assert_ends(plain, -60.0, 60.0);
-    assert_eq!(plain.mean, 0.0);
     // Means of 3, 30, -3 and -30, and as deviations of terms alike 6, 60, 6 and 60: 454.5 and 1818.
     assert_bounds(plain, bounds(-60.0, 60.0, 0.0, (454.5 + 1818.0_f64).sqrt()));
     // The same transposed: rows of 3, however the batch is cut.
     let w = [1.0, 2.0, 3.0, 10.0, 20.0, 30.0, -1.0, -2.0, -3.0, -10.0, -20.0, -30.0];
     let options = BatchMatMul { adj_y: true, ..BatchMatMul::default() };
     assert_bounds(weighted(Builtin::BatchMatmul, options, SHARE, &[2, 2, 3], &w), plain);
+    // Two matrices of a single row: means of half of 1, 4 and 8 and their negatives.
+    let row = weighted(
+        Builtin::BatchMatmul,
+        BatchMatMul::default(),
+        SHARE,
+        &[2, 1, 3],
+        &[1.0, 4.0, 8.0, -1.0, -4.0, -8.0],
+    );
+    assert_bounds(row, bounds(-8.0, 8.0, 0.0, (81.0 / 3.0 + 81.0 / 12.0_f64).sqrt()));
 }

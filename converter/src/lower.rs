@@ -25,6 +25,8 @@ mod select;
 mod shape;
 mod slice;
 mod softmax;
+#[cfg(test)]
+mod tests;
 mod unary;
 mod version;
 

@@ -101,7 +101,6 @@ pub(super) fn supported(builtin: Builtin, dtype: DType) -> Result<(), String> {
         Builtin::Sub => &[I32, I64],
         Builtin::Mul => &[I16, I32, I64, U32],
         Builtin::Div | Builtin::Pow => &[I32],
-        Builtin::Maximum | Builtin::Minimum => &[U8, I8, I16, I32, I64],
         Builtin::Equal | Builtin::NotEqual => &[DType::Bool, U8, I8, I16, I32, I64],
         _ => &[U8, I8, I16, I32, I64],
     };

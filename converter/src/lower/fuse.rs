@@ -207,7 +207,7 @@ fn head(graph: &Graph, types: &[Option<Type>], node: &Node) -> Option<Head> {
 fn absorb(graph: &Graph, types: &[Option<Type>], uses: &Uses, i: usize, plan: &mut Plan) {
     let node = &graph.nodes[i];
     let Some(mut output) = node.outputs.first().copied().flatten() else { return };
-    let mut tail = Tail { output: Some(output), ..Tail::default() };
+    let mut tail = Tail::default();
     if let Some(head) = head(graph, types, node) {
         while let Some(next) = uses.only(output) {
             if plan.skip[next] || plan.fused[next].is_some() {

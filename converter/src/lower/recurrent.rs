@@ -177,7 +177,12 @@ fn weights(
 }
 
 /// A named activation with its parameters.
-fn function(name: &str, alpha: &[f32], beta: &[f32], taken: &mut (usize, usize)) -> Result<Op, String> {
+pub(super) fn function(
+    name: &str,
+    alpha: &[f32],
+    beta: &[f32],
+    taken: &mut (usize, usize),
+) -> Result<Op, String> {
     let mut next_alpha = |default: f32| {
         taken.0 += 1;
         alpha.get(taken.0 - 1).copied().unwrap_or(default)

@@ -3,6 +3,8 @@
 //! it multiplies all other elements by 0, which an infinity does not survive.
 
 mod matrix;
+#[cfg(test)]
+mod tests;
 
 use super::binary::{add, combine, mul};
 use super::context::Context;

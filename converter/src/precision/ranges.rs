@@ -13,6 +13,8 @@
 mod linear;
 mod pattern;
 mod rules;
+#[cfg(test)]
+mod tests;
 
 use crate::constants::{MAX_FINITE, MIN_NORMAL};
 use crate::target::{Constant, Target, TensorId};

@@ -4,6 +4,7 @@
 //!
 //! The tests are run here and not by cargo-mutants, since a change must rebuild no more than the two test programs.
 
+mod explained;
 mod mutant;
 mod switch;
 
@@ -31,11 +32,13 @@ const NOT: [&str; 3] = ["**/tests.rs", "**/tests/**", "converter/src/precision/f
 const COPY: &str = "target/mutants/tree";
 const BUILD: &str = "target/mutants/build";
 /// Programs that must notice, the cheapest to build first.
-const PROGRAMS: [(&str, &[&str]); 3] = [
+const PROGRAMS: &[Kind] = &[
     ("tests", &["-p", "halfproof-converter", "--lib"]),
     ("choices", &["-p", "halfproof-converter", "--test", "choices"]),
     ("campaign", &["-p", "halfproof-fuzz", "--test", "campaign"]),
 ];
+/// What a program is called, and which test of which package it is.
+type Kind = (&'static str, &'static [&'static str]);
 /// The root of the crate that is changed.
 const ROOT: &str = "converter/src/lib.rs";
 /// Address space of a program, in kB.
@@ -64,6 +67,9 @@ pub(crate) struct Args {
     /// Tests of the campaign.
     #[arg(long, default_value_t = 12_000)]
     tests: u64,
+    /// Leave the campaign out: what the converter's own tests catch, in a fraction of the time.
+    #[arg(long)]
+    without_campaign: bool,
     /// Begin with no mutant after this time: 90s, 40m, 2h.
     #[arg(long, value_parser = super::fuzz::duration)]
     time: Option<Duration>,
@@ -80,8 +86,23 @@ enum Ending {
     Unviable,
     /// A program failed or hung.
     Caught(&'static str),
+    /// Nobody noticed, and nobody can: it is explained.
+    Explained,
+    /// It is explained, but it was noticed: the explanation is wrong.
+    Refuted(&'static str),
     /// Nobody noticed.
     Missed,
+}
+
+impl Ending {
+    /// With what the table of explanations says of the mutant.
+    fn explained(self, explained: bool) -> Ending {
+        match self {
+            Ending::Missed if explained => Ending::Explained,
+            Ending::Caught(by) if explained => Ending::Refuted(by),
+            other => other,
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -112,15 +133,19 @@ pub(crate) fn run(args: &Args) -> Outcome {
     };
     let chosen: Vec<Mutant> = all.iter().filter(|m| wanted(m)).cloned().collect();
     let sample = sample(chosen, args.sample, args.seed);
+    let explained = explained::of(&all)?;
+    let explained: Vec<bool> = sample.iter().map(|m| explained.contains(&m.name)).collect();
+    let programs = &PROGRAMS[..PROGRAMS.len() - usize::from(args.without_campaign)];
     anstream::eprintln!(
         "{} of {} mutants, after a build without a change (minutes, the first time)",
         sample.len(),
         all.len()
     );
     copy()?;
-    let litert = litert()?;
+    let litert = !args.without_campaign && litert()?;
     let mut measured = Measured { seed: args.seed, tests: args.tests, litert, all: all.len(), tried: vec![] };
-    let mut write = |mutant: &Mutant, ending: Ending, seconds: f64| {
+    let mut write = |at: usize, ending: Ending, seconds: f64| {
+        let (mutant, ending) = (&sample[at], ending.explained(explained[at]));
         anstream::println!("{:<20} {seconds:>5.0} s  {}", words(ending), mutant.name);
         measured.tried.push(Tried { mutant: mutant.name.clone(), ending, seconds });
         let json = serde_json::to_string_pretty(&measured).map_err(Failure::harness)? + "\n";
@@ -128,52 +153,60 @@ pub(crate) fn run(args: &Args) -> Outcome {
     };
     let late = |begin: Instant| args.time.is_some_and(|limit| begin.elapsed() > limit);
     let begin = Instant::now();
-    let (switched, asked) = switched(&sample, args.tests)?;
+    let (switched, asked) = switched(&sample, args.tests, programs)?;
     for &at in &switched {
         if late(begin) {
             break;
         }
         let begin = Instant::now();
-        write(&sample[at], asked.thrown(at, args.tests)?, begin.elapsed().as_secs_f64())?;
+        write(at, asked.thrown(at, args.tests)?, begin.elapsed().as_secs_f64())?;
     }
     copy()?;
-    for (_, mutant) in sample.iter().enumerate().filter(|(at, _)| !switched.contains(at)) {
+    for (at, mutant) in sample.iter().enumerate().filter(|(at, _)| !switched.contains(at)) {
         if late(begin) {
             break;
         }
         let begin = Instant::now();
-        write(mutant, asked.rebuilt(mutant, args.tests)?, begin.elapsed().as_secs_f64())?;
+        write(at, asked.rebuilt(mutant, args.tests)?, begin.elapsed().as_secs_f64())?;
     }
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for t in &measured.tried {
         *counts.entry(words(t.ending)).or_default() += 1;
     }
     let counts_of = |word: &str| counts.get(word).copied().unwrap_or(0);
-    let viable = measured.tried.len() - counts_of("unviable");
+    let viable = measured.tried.len() - counts_of("unviable") - counts_of("explained");
     let missed = counts_of("missed");
+    let refuted = measured.tried.iter().filter(|t| matches!(t.ending, Ending::Refuted(_))).count();
     let counts: Vec<String> = counts.iter().map(|(word, n)| format!("{n} {word}")).collect();
     anstream::println!(
-        "\n{} of {viable} that compile are caught, {:.1} % ({}); seed {}, {} tests a campaign, {} LiteRT",
+        "\n{} of {viable} that compile and are not explained are caught, {:.1} % ({}); seed {}, {}",
         viable - missed,
         100.0 * (viable - missed) as f64 / viable.max(1) as f64,
         counts.join(", "),
         args.seed,
-        args.tests,
-        if litert { "with" } else { "WITHOUT" },
+        match (args.without_campaign, litert) {
+            (true, _) => "WITHOUT a campaign".to_string(),
+            (_, true) => format!("{} tests a campaign, with LiteRT", args.tests),
+            (_, false) => format!("{} tests a campaign, WITHOUT LiteRT", args.tests),
+        },
     );
-    Ok(if missed > 0 { Exit::NewFindings } else { Exit::Clean })
+    Ok(if missed + refuted > 0 { Exit::NewFindings } else { Exit::Clean })
 }
 
 fn words(ending: Ending) -> String {
     match ending {
         Ending::Unviable => "unviable".to_string(),
         Ending::Caught(by) => format!("caught by {by}"),
+        Ending::Explained => "explained".to_string(),
+        Ending::Refuted(by) => format!("EXPLAINED, yet caught by {by}"),
         Ending::Missed => "missed".to_string(),
     }
 }
 
 /// The programs as they were without a change.
 struct Asked {
+    /// What they are called, and how they are built.
+    kinds: &'static [Kind],
     /// With switches.
     programs: Vec<PathBuf>,
     /// How long each may take.
@@ -183,7 +216,7 @@ struct Asked {
 impl Asked {
     /// Asks about a mutant that has a switch.
     fn thrown(&self, mutant: usize, tests: u64) -> Result<Ending, Failure> {
-        for (((name, _), program), limit) in PROGRAMS.iter().zip(&self.programs).zip(&self.limits) {
+        for (((name, _), program), limit) in self.kinds.iter().zip(&self.programs).zip(&self.limits) {
             if !passes(program, Some(mutant), tests, *limit)? {
                 return Ok(Ending::Caught(name));
             }
@@ -202,7 +235,7 @@ impl Asked {
     }
 
     fn built(&self, tests: u64) -> Result<Ending, Failure> {
-        for ((name, what), limit) in PROGRAMS.iter().zip(&self.limits) {
+        for ((name, what), limit) in self.kinds.iter().zip(&self.limits) {
             let Built::Program(program) = build(what)? else { return Ok(Ending::Unviable) };
             if !passes(&program, None, tests, *limit)? {
                 return Ok(Ending::Caught(name));
@@ -214,7 +247,7 @@ impl Asked {
 
 /// Puts the mutants of a sample behind switches, as far as they compile so, and builds the programs. Gives those that have one,
 /// by their place in the sample.
-fn switched(sample: &[Mutant], tests: u64) -> Result<(Vec<usize>, Asked), Failure> {
+fn switched(sample: &[Mutant], tests: u64, kinds: &'static [Kind]) -> Result<(Vec<usize>, Asked), Failure> {
     let mut refused: BTreeSet<usize> = BTreeSet::new();
     let mut files: BTreeMap<&str, Switched> = BTreeMap::new();
     let mut changed: BTreeSet<&str> = sample.iter().map(|m| m.file.as_str()).collect();
@@ -231,7 +264,7 @@ fn switched(sample: &[Mutant], tests: u64) -> Result<(Vec<usize>, Asked), Failur
         }
         changed.clear();
         let (mut programs, mut places) = (vec![], vec![]);
-        for (_, what) in PROGRAMS {
+        for (_, what) in kinds {
             match build(what)? {
                 Built::Program(program) => programs.push(program),
                 Built::Not(all) => {
@@ -240,7 +273,7 @@ fn switched(sample: &[Mutant], tests: u64) -> Result<(Vec<usize>, Asked), Failur
                 }
             }
         }
-        if programs.len() == PROGRAMS.len() {
+        if programs.len() == kinds.len() {
             break programs;
         }
         for Place { file, byte } in &places {
@@ -260,7 +293,7 @@ fn switched(sample: &[Mutant], tests: u64) -> Result<(Vec<usize>, Asked), Failur
         sample.len() - all.len()
     );
     let mut limits = vec![];
-    for ((name, _), program) in PROGRAMS.iter().zip(&programs) {
+    for ((name, _), program) in kinds.iter().zip(&programs) {
         let begin = Instant::now();
         if !passes(program, None, tests, Duration::from_secs(3600))? {
             return Err(Failure::harness(format!("the {name} fail without a change: {}", program.display())));
@@ -269,7 +302,7 @@ fn switched(sample: &[Mutant], tests: u64) -> Result<(Vec<usize>, Asked), Failur
     }
     let mut in_order: Vec<usize> = all;
     in_order.sort_unstable();
-    Ok((in_order, Asked { programs, limits }))
+    Ok((in_order, Asked { kinds, programs, limits }))
 }
 
 /// So many of them, in an order in which any beginning is a sample too.

@@ -39,6 +39,7 @@ impl Matrix {
         }
     }
 
+    /// Adds a weight; what lies outside takes the nearest element inside.
     fn put(&mut self, output: usize, input: i64, weight: f64) {
         let last = self.inputs.cast_signed() as i64 - 1;
         let input = usize::try_from(input.clamp(0, last)).unwrap_or(0);
@@ -199,10 +200,9 @@ impl Line {
         for o in 0..self.output {
             let x = if half_pixel { (o as f64 + 0.5) * scale - 0.5 } else { o as f64 * scale };
             let lower = x.floor().max(0.0);
-            let upper = x.ceil().min(input - 1.0);
             let weight = x - lower;
             matrix.put(o, lower as i64, 1.0 - weight);
-            matrix.put(o, upper as i64, weight);
+            matrix.put(o, x.ceil() as i64, weight);
         }
         matrix
     }
@@ -210,14 +210,13 @@ impl Line {
     /// The elements that RESIZE_NEAREST_NEIGHBOR takes; `None` where its binary32 coordinates could round otherwise.
     pub(super) fn tflite_nearest(&self, align_corners: bool, half_pixel: bool) -> Option<Matrix> {
         let mut matrix = Matrix::zeros(self);
-        let last = self.input.cast_signed() as i64 - 1;
         let exact = self.nearest_positions(align_corners, half_pixel, |x| x);
         let single = self.nearest_positions(align_corners, half_pixel, |x| f64::from(x as f32));
         if exact != single {
             return None;
         }
         for (o, p) in exact.into_iter().enumerate() {
-            matrix.put(o, p.clamp(0, last), 1.0);
+            matrix.put(o, p, 1.0);
         }
         Some(matrix)
     }

@@ -97,8 +97,8 @@ fn one(c: &Context<'_, '_>, op: &TargetOperator) -> (Bounds, Option<String>) {
             Some(e) if x.low >= 0.0 && e >= 0.0 => monotone(x, |v| libm::pow(v, e)),
             _ => Bounds::ASSUMED,
         }),
-        Maximum => plain(Bounds { low: x.low.max(y().low), high: x.high.max(y().high), ..x.or(y()) }),
-        Minimum => plain(Bounds { low: x.low.min(y().low), high: x.high.min(y().high), ..x.or(y()) }),
+        Maximum => plain(Bounds { low: x.low.max(y().low), ..x.or(y()) }),
+        Minimum => plain(Bounds { high: x.high.min(y().high), ..x.or(y()) }),
 
         Exp => plain(monotone(x, libm::exp)),
         Log => {
@@ -141,7 +141,7 @@ fn one(c: &Context<'_, '_>, op: &TargetOperator) -> (Bounds, Option<String>) {
             } else {
                 0.0
             };
-            plain(Bounds { low, ..Bounds::within(low, x.reach()) })
+            plain(Bounds::within(low, x.reach()))
         }
         Neg => plain(negated(x)),
         Floor | Ceil | Round => plain(Bounds { low: x.low.floor(), high: x.high.ceil(), ..x }),
@@ -165,7 +165,6 @@ fn one(c: &Context<'_, '_>, op: &TargetOperator) -> (Bounds, Option<String>) {
             };
             (x, total("the sum behind an average of", n, x))
         }
-        ReduceProd => plain(Bounds::ASSUMED),
         Cumsum => {
             let n = c.target.tensor(op.outputs[0]).shape.iter().copied().max().unwrap_or(1) as f64;
             plain(Bounds::within((n * x.low).min(x.low), (n * x.high).max(x.high)))

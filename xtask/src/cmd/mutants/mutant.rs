@@ -63,6 +63,16 @@ impl Mutant {
         self.span.start.byte(text)..self.span.end.byte(text)
     }
 
+    /// The change in words, without its place.
+    pub(super) fn change(&self) -> &str {
+        self.name.splitn(4, ':').nth(3).map_or("", str::trim_start)
+    }
+
+    /// The line of code where the change begins.
+    pub(super) fn code<'t>(&self, text: &'t str) -> &'t str {
+        text.lines().nth(self.span.start.line - 1).map_or("", str::trim)
+    }
+
     /// The file with the change.
     pub(super) fn applied(&self, text: &str) -> String {
         let place = self.bytes(text);

@@ -102,6 +102,12 @@ struct Sites<'t> {
     guards: BTreeMap<usize, Range<usize>>,
     /// The value of a field, and the same field of what fills up the struct.
     fields: BTreeMap<usize, (Range<usize>, String)>,
+    /// Bodies whose type only their value says: to leave one early would say another.
+    opaque: Vec<Range<usize>>,
+}
+
+fn is_opaque(signature: &syn::Signature) -> bool {
+    matches!(&signature.output, syn::ReturnType::Type(_, ty) if matches!(**ty, syn::Type::ImplTrait(_)))
 }
 
 fn bytes(span: Span) -> Range<usize> {
@@ -118,6 +124,16 @@ fn binds(expr: &syn::Expr) -> bool {
 }
 
 impl<'ast> Visit<'ast> for Sites<'_> {
+    fn visit_item_fn(&mut self, f: &'ast syn::ItemFn) {
+        self.opaque.extend(is_opaque(&f.sig).then(|| bytes(f.block.span())));
+        visit::visit_item_fn(self, f);
+    }
+
+    fn visit_impl_item_fn(&mut self, f: &'ast syn::ImplItemFn) {
+        self.opaque.extend(is_opaque(&f.sig).then(|| bytes(f.block.span())));
+        visit::visit_impl_item_fn(self, f);
+    }
+
     fn visit_expr_binary(&mut self, e: &'ast syn::ExprBinary) {
         if !binds(&e.left) && !binds(&e.right) {
             let parts = (bytes(e.span()), bytes(e.left.span()), bytes(e.right.span()));
@@ -169,6 +185,7 @@ impl Sites<'_> {
             |form, range: Range<usize>| Key { from: range.start, form, to: std::cmp::Reverse(range.end) };
         let point = |form, at| key(form, at..at);
         match mutant.genre {
+            Genre::FnValue if self.opaque.iter().any(|body| body.contains(&span.start)) => None,
             Genre::FnValue => Some((point(Form::Leave, span.start), mutant.replacement.clone())),
             Genre::BinaryOperator => {
                 let (whole, left, right) = self.binary.get(&span.start)?;
@@ -334,5 +351,17 @@ mod tests {
         let switched = switched(text, &[(0, &mutant)]).expect("it parses");
         assert_eq!(switched.text, text);
         assert!(switched.all().is_empty());
+    }
+    #[test]
+    fn a_function_whose_value_says_its_type_is_not_left_early() {
+        for (result, all) in [("impl Iterator<Item = u8>", 0), ("Empty<u8>", 1)] {
+            let text = format!("fn f() -> {result} {{ empty() }}");
+            let at = text.find("empty()").expect("it is there") + 1;
+            let place = |column: usize| serde_json::json!({"line": 1, "column": column});
+            let json = serde_json::json!({"file": "a.rs", "name": "n", "replacement": "::std::iter::empty()",
+                "genre": "FnValue", "span": {"start": place(at), "end": place(at + 7)}});
+            let mutant: Mutant = serde_json::from_value(json).expect("a mutant");
+            assert_eq!(switched(&text, &[(0, &mutant)]).expect("it parses").all().len(), all, "{result}");
+        }
     }
 }

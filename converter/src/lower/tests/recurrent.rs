@@ -1,0 +1,55 @@
+//! The activations that LSTM, GRU and RNN name, and the parameters that they take.
+//!
+//! Source: the ONNX operators LSTM, GRU and RNN: `activation_alpha` and `activation_beta` are read in order, each by the
+//! functions that have one, and where they end the defaults of the ONNX operators of these names apply.
+
+use super::super::recurrent::function;
+use halfproof_ir::Op;
+use halfproof_ir::ops::{Celu, Elu, HardSigmoid, LeakyRelu, ThresholdedRelu};
+
+fn functions(names: &[&str], alpha: &[f32], beta: &[f32]) -> Vec<Op> {
+    let mut taken = (0, 0);
+    names.iter().map(|n| function(n, alpha, beta, &mut taken).expect("an activation")).collect()
+}
+
+#[test]
+fn names_are_read_in_any_case() {
+    let plain = [Op::Sigmoid, Op::Tanh, Op::Relu, Op::Softsign, Op::Softplus];
+    assert_eq!(functions(&["Sigmoid", "Tanh", "Relu", "Softsign", "Softplus"], &[], &[]), plain);
+    assert_eq!(functions(&["SIGMOID", "tanh", "relu", "softSign", "softplus"], &[], &[]), plain);
+}
+
+#[test]
+fn what_no_parameter_is_given_for_has_that_of_its_operator() {
+    let expected: [Op; 5] = [
+        LeakyRelu { alpha: 0.01 }.into(),
+        ThresholdedRelu { alpha: 1.0 }.into(),
+        Elu { alpha: 1.0 }.into(),
+        Celu { alpha: 1.0 }.into(),
+        HardSigmoid { alpha: 0.2, beta: 0.5 }.into(),
+    ];
+    assert_eq!(
+        functions(&["LeakyRelu", "ThresholdedRelu", "Elu", "Celu", "HardSigmoid"], &[], &[]),
+        expected
+    );
+}
+
+#[test]
+fn parameters_are_taken_in_order_by_those_that_have_one() {
+    let expected: [Op; 6] = [
+        HardSigmoid { alpha: 0.5, beta: 0.25 }.into(),
+        Op::Tanh,
+        LeakyRelu { alpha: 2.0 }.into(),
+        HardSigmoid { alpha: 3.0, beta: 0.75 }.into(),
+        Elu { alpha: 4.0 }.into(),
+        HardSigmoid { alpha: 0.2, beta: 0.5 }.into(),
+    ];
+    let names = ["HardSigmoid", "Tanh", "LeakyRelu", "HardSigmoid", "Elu", "HardSigmoid"];
+    assert_eq!(functions(&names, &[0.5, 2.0, 3.0, 4.0], &[0.25, 0.75]), expected);
+}
+
+#[test]
+fn an_unknown_function_is_refused() {
+    let refused = function("Affine", &[], &[], &mut (0, 0));
+    assert_eq!(refused, Err("activation Affine is not supported".to_string()));
+}

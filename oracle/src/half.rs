@@ -149,6 +149,11 @@ pub fn ulp_single(x: f64) -> f64 {
     spacing(x, 23, MIN_NORMAL_SINGLE, 127)
 }
 
+/// [`ulp`] for a float type: that of binary16, or of binary32 for every wider type.
+pub fn ulp_of(x: f64, dtype: DType) -> f64 {
+    if dtype == DType::F16 { ulp(x) } else { ulp_single(x) }
+}
+
 /// 2^(exponent of x - precision), the exponent clamped to the range of normal numbers.
 fn spacing(x: f64, precision: i32, min_normal: f64, max_exponent: i32) -> f64 {
     if !x.is_finite() {

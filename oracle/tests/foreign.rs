@@ -4,14 +4,14 @@
 mod tflite_models;
 
 use half::f16;
-use halfproof_ir::{Conversion, DType, Data, Graph, Op, Precision, Provenance, Request, Tensor};
+use halfproof_ir::{Conversion, DType, Graph, Op, Precision, Provenance, Request, Tensor};
 use halfproof_oracle::arith::{ExecutionModel, Half};
 use halfproof_oracle::judge::Subject;
 use halfproof_oracle::judge::diagnosis::{Diagnosis, diagnose};
 use halfproof_oracle::judge::trace::{Plan, Run, Source};
 use halfproof_oracle::verdict::{Class, Strength};
 use halfproof_wire::tflite::{self, Builtin, Model, Options, TensorType, options};
-use tflite_models::Builder;
+use tflite_models::{Builder, halves};
 
 const F32: TensorType = TensorType::Float32;
 
@@ -27,8 +27,10 @@ fn diagnosed(graph: &Graph, model: &Model, input: &Tensor) -> Diagnosis {
     diagnose(&subject.program, &[], &[trace])
 }
 
-fn halves(shape: &[usize], values: &[f64]) -> Tensor {
-    Tensor::new(shape, Data::F16(values.iter().map(|&x| f16::from_f64(x)).collect()))
+/// A float16 constant of one element behind a DEQUANTIZE.
+fn widened(b: &mut Builder, value: f64) -> i32 {
+    let stored = b.constant(&halves(&[1], &[value]));
+    b.op(Builtin::Dequantize, &[stored], Options::None, F32, &[1])
 }
 
 /// y = x · (a · b): a converter folds the product of the constants.
@@ -87,8 +89,7 @@ fn a_constant_is_not_taken_for_a_result_that_happens_to_be_near_it() {
 
     let mut b = Builder::new();
     let x = b.input(F32, &[1]);
-    let stored = b.constant(&halves(&[1], &[f64::from(five).tanh()]));
-    let wide = b.op(Builtin::Dequantize, &[stored], Options::None, F32, &[1]);
+    let wide = widened(&mut b, f64::from(five).tanh());
     let t = b.op(Builtin::Tanh, &[x], Options::None, F32, &[1]);
     let y = b.op(Builtin::Mul, &[t, wide], options::Mul::default(), F32, &[1]);
     let model = b.finish(&[y]);
@@ -114,8 +115,7 @@ fn floored() -> Graph {
 fn a_floor_that_float16_makes_0_is_the_policys_doing_and_no_wrong_meaning() {
     let mut b = Builder::new();
     let x = b.input(F32, &[2]);
-    let stored = b.constant(&halves(&[1], &[1e-12]));
-    let wide = b.op(Builtin::Dequantize, &[stored], Options::None, F32, &[1]);
+    let wide = widened(&mut b, 1e-12);
     let n = b.op(Builtin::Abs, &[x], Options::None, F32, &[2]);
     let f = b.op(Builtin::Maximum, &[n, wide], Options::None, F32, &[2]);
     let y = b.op(Builtin::Div, &[x, f], options::Div::default(), F32, &[2]);
@@ -141,12 +141,8 @@ fn a_product_in_two_orders_is_no_difference_where_one_is_folded_and_rounded() {
 
     let mut build = Builder::new();
     let x = build.input(F32, &[3]);
-    let wide = |build: &mut Builder, value: f64| {
-        let stored = build.constant(&halves(&[1], &[value]));
-        build.op(Builtin::Dequantize, &[stored], Options::None, F32, &[1])
-    };
-    let (a_t, b_t) = (wide(&mut build, f64::from(a)), wide(&mut build, f64::from(b)));
-    let ab = wide(&mut build, f64::from(a) * f64::from(b));
+    let (a_t, b_t) = (widened(&mut build, f64::from(a)), widened(&mut build, f64::from(b)));
+    let ab = widened(&mut build, f64::from(a) * f64::from(b));
     let xa = build.op(Builtin::Mul, &[x, a_t], options::Mul::default(), F32, &[3]);
     let left = build.op(Builtin::Mul, &[xa, b_t], options::Mul::default(), F32, &[3]);
     let right = build.op(Builtin::Mul, &[x, ab], options::Mul::default(), F32, &[3]);

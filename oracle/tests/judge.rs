@@ -9,24 +9,19 @@ use halfproof_ir::{
     Role, Tensor, TensorOrigin,
 };
 use halfproof_oracle::arith::{Accumulator, ExecutionModel, Half};
-use halfproof_oracle::half::to_bits;
 use halfproof_oracle::judge::{self, Answer, Evidence, Question, Subject};
 use halfproof_oracle::record::{Execution, Status};
 use halfproof_oracle::tflite::{Constants, tensor};
 use halfproof_oracle::verdict::{Blame, Class, Strength, Verdict};
 use halfproof_wire::tflite::{self, Builtin, Model, Options, TensorType, options};
 use std::sync::Arc;
-use tflite_models::Builder;
+use tflite_models::{Builder, halves};
 
 const F16: TensorType = TensorType::Float16;
 /// Not a binary16 number: rounding it is visible.
 const WEIGHTS: [f64; 6] = [0.1, -0.7, 1.3, 2.2, 0.05, -1.9];
 const BIAS: [f64; 2] = [0.3, -0.15];
 const X: [f32; 6] = [0.5, -1.25, 2.0, 3.0, 0.125, -0.75];
-
-fn halves(shape: &[usize], values: &[f64]) -> Tensor {
-    Tensor::new(shape, Data::F16(values.iter().map(|&x| f16::from_bits(to_bits(x))).collect()))
-}
 
 /// Softmax(x W^T + b), the weights in float32.
 fn source() -> Graph {

@@ -98,7 +98,7 @@ pub fn diagnose(program: &Program, file: &[Verdict], traces: &[Trace]) -> Diagno
     for trace in traces {
         if let Some(row) = trace.rows.iter().find(|r| r.is_meant_otherwise()) {
             let mut verdict = meaning(row, trace.meaning);
-            verdict.notes.extend(trace.doubt.clone());
+            verdict.notes.extend(trace.doubt.map(str::to_string));
             return Diagnosis { verdict, system: None, cause: None };
         }
     }

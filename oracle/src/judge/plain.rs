@@ -223,8 +223,7 @@ pub(super) fn distance(exact: &Value<f64>, actual: &Tensor) -> Option<Distance> 
 
 /// The error of one element in half units in the last place of the exact one.
 pub(super) fn half_units(exact: f64, actual: f64, dtype: DType) -> f64 {
-    let ulp = if dtype == DType::F16 { half::ulp(exact) } else { half::ulp_single(exact) };
-    (actual - exact).abs() / (0.5 * ulp)
+    (actual - exact).abs() / (0.5 * half::ulp_of(exact, dtype))
 }
 
 #[cfg(test)]

@@ -76,7 +76,7 @@ pub struct Trace {
     /// carry something else, as a sum before a small bias is added.
     pub meaning: Strength,
     /// What else explains a wrong meaning.
-    pub doubt: Option<String>,
+    pub doubt: Option<&'static str>,
 }
 
 /// The tensors of the converted model that are alive.
@@ -99,26 +99,27 @@ impl Subject<'_> {
     /// # Errors
     /// A verdict when the interfaces do not fit, or the program cannot be run on these inputs.
     pub fn trace(&self, plan: &Plan<'_>, progress: &mut dyn FnMut(usize)) -> Result<Trace, Box<Verdict>> {
-        let (mut trace, is_guessed) = self.walked(plan, Folding::Exact, progress)?;
+        let mut trace = self.walked(plan, Folding::Exact, progress)?;
         // Accused of what its constants say: whoever folds them in float32 or float16 is not exact either.
-        if is_guessed && trace.rows.iter().any(Row::is_meant_otherwise) {
-            let (loose, _) = self.walked(plan, Folding::Rounded, &mut |_| ())?;
+        if self.provenance.tensors.is_empty() && trace.rows.iter().any(Row::is_meant_otherwise) {
+            let loose = self.walked(plan, Folding::Rounded, &mut |_| ())?;
             if !loose.rows.iter().any(Row::is_meant_otherwise) {
                 trace.meaning = Strength::Unknown;
-                let doubt = "constants that are computed in float32 or float16 before they are stored would explain it";
-                trace.doubt = Some(doubt.to_string());
+                trace.doubt = Some(
+                    "constants that are computed in float32 or float16 before they are stored would explain it",
+                );
             }
         }
         Ok(trace)
     }
 
-    /// One walk, and whether constants were met that are not recognised.
+    /// One walk.
     fn walked(
         &self,
         plan: &Plan<'_>,
         folding: Folding,
         progress: &mut dyn FnMut(usize),
-    ) -> Result<(Trace, bool), Box<Verdict>> {
+    ) -> Result<Trace, Box<Verdict>> {
         let inputs = self.model_inputs(plan.inputs)?;
         let system = match plan.run {
             Run::Live { system, .. } => system,
@@ -142,7 +143,6 @@ impl Subject<'_> {
             walk: None,
             anchors: None,
             folding,
-            is_guessed: false,
             fixed: BTreeSet::new(),
             run: plan.run,
             taps: BTreeMap::new(),
@@ -177,7 +177,7 @@ impl Subject<'_> {
         if let (Some(anchors), Some(walk)) = (&tracer.anchors, &tracer.walk) {
             anchors.accuse(&self.program, &tracer.fixed, &mut tracer.trace.rows, walk);
         }
-        Ok((tracer.trace, tracer.is_guessed))
+        Ok(tracer.trace)
     }
 }
 
@@ -257,8 +257,6 @@ struct Tracer<'a> {
     anchors: Option<Anchors>,
     /// How constants that are not recognised were computed.
     folding: Folding,
-    /// True when there was such a constant.
-    is_guessed: bool,
     /// Tensors that depend on constants alone. Where the converter does not say what they carry they are not matched:
     /// a number that is near 1 may be meant as 1 or as anything near it.
     fixed: BTreeSet<u32>,
@@ -406,11 +404,7 @@ impl<'a> Tracer<'a> {
                 let (dtype, shape) = self.subject.program.form((*t)?)?;
                 let data = match self.subject.exact.get(&(*t)?) {
                     Some(elements) => elements.map(|x| self.double.exact(x)),
-                    None if self.anchors.is_some() => {
-                        let data = self.before_rounding((*t)?, dtype)?;
-                        self.is_guessed = true;
-                        data
-                    }
+                    None if self.anchors.is_some() => self.before_rounding((*t)?, dtype)?,
                     None => return None,
                 };
                 Some(Value::Float(dtype, Array { shape: shape.to_vec(), data }))

@@ -3,9 +3,16 @@
 
 pub(crate) mod golden;
 
+use half::f16;
 use halfproof_ir::{Data, Tensor};
+use halfproof_oracle::half::to_bits;
 use halfproof_wire::tflite::{self, Builtin, Model, Operator, Options, SubGraph, TensorType};
 use std::sync::Arc;
+
+/// A float16 tensor of the nearest numbers.
+pub(crate) fn halves(shape: &[usize], values: &[f64]) -> Tensor {
+    Tensor::new(shape, Data::F16(values.iter().map(|&x| f16::from_bits(to_bits(x))).collect()))
+}
 
 /// A model under construction: tensors get their indices in the order in which they are added.
 pub(crate) struct Builder {

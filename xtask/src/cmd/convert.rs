@@ -58,9 +58,8 @@ pub(crate) enum Source {
 /// Reads a model by its contents: a .tflite says so in bytes 4 to 8. A folder is a case of the corpus.
 pub(crate) fn read(path: &Path) -> Result<(Source, u64), Failure> {
     if path.is_dir() {
-        let case = halfproof_corpus::store::load(path).map_err(Failure::bad_input)?;
-        let elements = case.graph.values.iter().filter_map(|v| v.constant.as_ref()).map(|t| t.len() as u64);
-        return Ok((Source::Onnx(Box::new(case.graph.clone())), 4 * elements.sum::<u64>()));
+        let (case, size) = case(path)?;
+        return Ok((Source::Onnx(Box::new(case.graph)), size));
     }
     let named = |e: &dyn std::fmt::Display| Failure::bad_input(format!("{}: {e}", path.display()));
     let unreadable =
@@ -81,6 +80,14 @@ pub(crate) fn read(path: &Path) -> Result<(Source, u64), Failure> {
         Failure::bad_input(if text.contains(&shown) { text } else { format!("{shown}: {text}") })
     })?;
     Ok((Source::Onnx(Box::new(graph)), size))
+}
+
+/// Reads a case of the corpus, and how many bytes its constants would take in float32.
+pub(crate) fn case(folder: &Path) -> Result<(halfproof_corpus::Case, u64), Failure> {
+    let case = halfproof_corpus::store::load(folder).map_err(Failure::bad_input)?;
+    let constants = case.graph.values.iter().filter_map(|v| v.constant.as_ref());
+    let size = constants.map(|t| 4 * t.len() as u64).sum();
+    Ok((case, size))
 }
 
 /// `NAME=VALUE` pairs.

@@ -86,19 +86,19 @@ pub(crate) struct Case {
 /// Judges a model; exit code 1 when something is wrong with it.
 pub(crate) fn run(args: &Args) -> Outcome {
     systems::check_runtimes(&args.runtime)?;
-    let (source, size) = read_source(args)?;
+    let (source, size, given) = read_source(args)?;
     if args.bisect_precision && (args.converted.is_some() || source.tflite.is_some()) {
         return Err(Failure::bad_input(
             "--bisect-precision converts an .onnx model; it cannot change a given file",
         ));
     }
     let large = size > LARGE;
-    let tried = match &args.inputs {
-        Some(path) => vec![Set::given(read_inputs(path, &source.graph)?)],
+    let tried = match (&args.inputs, given) {
+        (Some(path), _) => vec![Set::given(read_inputs(path, &source.graph)?)],
         // Each set walks the whole model: large ones are tried on the first few.
-        None if large => sets(&source.graph).into_iter().take(2).collect(),
-        None if args.model.is_dir() => given(&args.model)?,
-        None => sets(&source.graph),
+        (None, _) if large => sets(&source.graph).into_iter().take(2).collect(),
+        (None, Some(given)) => given,
+        (None, None) => sets(&source.graph),
     };
     let mut converter = systems::converter(&args.converter)?;
     let opened = systems::open(&args.runtime);
@@ -200,23 +200,23 @@ fn progress() -> ProgressBar {
     bar
 }
 
-/// The input sets of a case of the corpus.
-fn given(folder: &Path) -> Result<Vec<Set>, Failure> {
-    let case = halfproof_corpus::store::load(folder).map_err(Failure::bad_input)?;
-    let named = |set: halfproof_corpus::InputSet| Set { name: set.name, ..Set::given(set.tensors) };
-    Ok(case.inputs.into_iter().map(named).collect())
-}
-
-fn read_source(args: &Args) -> Result<(SourceModel, u64), Failure> {
+/// The source, its bytes, and the input sets that it brings where it is a case of the corpus.
+fn read_source(args: &Args) -> Result<(SourceModel, u64, Option<Vec<Set>>), Failure> {
+    let bound = |graph: &Graph| -> Result<SourceModel, Failure> {
+        Ok(SourceModel::onnx(halfproof_converter::bind_dims(graph, &convert::dims(&args.dims)?)))
+    };
+    if args.model.is_dir() {
+        let (case, size) = convert::case(&args.model)?;
+        let named = |set: halfproof_corpus::InputSet| Set { name: set.name, ..Set::given(set.tensors) };
+        return Ok((bound(&case.graph)?, size, Some(case.inputs.into_iter().map(named).collect())));
+    }
     let (source, size) = convert::read(&args.model)?;
     let named = |e: String| Failure::bad_input(format!("{}: {e}", args.model.display()));
     let source = match source {
-        convert::Source::Onnx(graph) => {
-            SourceModel::onnx(halfproof_converter::bind_dims(&graph, &convert::dims(&args.dims)?))
-        }
+        convert::Source::Onnx(graph) => bound(&graph)?,
         convert::Source::Tflite(model) => SourceModel::tflite(*model).map_err(named)?,
     };
-    Ok((source, size))
+    Ok((source, size, None))
 }
 
 /// The conversions to judge: the given one, or one per strategy.

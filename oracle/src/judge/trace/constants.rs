@@ -53,10 +53,7 @@ impl Tracer<'_> {
         if !dtype.is_float() || !self.subject.program.is_constant(tensor) {
             return None;
         }
-        let unit = |x: f64| match dtype {
-            DType::F16 => binary16::ulp(x),
-            _ => binary16::ulp_single(x),
-        };
+        let unit = |x: f64| binary16::ulp_of(x, dtype);
         let elements = self.subject.constant_elements(tensor);
         let largest = elements.iter().filter(|x| x.is_finite()).fold(0.0, |m: f64, x| m.max(x.abs()));
         let folded = self.folding.units(dtype) * unit(largest);

@@ -35,6 +35,22 @@ pub struct Pipeline {
     pub share: u64,
 }
 
+/// Which of the runtimes in workers a test goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn(Option<u64>);
+
+impl Turn {
+    /// None of them.
+    pub const NONE: Turn = Turn(None);
+    /// All of them: 0 is every runtime's turn.
+    pub const ALL: Turn = Turn(Some(0));
+
+    /// True when one that takes one in so many of these tests takes this one.
+    pub fn includes(self, rarity: u64) -> bool {
+        self.0.is_some_and(|round| round.is_multiple_of(rarity))
+    }
+}
+
 /// Everything that one test said.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
@@ -67,12 +83,19 @@ impl Pipeline {
         let begin = Instant::now();
         let trial = plan.trial(index);
         let generated = begin.elapsed();
-        let everything = self.share > 0 && index.is_multiple_of(self.share);
-        let report = self.examine(&trial, everything);
+        let report = self.examine(&trial, self.turn(index));
         tally.stage("generate", generated);
         tally.cover(&trial.graph, trial.kind.name());
         self.count(&trial, index, &report, tally);
         report.findings
+    }
+
+    /// Which runtimes in workers take the test of that index, in a campaign.
+    pub fn turn(&self, index: u64) -> Turn {
+        let Some(round) = index.checked_div(self.share).filter(|_| index.is_multiple_of(self.share)) else {
+            return Turn::NONE;
+        };
+        Turn(Some(round))
     }
 
     fn count(&self, trial: &Trial, index: u64, report: &Report, tally: &mut Tally) {
@@ -109,8 +132,8 @@ impl Pipeline {
         }
     }
 
-    /// Runs one trial; `everything` brings in the runtimes in workers.
-    pub fn examine(&mut self, trial: &Trial, everything: bool) -> Report {
+    /// Runs one trial; `turn` brings in the runtimes in workers.
+    pub fn examine(&mut self, trial: &Trial, turn: Turn) -> Report {
         let mut report = Report::default();
         let mut clock = Clock(Instant::now());
         report.onnx = match onnx::write(&trial.graph, trial.opset) {
@@ -145,7 +168,7 @@ impl Pipeline {
         let Some(conversion) = self.converted(trial, outcome, &mut report) else { return report };
         let conversion =
             if self.converter.is_outside() { foreign::recognised(trial, conversion) } else { conversion };
-        self.judge(trial, &conversion, everything, &mut report, &mut clock);
+        self.judge(trial, &conversion, turn, &mut report, &mut clock);
         report.conversion = Some(conversion);
         report
     }
@@ -211,7 +234,7 @@ impl Pipeline {
         &mut self,
         trial: &Trial,
         conversion: &Conversion,
-        everything: bool,
+        turn: Turn,
         report: &mut Report,
         clock: &mut Clock,
     ) {
@@ -249,8 +272,10 @@ impl Pipeline {
             report.times.push(("judge executions".into(), clock.lap()));
             report.executions.push(execution);
         }
-        if everything {
-            for runtime in &mut self.runtimes {
+        if turn != Turn::NONE {
+            // Slow runtimes wait for their turn only beside quicker ones.
+            let least = self.runtimes.iter().map(|r| r.rarity()).min().unwrap_or(1);
+            for runtime in self.runtimes.iter_mut().filter(|r| turn.includes(r.rarity() / least)) {
                 let execution = if runtime.runs_source() {
                     let (execution, vote) = vote(runtime.as_mut(), &report.onnx, &point, &trial.graph);
                     answers.extend(vote);

@@ -64,7 +64,7 @@ fn a_campaign_finds_no_fault_of_ours_and_only_documented_refusals() {
     };
     for index in 0..asked.unwrap_or(TESTS) {
         let trial = plan.trial(index);
-        let report = pipeline.examine(&trial, index.is_multiple_of(SHARE));
+        let report = pipeline.examine(&trial, pipeline.turn(index));
         let text = || halfproof_ir::text::print(&trial.graph);
         let is_new = |f: &&Seen| f.verdict.strength == Strength::Certified && !is_known(&issues, f);
         let certified = report.findings.iter().find(is_new);

@@ -10,7 +10,7 @@ use super::planted::{BrokenConverter, BrokenRuntime, Place, Planted, kernel};
 use crate::campaign::{Group, Seen};
 use crate::generate::{Dna, InputKind, Stream, extend, generate, inputs};
 use crate::minimise::Budget;
-use crate::pipeline::{Pipeline, Plan, Trial};
+use crate::pipeline::{Pipeline, Plan, Trial, Turn};
 use crate::triage::{Record, Signature, records, smaller};
 use halfproof_ir::{Graph, Precision, Request};
 use halfproof_oracle::tflite::Program;
@@ -158,7 +158,7 @@ fn campaign(index: u64, planted: &Planted, pipeline: &mut Pipeline, plan: &Plan)
             continue;
         }
         tests += 1;
-        let found = pipeline.examine(&trial, true).findings;
+        let found = pipeline.examine(&trial, Turn::ALL).findings;
         shown += u64::from(!found.is_empty());
         for Seen { signature, verdict } in found {
             match groups.entry(signature) {
@@ -221,7 +221,7 @@ fn plant(draws: &Draws, index: u64, attempt: u64) -> Option<(Planted, Pipeline)>
             inputs: inputs.clone(),
             opset: Opset::of(&case.graph),
         };
-        !pipeline.examine(&trial, true).findings.is_empty()
+        !pipeline.examine(&trial, Turn::ALL).findings.is_empty()
     });
     shows.then_some((planted, pipeline))
 }
@@ -285,7 +285,7 @@ pub fn large(nodes: usize, seed: u64) -> Option<Large> {
             inputs: inputs.clone(),
             opset: Opset::of(&graph),
         };
-        let found = pipeline.examine(&trial, true).findings.into_iter().next()?;
+        let found = pipeline.examine(&trial, Turn::ALL).findings.into_iter().next()?;
         let begin = Instant::now();
         let is_it = |s: &Seen| s.signature == found.signature;
         let system = &found.signature.system;

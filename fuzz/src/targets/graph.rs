@@ -5,7 +5,7 @@
 
 use crate::generate::{Dna, InputKind, Options, Stream, generate, inputs};
 use crate::mutate;
-use crate::pipeline::{Pipeline, Trial};
+use crate::pipeline::{Pipeline, Trial, Turn};
 use halfproof_ir::{Graph, Precision, Request};
 use halfproof_oracle::verdict::Strength;
 use halfproof_systems::converters::in_tree::InTree;
@@ -34,7 +34,7 @@ pub fn run(data: &[u8]) {
     let inputs = inputs(&graph, kind, seed);
     let opset = Opset::of(&graph);
     let trial = Trial { request: Request::new(precision), kind, inputs, opset, graph };
-    let report = PIPELINE.with_borrow_mut(|p| p.examine(&trial, false));
+    let report = PIPELINE.with_borrow_mut(|p| p.examine(&trial, Turn::NONE));
     let certain = report.findings.iter().find(|f| f.verdict.strength == Strength::Certified);
     if let Some(found) = certain {
         panic!("{}\n{:#?}\n{}", found.signature, found.verdict, halfproof_ir::text::print(&trial.graph));

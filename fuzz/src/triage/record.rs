@@ -3,7 +3,7 @@
 use super::Signature;
 use crate::campaign::{Group, Seen};
 use crate::minimise::{Budget, Minimised, Specimen, minimise};
-use crate::pipeline::{Pipeline, Plan, Report, Trial, operator_of};
+use crate::pipeline::{Pipeline, Plan, Report, Trial, Turn, operator_of};
 use halfproof_ir::{DType, Graph, Node, Tensor, text};
 use halfproof_oracle::judge::{Subject, trace};
 use halfproof_oracle::verdict::{Class, Verdict};
@@ -24,6 +24,11 @@ pub struct Record {
     converted: Option<Vec<u8>>,
     onnx: Vec<u8>,
     nearest_good: Option<Specimen>,
+}
+
+/// Runtimes in workers take part where the finding is of one of them.
+fn turn_of(pipeline: &Pipeline, system: &str) -> Turn {
+    if pipeline.runtimes.iter().any(|r| r.name() == system) { Turn::ALL } else { Turn::NONE }
 }
 
 /// Makes records of groups, in the order of their first tests: one for each cause. A group whose cause is that of another
@@ -161,7 +166,7 @@ fn described(
     is_new: &dyn Fn(&Seen) -> bool,
 ) -> Record {
     let form = signature.clone().known_as(None);
-    let report = pipeline.examine(&trial, true);
+    let report = pipeline.examine(&trial, Turn::ALL);
     let same = |s: &&Seen| s.signature == form;
     let seen = report.findings.iter().find(|s| is_new(s)).or_else(|| report.findings.iter().find(same));
     let verdict = seen.map_or_else(|| group.verdict.clone(), |s| s.verdict.clone());
@@ -196,8 +201,8 @@ pub fn cause(
     if trial.graph.nodes.len() == record.trial.graph.nodes.len() {
         return None;
     }
-    let outside = pipeline.runtimes.iter().any(|r| r.name() == signature.system);
-    let seen = pipeline.examine(&trial, outside).findings.into_iter().find(is_alike)?;
+    let turn = turn_of(pipeline, &signature.system);
+    let seen = pipeline.examine(&trial, turn).findings.into_iter().find(is_alike)?;
     (seen.signature != signature.clone().known_as(None)).then_some((seen.signature, trial, seen.verdict))
 }
 
@@ -235,8 +240,8 @@ pub(crate) fn smaller(
 ) -> Option<Minimised> {
     let mut shows = |s: &Specimen| {
         let candidate = Trial { graph: s.graph.clone(), inputs: s.inputs.clone(), ..trial.clone() };
-        let outside = pipeline.runtimes.iter().any(|r| r.name() == system);
-        pipeline.examine(&candidate, outside).findings.iter().any(is_it)
+        let turn = turn_of(pipeline, system);
+        pipeline.examine(&candidate, turn).findings.iter().any(is_it)
     };
     let start = Specimen { graph: trial.graph.clone(), inputs: trial.inputs.clone() };
     if !shows(&start) {

@@ -40,7 +40,12 @@ pub struct Capabilities {
     pub limits: Vec<Limit>,
     /// True when the runtime registers its kernels up to an older version of an operator than the file may ask for.
     pub lags: bool,
+    /// True when the runtime takes a part of the operators only and names those that it does not take.
+    pub partial: bool,
 }
+
+/// What the GPU accelerator says before the operators that it does not take.
+const NOT_TAKEN: &str = "Following operations are not supported by GPU delegate:";
 
 impl Capabilities {
     /// What LiteRT 2.3.0 cannot do in that mode.
@@ -71,11 +76,11 @@ impl Capabilities {
                 certain: false,
                 reason: "XNNPACK with float16 forced fails to prepare a float32 depthwise convolution of a constant",
             }]),
-            Mode::Builtin | Mode::Xnnpack => {}
+            Mode::Builtin | Mode::Xnnpack | Mode::Gpu | Mode::GpuFp16 => {}
         }
         limits.extend(NO_FLOAT16_KERNEL.iter().map(half));
         // Its resolver has MUL up to a version below 8 and COS below 2, say, where the other modes go on.
-        Capabilities { limits, lags: mode == Mode::Reference }
+        Capabilities { limits, lags: mode == Mode::Reference, partial: mode.is_gpu() }
     }
 
     /// The first limit that the model is certain to meet, in words; `None` when nothing speaks against running it.
@@ -98,6 +103,12 @@ impl Capabilities {
                 execution.status = Status::Cannot { why };
                 return execution;
             }
+        }
+        if self.partial && text.contains(NOT_TAKEN) {
+            let (_, operators) = text.split_once(NOT_TAKEN).unwrap_or_default();
+            let why = format!("the GPU does not take {}", operators.trim_start_matches([';', ' ']));
+            execution.status = Status::Cannot { why };
+            return execution;
         }
         let named = |limit: &&Limit| {
             let name = limit.operator.name();
@@ -207,3 +218,27 @@ const NO_FLOAT16_KERNEL: [(Builtin, bool); 50] = [
     (Builtin::TransposeConv, false),
     (Builtin::ZerosLike, false),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::Outcome;
+
+    fn refused(text: &str) -> Execution {
+        let status = Status::Refused { stage: "prepare".into(), text: text.into() };
+        Outcome::of(status).into_execution("litert-gpu")
+    }
+
+    #[test]
+    fn what_the_gpu_says_it_does_not_take_is_no_finding_and_anything_else_is() {
+        let model = tflite::write(&Model::default());
+        let of = |mode, text| Capabilities::of_litert(mode).excuse(&model, refused(text)).status;
+        let words = "Following operations are not supported by GPU delegate:; ZEROS_LIKE: Operation is not supported.";
+        assert_eq!(
+            of(Mode::GpuFp16, words),
+            Status::Cannot { why: "the GPU does not take ZEROS_LIKE: Operation is not supported.".into() }
+        );
+        assert!(matches!(of(Mode::Xnnpack, words), Status::Refused { .. }));
+        assert!(matches!(of(Mode::Gpu, "a shader does not compile"), Status::Refused { .. }));
+    }
+}

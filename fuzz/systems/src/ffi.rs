@@ -24,11 +24,17 @@ type Code = c_int;
 /// Extents that a LiteRT layout can hold.
 const MAX_RANK: usize = 8;
 
-/// `LiteRtAny` with an integer in it.
+/// `LiteRtAny` with an integer or a string in it.
 #[repr(C)]
 struct Any {
     kind: i32,
-    value: i64,
+    value: Value,
+}
+
+#[repr(C)]
+union Value {
+    int: i64,
+    text: *const c_char,
 }
 
 #[repr(C)]
@@ -285,30 +291,55 @@ impl Library {
     }
 }
 
-/// `LiteRtEnvironment` with the CPU accelerator only and a logger of errors.
+/// What runs the operators of a compiled model: bits of `LiteRtHwAccelerators`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hardware {
+    Cpu = 1,
+    Gpu = 2,
+}
+
+/// `LiteRtEnvironment` with one kind of accelerator and a logger of errors.
 pub(crate) struct Environment<'l> {
     api: &'l Functions,
     raw: Raw,
+    hardware: Hardware,
+    /// The library may go on reading it.
+    _accelerators: CString,
 }
 
 impl<'l> Environment<'l> {
-    /// Creates one.
+    /// Creates one. `accelerators` is the folder of the GPU accelerator's library, which is loaded from there; without
+    /// it everything runs on the CPU and no such library is looked for.
     ///
     /// # Errors
     /// The library's status.
-    pub(crate) fn new(library: &'l Library) -> Result<Environment<'l>, CallError> {
+    pub(crate) fn new(
+        library: &'l Library,
+        accelerators: Option<CString>,
+    ) -> Result<Environment<'l>, CallError> {
+        const RUNTIME_LIBRARY_DIR: i32 = 22;
         const AUTO_REGISTER_ACCELERATORS: i32 = 24;
         const MIN_LOGGER_SEVERITY: i32 = 25;
         const INT: i32 = 2;
-        let option = |tag, value| EnvOption { tag, value: Any { kind: INT, value } };
-        // 1: the CPU only, so that no GPU or NPU library is looked for. 3: errors, which
-        // is how kernels say why they refuse.
-        let options = [option(AUTO_REGISTER_ACCELERATORS, 1), option(MIN_LOGGER_SEVERITY, 3)];
+        const STRING: i32 = 8;
+        // Errors are how kernels say why they refuse.
+        const ERRORS: i64 = 3;
+        let hardware = if accelerators.is_some() { Hardware::Gpu } else { Hardware::Cpu };
+        let accelerators = accelerators.unwrap_or_default();
+        let int = |tag, int| EnvOption { tag, value: Any { kind: INT, value: Value { int } } };
+        let folder = Any { kind: STRING, value: Value { text: accelerators.as_ptr() } };
+        let options = [
+            int(AUTO_REGISTER_ACCELERATORS, hardware as i64),
+            int(MIN_LOGGER_SEVERITY, ERRORS),
+            EnvOption { tag: RUNTIME_LIBRARY_DIR, value: folder },
+        ];
+        let count = if hardware == Hardware::Gpu { 3 } else { 2 };
         let api = &library.functions;
         let mut raw = ptr::null_mut();
-        // SAFETY: two options are passed and two are announced; the result goes to a live pointer.
-        call!(api, LiteRtCreateEnvironment(2, options.as_ptr(), &raw mut raw))?;
-        Ok(Environment { api, raw })
+        // SAFETY: no more options are announced than are passed; the string lives as long as the environment; the
+        // result goes to a live pointer.
+        call!(api, LiteRtCreateEnvironment(count, options.as_ptr(), &raw mut raw))?;
+        Ok(Environment { api, raw, hardware, _accelerators: accelerators })
     }
 }
 
@@ -440,7 +471,7 @@ impl TensorType {
     }
 }
 
-/// `LiteRtOptions` for the CPU.
+/// `LiteRtOptions` for one kind of accelerator.
 pub(crate) struct Options<'l> {
     api: &'l Functions,
     raw: Raw,
@@ -452,18 +483,18 @@ unsafe extern "C" fn free_payload(payload: *mut c_void) {
 }
 
 impl<'l> Options<'l> {
-    /// Options that run on the CPU.
+    /// Options that run everything on the environment's hardware, and refuse what it does not take.
     ///
     /// # Errors
     /// The library's status.
-    pub(crate) fn cpu(environment: &Environment<'l>) -> Result<Options<'l>, CallError> {
+    pub(crate) fn new(environment: &Environment<'l>) -> Result<Options<'l>, CallError> {
         let api = environment.api;
         let mut raw = ptr::null_mut();
         // SAFETY: the result goes to a live pointer.
         call!(api, LiteRtCreateOptions(&raw mut raw))?;
         let options = Options { api, raw };
-        // SAFETY: a live handle. 1 is the CPU.
-        call!(api, LiteRtSetOptionsHardwareAccelerators(raw, 1))?;
+        // SAFETY: a live handle.
+        call!(api, LiteRtSetOptionsHardwareAccelerators(raw, environment.hardware as c_int))?;
         Ok(options)
     }
 

@@ -63,6 +63,11 @@ pub trait Runtime: Send {
         false
     }
 
+    /// In a campaign it takes one in so many of the tests that outside runtimes take: more than 1 for slow ones.
+    fn rarity(&self) -> u64 {
+        1
+    }
+
     /// What it is known not to do.
     fn capabilities(&self) -> &Capabilities;
 

@@ -11,20 +11,25 @@ use litert::{LiteRt, Mode};
 use tract::Tract;
 
 /// Every name that [`open`] knows, in the order of tables and reports.
-pub const NAMES: [&str; 7] = [
+pub const NAMES: [&str; 9] = [
     "interp-f16",
     "interp-f32",
     "litert-reference",
     "litert-builtin",
     "litert-xnnpack",
     "litert-xnnpack-fp16",
+    "litert-gpu",
+    "litert-gpu-fp16",
     "tract",
 ];
 
 /// Opens runtimes by name; those of one library share its worker processes, which are started with `worker`. One answer
 /// per name: a runtime, or why it is not there.
 pub fn open(names: &[&str], worker: &Program, limits: Limits) -> Vec<Result<Box<dyn Runtime>, Unavailable>> {
-    let litert = LiteRt::all(worker.clone(), limits);
+    let wanted = |gpu| names.iter().filter_map(|n| Mode::from_name(n)).any(|m| m.is_gpu() == gpu);
+    let absent = || Err(Unavailable { system: "litert".to_string(), why: "not asked for".to_string() });
+    let litert = if wanted(false) { LiteRt::all(worker.clone(), limits) } else { absent() };
+    let gpu = if wanted(true) { LiteRt::gpu(worker.clone(), limits) } else { absent() };
     let one = |&name: &&str| -> Result<Box<dyn Runtime>, Unavailable> {
         match name {
             "interp-f16" => Ok(Box::new(Interpreter::f16())),
@@ -36,7 +41,9 @@ pub fn open(names: &[&str], worker: &Program, limits: Limits) -> Vec<Result<Box<
                     why: format!("no such runtime; there are: {}", NAMES.join(", ")),
                 };
                 let mode = Mode::from_name(name).ok_or_else(unknown)?;
-                Ok(Box::new(litert.clone()?.swap_remove(mode as usize)))
+                let modes = if mode.is_gpu() { &gpu } else { &litert }.clone()?;
+                let found = modes.into_iter().find(|r| r.mode() == mode);
+                found.map(|r| Box::new(r) as Box<dyn Runtime>).ok_or_else(unknown)
             }
         }
     };

@@ -2,6 +2,7 @@
 //! versions and hashes, into `target/systems`. Nothing there is needed to build halfproof.
 
 pub mod conformance;
+pub mod gpu;
 pub mod python;
 mod venv;
 pub mod zoo;
@@ -17,7 +18,7 @@ use std::process::{Command, Stdio};
 pub enum SetupError {
     /// No system of that name.
     #[error(
-        "no system called {0}; there are: conformance, litert, litert-torch, nnsmith, onnx, onnx2tf, onnx2tf-direct, quantizer, tensorflow, tract, zoo"
+        "no system called {0}; there are: conformance, litert, litert-gpu, litert-torch, nnsmith, onnx, onnx2tf, onnx2tf-direct, quantizer, tensorflow, tract, zoo"
     )]
     UnknownSystem(String),
     /// There is no build for this machine.
@@ -53,6 +54,16 @@ pub enum SetupError {
         "{command} failed ({status}); see its message above, check the network and the pip configuration, then run this again"
     )]
     Client {
+        /// What was run.
+        command: String,
+        /// How it ended.
+        status: String,
+    },
+    /// The software Vulkan driver could not be fetched.
+    #[error(
+        "{command} ({status}): the software Vulkan driver is a package of Debian 12's backports; on another system install Mesa 25 or newer and name its driver in VK_DRIVER_FILES, then run this again"
+    )]
+    NoDriver {
         /// What was run.
         command: String,
         /// How it ended.

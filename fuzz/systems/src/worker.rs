@@ -8,6 +8,7 @@ use crate::Unavailable;
 use crate::ffi::TRACE_MARK;
 use crate::protocol::{self, Greeting, Job, Outcome};
 use halfproof_oracle::record::Status;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::OwnedFd;
@@ -40,9 +41,16 @@ pub struct Program {
     pub path: PathBuf,
     /// Its first arguments; the limits follow.
     pub args: Vec<String>,
+    /// Variables of its environment, beside those of this process.
+    pub environment: Vec<(&'static str, OsString)>,
 }
 
 impl Program {
+    /// That executable with these first arguments, in the environment of this process.
+    pub fn new(path: impl Into<PathBuf>, args: Vec<String>) -> Program {
+        Program { path: path.into(), args, environment: vec![] }
+    }
+
     /// The worker executable that belongs to this process: `HALFPROOF_WORKER`, else this executable when it is xtask
     /// (which holds the same entry, as `xtask worker`), else `halfproof-worker` or `xtask` beside it, as Cargo puts
     /// executables next to tests and examples.
@@ -51,7 +59,7 @@ impl Program {
     /// [`Unavailable`] when there is none, with the command that builds it.
     pub fn find() -> Result<Program, Unavailable> {
         if let Some(path) = std::env::var_os("HALFPROOF_WORKER") {
-            return Ok(Program { path: path.into(), args: vec![] });
+            return Ok(Program::new(path, vec![]));
         }
         let own = std::env::current_exe().ok();
         let candidates = own.iter().flat_map(|own| {
@@ -66,7 +74,7 @@ impl Program {
             _ => None,
         };
         let mut programs = candidates
-            .filter_map(|path| known(&path).map(|args| Program { path, args }))
+            .filter_map(|path| known(&path).map(|args| Program::new(path, args)))
             .filter(|program| program.path.is_file());
         let why = "there is no worker executable: run `cargo build --release -p halfproof-systems --bins`";
         programs
@@ -199,6 +207,7 @@ impl Worker {
         drop(path);
         let child = Command::new(&program.path)
             .args(&program.args)
+            .envs(program.environment.iter().map(|(name, value)| (name, value)))
             .args(["--memory", &limits.memory_bytes.to_string()])
             // Longer than this side waits, so that it is this side that ends a slow worker.
             .args(["--seconds", &(2 * limits.time.as_secs() + 30).to_string()])
@@ -352,7 +361,7 @@ mod tests {
 
     #[test]
     fn a_program_that_is_not_there_makes_every_outcome_say_so() {
-        let program = Program { path: "/nonexistent/worker".into(), args: vec![] };
+        let program = Program::new("/nonexistent/worker", vec![]);
         let pool = Pool::new(program, Limits::default());
         let sets = [vec![], vec![]];
         let job = Job { mode: 0, trace: false, taps: crate::Taps::None, model: b"", sets: &sets };

@@ -19,7 +19,7 @@ fn forced(model: &Model, inputs: &[Tensor]) -> Option<Vec<f64>> {
 }
 
 fn run(mode: Mode, model: &Model, inputs: &[Tensor]) -> Option<Vec<f64>> {
-    let worker = Program { path: env!("CARGO_BIN_EXE_halfproof-worker").into(), args: vec![] };
+    let worker = Program::new(env!("CARGO_BIN_EXE_halfproof-worker"), vec![]);
     match LiteRt::all(worker, Limits::default()) {
         Ok(mut modes) => {
             let run = modes.swap_remove(mode as usize).run(&tflite::write(model), inputs, Taps::None);

@@ -13,7 +13,7 @@ use models::chain;
 use std::io::Write;
 
 fn program() -> Program {
-    Program { path: env!("CARGO_BIN_EXE_halfproof-worker").into(), args: vec![] }
+    Program::new(env!("CARGO_BIN_EXE_halfproof-worker"), vec![])
 }
 
 /// All modes, or `None` after saying so on standard error.

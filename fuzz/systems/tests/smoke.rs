@@ -21,7 +21,7 @@ fn onnx() -> Vec<u8> {
 
 #[test]
 fn every_runtime_runs_a_small_program() {
-    let worker = Program { path: env!("CARGO_BIN_EXE_halfproof-worker").into(), args: vec![] };
+    let worker = Program::new(env!("CARGO_BIN_EXE_halfproof-worker"), vec![]);
     let opened = runtimes::open(&runtimes::NAMES, &worker, Limits::default());
     let tflite = tflite::write(&models::chain(&[Builtin::Neg, Builtin::Relu], DType::F32, 4));
     let inputs = [Tensor::f32(vec![1, 4], vec![1.0, -2.0, 0.5, -0.25])];
@@ -58,7 +58,7 @@ fn every_runtime_runs_a_small_program() {
 
 #[test]
 fn an_unknown_runtime_is_unavailable_and_the_message_lists_the_known_ones() {
-    let worker = Program { path: "unused".into(), args: vec![] };
+    let worker = Program::new("unused", vec![]);
     let answer = runtimes::open(&["litert-npu"], &worker, Limits::default()).remove(0);
     let text = answer.err().unwrap().to_string();
     assert!(text.contains("litert-npu") && text.contains("interp-f16"), "{text}");

@@ -34,6 +34,11 @@ pub enum Runtime {
         /// As above.
         unrounded: bool,
     },
+    /// LiteRT's WebGPU accelerator, which makes shaders of whole chains of operators.
+    Gpu {
+        /// It holds FLOAT32 tensors in binary16.
+        half: bool,
+    },
     /// LiteRT's builtin and reference kernels: float32 arithmetic, FLOAT16 tensors widened and rounded when stored.
     LiteRtBuiltin,
 }
@@ -55,7 +60,8 @@ impl Runtime {
             "litert-reference" | "litert-builtin" => Runtime::LiteRtBuiltin,
             "interp-f16" => Runtime::Interpreter { narrow_sums: false, flush: false },
             "litert-xnnpack-fp16" => Runtime::XnnpackHalfX86 { unrounded: false },
-            "litert-gpu" | "litert-gpu-fp16" => Runtime::AnyHalf,
+            "litert-gpu" => Runtime::Gpu { half: false },
+            "litert-gpu-fp16" => Runtime::Gpu { half: true },
             _ => return None,
         })
     }
@@ -71,7 +77,9 @@ impl Runtime {
 
     /// True when a runtime that forces float16 does so for this operator, its constants included.
     pub fn forces(self, builtin: Builtin) -> bool {
-        self.base().force_f16 && xnnpack_kernel(self.base(), builtin).is_some()
+        // The GPU takes a program as a whole or not at all.
+        self == Runtime::Gpu { half: true }
+            || self.base().force_f16 && xnnpack_kernel(self.base(), builtin).is_some()
     }
 
     /// The contract outside any operator: constants, inputs, outputs.
@@ -94,6 +102,10 @@ impl Runtime {
                 ..Contract::half()
             },
             Runtime::AnyHalf => Contract::any_half(),
+            Runtime::Gpu { half: false } => Contract { verified: false, source: GPU, ..Contract::single() },
+            Runtime::Gpu { half: true } => {
+                Contract { force_f16: true, excess: true, source: GPU, ..Contract::any_half() }
+            }
             Runtime::XnnpackX86 { unrounded } => {
                 Contract { force_f16: false, excess: unrounded, ..xnnpack_half() }
             }
@@ -112,7 +124,11 @@ impl Runtime {
                 Contract { library: Library::Exact, source: base.source, ..Contract::single() }
             }
             Runtime::AnyHalf | Runtime::XnnpackX86 { .. } if !narrow => Contract::single(),
-            Runtime::Interpreter { .. } | Runtime::AnyHalf => base,
+            // FLOAT16 tensors stay what they are whatever the precision of the rest.
+            Runtime::Gpu { half: false } if narrow => {
+                Contract { excess: true, source: GPU, ..Contract::any_half() }
+            }
+            Runtime::Interpreter { .. } | Runtime::AnyHalf | Runtime::Gpu { .. } => base,
             Runtime::XnnpackX86 { .. } | Runtime::XnnpackHalfX86 { .. } => {
                 match xnnpack_kernel(base, builtin) {
                     Some(contract) => contract,
@@ -128,6 +144,8 @@ impl Runtime {
         }
     }
 }
+
+const GPU: &str = "LiteRT 2.3.0's WebGPU accelerator: assumed, not measured operator by operator";
 
 /// XNNPACK computes each binary16 operator in binary32 on x86 and rounds where the entries below say. Every result is
 /// rounded to binary16 before the next operator reads it, on FLOAT16 tensors and with float16 forced: 1,200 random graphs

@@ -11,7 +11,7 @@ use super::systems;
 use crate::exit::{Exit, Failure, Outcome};
 use cell::Cell;
 use halfproof_fuzz::generate::{DRAWS, Dna, InputKind, Options, generate, inputs};
-use halfproof_fuzz::pipeline::{Pipeline, Trial};
+use halfproof_fuzz::pipeline::{Pipeline, Trial, Turn};
 use halfproof_ir::{Graph, Precision, Request};
 use halfproof_wire::file::write_atomically;
 use halfproof_wire::onnx::Opset;
@@ -90,7 +90,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
                     kind,
                     graph: graph.clone(),
                 };
-                let report = pipeline.examine(&trial, true);
+                let report = pipeline.examine(&trial, Turn::ALL);
                 cell::count(&mut cells, (name, precision), &args.runtime, &known, &converter, &report);
             }
         }

@@ -14,6 +14,8 @@ pub(crate) struct Args {
 enum Name {
     /// Google's LiteRT: the runtime library of the pinned wheel of ai-edge-litert (about 20 MB to download).
     Litert,
+    /// LiteRT's WebGPU accelerator and Mesa's software Vulkan, as runtimes on a machine without a GPU (50 MB to download).
+    LitertGpu,
     /// The test cases of the onnx package, for `conformance` (about 35 MB to download).
     Conformance,
     /// The nine light_*.onnx models of the onnx package, for `zoo --light` (9 MB to download).
@@ -41,6 +43,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let mut say = |line: &str| anstream::eprintln!("{line}");
     let path = match args.name {
         Name::Litert => setup::litert(&mut say),
+        Name::LitertGpu => setup::gpu::install_all(&mut say),
         Name::Conformance => setup::conformance::install(&mut say),
         Name::Onnx => setup::onnx(&mut say),
         Name::Tract => setup::tract(&mut say),

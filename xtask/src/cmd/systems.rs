@@ -89,7 +89,7 @@ pub(crate) fn open_within(names: &[String], limits: Limits) -> Opened {
     let skip = |system: &str, reason: String| Skipped {
         system: system.to_string(),
         reason,
-        remedy: system.split('-').next().map(|family| format!("cargo xtask setup {family}")),
+        remedy: Some(format!("cargo xtask setup {}", family(system))),
     };
     match Program::find() {
         Ok(program) => {
@@ -103,6 +103,14 @@ pub(crate) fn open_within(names: &[String], limits: Limits) -> Opened {
         Err(e) => opened.skipped.extend(outside.iter().map(|name| skip(name, e.why.clone()))),
     }
     opened
+}
+
+/// What `setup` calls the system that a runtime belongs to.
+fn family(runtime: &str) -> &str {
+    match runtime.strip_suffix("-fp16").unwrap_or(runtime) {
+        "litert-gpu" => "litert-gpu",
+        other => other.split('-').next().unwrap_or(other),
+    }
 }
 
 impl Opened {
@@ -123,5 +131,17 @@ impl Opened {
             let remedy = s.remedy.as_deref().map(|r| format!(" (run `{r}`)")).unwrap_or_default();
             anstream::eprintln!("SKIPPED {}: {}{remedy}", s.system, s.reason);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::family;
+
+    #[test]
+    fn each_runtime_names_the_setup_that_brings_it() {
+        let families =
+            ["litert-xnnpack-fp16", "litert-reference", "litert-gpu", "litert-gpu-fp16", "tract"].map(family);
+        assert_eq!(families, ["litert", "litert", "litert-gpu", "litert-gpu", "tract"]);
     }
 }

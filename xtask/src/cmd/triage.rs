@@ -11,7 +11,7 @@ use halfproof_fuzz::localise::{
     Examination, Set, SourceModel, Systems, bisect, examine as locate, interpreter, recognised, sets,
     strategy,
 };
-use halfproof_fuzz::pipeline::{Pipeline, Report, Trial};
+use halfproof_fuzz::pipeline::{Pipeline, Report, Trial, Turn};
 use halfproof_ir::{Conversion, DType, Graph, Io, Precision, Provenance, Request, Tensor};
 use halfproof_oracle::arith::half::Half;
 use halfproof_oracle::verdict::Class;
@@ -338,7 +338,7 @@ pub(crate) fn examine(
     let request = Request::new(precision);
     let opset = Opset::of(graph);
     let trial = Trial { graph: graph.clone(), request, kind, inputs: set.to_vec(), opset };
-    pipeline.examine(&trial, true)
+    pipeline.examine(&trial, Turn::ALL)
 }
 
 fn read_inputs(path: &Path, graph: &Graph) -> Result<Vec<Tensor>, Failure> {

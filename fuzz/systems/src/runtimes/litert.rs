@@ -1,4 +1,4 @@
-//! Decides how a model runs in LiteRT: four modes of one library, in worker processes.
+//! Decides how a model runs in LiteRT: six modes of one library, in worker processes.
 
 pub mod engine;
 pub mod taps;
@@ -11,8 +11,9 @@ use halfproof_oracle::record::Execution;
 use std::ffi::CStr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-/// How LiteRT is asked to run a model on the CPU.
+/// How LiteRT is asked to run a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Mode {
     /// The reference kernels.
@@ -23,11 +24,20 @@ pub enum Mode {
     Xnnpack,
     /// XNNPACK with float16 forced; what it does not take runs in the builtin kernels, in float32.
     XnnpackFp16,
+    /// The WebGPU accelerator in float32; what it does not take is refused.
+    Gpu,
+    /// The WebGPU accelerator in float16, as phones run it; what it does not take is refused.
+    GpuFp16,
 }
 
 impl Mode {
     /// All modes, in the order of tables and reports. The position is the mode's number in the protocol.
-    pub const ALL: [Mode; 4] = [Mode::Reference, Mode::Builtin, Mode::Xnnpack, Mode::XnnpackFp16];
+    pub const ALL: [Mode; 6] =
+        [Mode::Reference, Mode::Builtin, Mode::Xnnpack, Mode::XnnpackFp16, Mode::Gpu, Mode::GpuFp16];
+    /// Those of the CPU.
+    pub const CPU: [Mode; 4] = [Mode::Reference, Mode::Builtin, Mode::Xnnpack, Mode::XnnpackFp16];
+    /// Those of the GPU.
+    pub const GPU: [Mode; 2] = [Mode::Gpu, Mode::GpuFp16];
 
     /// The runtime's name in every report.
     pub fn name(self) -> &'static str {
@@ -36,6 +46,8 @@ impl Mode {
             Mode::Builtin => "litert-builtin",
             Mode::Xnnpack => "litert-xnnpack",
             Mode::XnnpackFp16 => "litert-xnnpack-fp16",
+            Mode::Gpu => "litert-gpu",
+            Mode::GpuFp16 => "litert-gpu-fp16",
         }
     }
 
@@ -44,18 +56,32 @@ impl Mode {
         Mode::ALL.into_iter().find(|m| m.name() == name)
     }
 
-    /// True when operators may be taken by XNNPACK.
+    /// True when operators may be taken by an accelerator.
     pub fn delegates(self) -> bool {
-        matches!(self, Mode::Xnnpack | Mode::XnnpackFp16)
+        !matches!(self, Mode::Reference | Mode::Builtin)
+    }
+
+    /// True for the modes of the GPU, which have workers of their own.
+    pub fn is_gpu(self) -> bool {
+        matches!(self, Mode::Gpu | Mode::GpuFp16)
     }
 
     /// The payload of the CPU options. Flag 4 is FORCE_FP16.
-    fn payload(self) -> &'static CStr {
+    fn cpu_payload(self) -> &'static CStr {
         match self {
             Mode::Reference => c"num_threads = 1\nkernel_mode = \"reference\"\n",
-            Mode::Builtin => c"num_threads = 1\nkernel_mode = \"builtin\"\n",
+            Mode::Builtin | Mode::Gpu | Mode::GpuFp16 => c"num_threads = 1\nkernel_mode = \"builtin\"\n",
             Mode::Xnnpack => c"num_threads = 1\nkernel_mode = \"delegate\"\nflags = 0\n",
             Mode::XnnpackFp16 => c"num_threads = 1\nkernel_mode = \"delegate\"\nflags = 4\n",
+        }
+    }
+
+    /// The payload of the GPU options, for the modes that have any: `LiteRtDelegatePrecision`.
+    fn gpu_payload(self) -> Option<&'static CStr> {
+        match self {
+            Mode::Gpu => Some(c"precision = 2\n"),
+            Mode::GpuFp16 => Some(c"precision = 1\n"),
+            _ => None,
         }
     }
 
@@ -83,6 +109,16 @@ pub fn locate() -> Result<PathBuf, Unavailable> {
     Err(Unavailable { system: "litert".to_string(), why })
 }
 
+const GPU_ADDRESSES: u64 = 32 << 30;
+const GPU_TIME: Duration = Duration::from_secs(60);
+
+/// The program that serves the library's models.
+fn serving(mut program: Program) -> Result<Program, Unavailable> {
+    let library = locate()?;
+    program.args.extend(["litert".to_string(), "--library".to_string(), library.display().to_string()]);
+    Ok(program)
+}
+
 /// One mode of LiteRT. Clones share their workers.
 #[derive(Clone, Debug)]
 pub struct LiteRt {
@@ -92,20 +128,42 @@ pub struct LiteRt {
 }
 
 impl LiteRt {
-    /// All four modes over one pool of workers, which are started with `program`.
+    /// The four modes of the CPU over one pool of workers, which are started with `program`.
     ///
     /// # Errors
     /// [`Unavailable`] when the library is not installed.
-    pub fn all(mut program: Program, limits: Limits) -> Result<Vec<LiteRt>, Unavailable> {
-        let library = locate()?;
-        program.args.extend(["litert".to_string(), "--library".to_string(), library.display().to_string()]);
+    pub fn all(program: Program, limits: Limits) -> Result<Vec<LiteRt>, Unavailable> {
+        Ok(LiteRt::over(&Mode::CPU, serving(program)?, limits))
+    }
+
+    /// The two modes of the GPU, over workers of their own: Vulkan is the driver that the environment names
+    /// (`VK_DRIVER_FILES` or `VK_ICD_FILENAMES`), else the software driver that `setup litert-gpu` unpacks.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when the library, its accelerator or a driver is not installed.
+    pub fn gpu(program: Program, limits: Limits) -> Result<Vec<LiteRt>, Unavailable> {
+        let mut program = serving(program)?;
+        let missing = |why: String| Unavailable { system: "litert-gpu".to_string(), why };
+        let accelerator = setup::gpu::accelerator();
+        let folder = accelerator.parent().filter(|_| accelerator.is_file());
+        let folder =
+            folder.ok_or_else(|| missing("not installed: run `cargo xtask setup litert-gpu`".into()))?;
+        program.args.extend(["--accelerators".to_string(), folder.display().to_string()]);
+        program.environment = setup::gpu::vulkan().map_err(missing)?;
+        // The driver reserves far more addresses than it uses; the first shaders of a process take seconds to compile.
+        let limits =
+            Limits { memory_bytes: limits.memory_bytes.max(GPU_ADDRESSES), time: limits.time.max(GPU_TIME) };
+        Ok(LiteRt::over(&Mode::GPU, program, limits))
+    }
+
+    fn over(modes: &[Mode], program: Program, limits: Limits) -> Vec<LiteRt> {
         let pool = Arc::new(Pool::new(program, limits));
-        let one = |mode: Mode| LiteRt {
+        let one = |&mode: &Mode| LiteRt {
             mode,
             pool: Arc::clone(&pool),
             capabilities: Arc::new(Capabilities::of_litert(mode)),
         };
-        Ok(Mode::ALL.into_iter().map(one).collect())
+        modes.iter().map(one).collect()
     }
 
     /// The mode.
@@ -130,6 +188,11 @@ impl Runtime for LiteRt {
 
     fn capabilities(&self) -> &Capabilities {
         &self.capabilities
+    }
+
+    fn rarity(&self) -> u64 {
+        // Every new graph is a new shader, which takes the driver a second to compile.
+        if self.mode.is_gpu() { 32 } else { 1 }
     }
 
     fn run_all(&mut self, jobs: &[Job<'_>]) -> Vec<Vec<Execution>> {

@@ -36,7 +36,7 @@ impl Tract {
     /// # Errors
     /// [`Unavailable`] when its worker is not built.
     pub fn new(limits: Limits) -> Result<Tract, Unavailable> {
-        let program = Program { path: locate()?, args: vec![] };
+        let program = Program::new(locate()?, vec![]);
         Ok(Tract { pool: Arc::new(Pool::new(program, limits)), capabilities: Capabilities::default() })
     }
 }

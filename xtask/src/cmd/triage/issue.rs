@@ -84,11 +84,15 @@ pub(super) fn text(
 /// A script for LiteRT and numpy: runs the operator on what it read and compares the worst element.
 pub(super) fn python(found: &Examination, piece: &Piece) -> String {
     let v = &found.diagnosis.verdict;
-    let flags = match found.diagnosis.system.as_deref() {
-        Some("litert-xnnpack-fp16") => "CpuOptions(xnnpack_flags=4)",
-        Some("litert-builtin") => "CpuOptions(kernel_mode=CpuKernelMode.BUILTIN)",
-        Some("litert-reference") => "CpuOptions(kernel_mode=CpuKernelMode.REFERENCE)",
-        _ => "CpuOptions(xnnpack_flags=0)",
+    let options = match found.diagnosis.system.as_deref() {
+        Some("litert-xnnpack-fp16") => "cpu_options=CpuOptions(xnnpack_flags=4)",
+        Some("litert-builtin") => "cpu_options=CpuOptions(kernel_mode=CpuKernelMode.BUILTIN)",
+        Some("litert-reference") => "cpu_options=CpuOptions(kernel_mode=CpuKernelMode.REFERENCE)",
+        Some("litert-gpu") => {
+            "hardware_accelerators=HardwareAccelerator.GPU, gpu_options=GpuOptions(enforce_f32=True)"
+        }
+        Some("litert-gpu-fp16") => "hardware_accelerators=HardwareAccelerator.GPU, gpu_options=GpuOptions()",
+        _ => "cpu_options=CpuOptions(xnnpack_flags=0)",
     };
     let element = v.place.element.unwrap_or(0);
     let (low, high, expected) = match &v.numbers {
@@ -122,10 +126,12 @@ pub(super) fn python(found: &Examination, piece: &Piece) -> String {
          import pathlib\nimport sys\nimport numpy as np\n\
          from ai_edge_litert.compiled_model import CompiledModel\n\
          from ai_edge_litert.cpu_kernel_mode import CpuKernelMode\n\
+         from ai_edge_litert.gpu_options import GpuOptions\n\
+         from ai_edge_litert.hardware_accelerator import HardwareAccelerator\n\
          from ai_edge_litert.options import CpuOptions, Options\n\n\
          here = pathlib.Path(__file__).resolve().parent\n\
          arrays = np.load(here / \"operator-inputs.npz\")\n\
-         model = CompiledModel.from_file(str(here / \"operator.tflite\"), options=Options(cpu_options={flags}))\n\
+         model = CompiledModel.from_file(str(here / \"operator.tflite\"), options=Options({options}))\n\
          inputs, outputs = model.create_input_buffers(0), model.create_output_buffers(0)\n\
          for buffer, name in zip(inputs, {:?}):\n    buffer.write(np.ascontiguousarray(arrays[name]))\n\
          model.run_by_index(0, inputs, outputs)\n\

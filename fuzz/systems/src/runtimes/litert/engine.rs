@@ -7,31 +7,34 @@ use crate::serve::{Engine, Log, OwnLimits, serve};
 use crate::{Taps, setup};
 use halfproof_ir::{Data, Tensor};
 use halfproof_oracle::record::Status;
+use std::ffi::CString;
 use std::io;
 use std::path::Path;
 
-/// The worker's main function; its arguments are `--library PATH` and the limits.
+/// The worker's main function; its arguments are `--library PATH`, `--accelerators FOLDER` for the GPU, and the limits.
 ///
 /// # Errors
 /// When the caller is gone in the middle of a message, or the system gives no thread.
 pub fn main(args: &[String]) -> io::Result<()> {
     let limits = OwnLimits::from_args(args.iter().cloned());
-    let library = args.iter().position(|a| a == "--library").and_then(|at| args.get(at + 1)).cloned();
+    let named = |name: &str| args.iter().position(|a| a == name).and_then(|at| args.get(at + 1)).cloned();
+    let (library, accelerators) = (named("--library"), named("--accelerators"));
     let (send, receive) = std::sync::mpsc::channel();
     ffi::on_bare_thread(move || {
         // A send fails only when nobody waits any more.
-        let _ = send.send(work(limits, library));
+        let _ = send.send(work(limits, library, accelerators));
     })?;
     receive.recv().map_err(io::Error::other)?
 }
 
-fn work(limits: OwnLimits, path: Option<String>) -> io::Result<()> {
+fn work(limits: OwnLimits, path: Option<String>, accelerators: Option<String>) -> io::Result<()> {
     let mut library = None;
     let start = || {
         let path = path.ok_or("the worker needs --library PATH")?;
         let opened = Library::open(Path::new(&path), setup::LITERT_SHA256).map_err(|e| e.to_string())?;
         let library = library.insert(opened);
-        let environment = Environment::new(library).map_err(|e| e.to_string())?;
+        let accelerators = accelerators.map(CString::new).transpose().map_err(|e| e.to_string())?;
+        let environment = Environment::new(library, accelerators).map_err(|e| e.to_string())?;
         Ok(LiteRtEngine { environment, log: Log::new() })
     };
     serve(limits, start)
@@ -44,6 +47,12 @@ struct LiteRtEngine<'l> {
 
 /// Where every message of a kernel is logged: not worth repeating.
 const REPORTER: &str = "[error_reporter.cc:27] ";
+
+/// True for what the GPU accelerator logs below a warning: `I0000 00:00:1795780266.172669 …`.
+fn is_information(line: &str) -> bool {
+    let digits = line.strip_prefix('I').and_then(|rest| rest.get(..4));
+    digits.is_some_and(|d| d.bytes().all(|b| b.is_ascii_digit()))
+}
 
 /// A refusal: the stage, and what went wrong. The library's own words are on standard error then.
 struct Refused(&'static str, Problem);
@@ -68,8 +77,12 @@ impl Refused {
                 let lines = words
                     .lines()
                     .map(|l| l.trim().trim_start_matches("ERROR: ").trim_start_matches(REPORTER));
-                let said =
-                    |l: &&str| !l.is_empty() && !l.starts_with("INFO:") && !l.starts_with(ffi::TRACE_MARK);
+                let said = |l: &&str| {
+                    !l.is_empty()
+                        && !l.starts_with("INFO:")
+                        && !l.starts_with(ffi::TRACE_MARK)
+                        && !is_information(l)
+                };
                 let lines: Vec<&str> = lines.filter(said).collect();
                 if lines.is_empty() { error.to_string() } else { lines.join("; ") }
             }
@@ -160,10 +173,14 @@ impl LiteRtEngine<'_> {
 }
 
 fn options<'l>(environment: &Environment<'l>, mode: Mode) -> Result<Options<'l>, CallError> {
-    let mut options = Options::cpu(environment)?;
+    let mut options = Options::new(environment)?;
+    if let Some(gpu) = mode.gpu_payload() {
+        options.attach(c"gpu_options", gpu)?;
+    }
     // The accelerator looks for the payload under the first name, the interpreter's set-up under the second.
-    options.attach(c"xnnpack", mode.payload())?;
-    options.attach(c"cpu_delegate", mode.payload())?;
+    let cpu = mode.cpu_payload();
+    options.attach(c"xnnpack", cpu)?;
+    options.attach(c"cpu_delegate", cpu)?;
     // 1: messages go to standard error. Collected ones (2) are lost when there is no compiled model to ask for them.
     options.attach(c"runtime_options_string", c"error_reporter_mode = 1\n")?;
     Ok(options)

@@ -51,3 +51,31 @@ fn an_operator_takes_the_integers_that_it_has_kernels_for() {
 fn a_refusal_names_the_operator_and_the_type() {
     assert_eq!(supported(Builtin::Div, DType::I64), Err("TFLite DIV has no INT64 kernel".to_string()));
 }
+
+#[test]
+fn top_k_takes_integers_that_it_has_kernels_for_and_can_turn_around() {
+    use super::lowered::attempt;
+    let top = |dtype: &str, largest: u8| {
+        attempt(&format!(
+            "x = input {dtype}[4]
+            k = const i64[1] {{2}}
+            v, i = TopK(x, k) largest={largest}
+            output v
+            output i"
+        ))
+    };
+    for (dtype, largest, good) in [
+        ("f32", 1, true),
+        ("f32", 0, true),
+        ("i8", 1, true),
+        ("i8", 0, false),
+        ("i32", 1, true),
+        ("i32", 0, true),
+        ("i64", 1, true),
+        ("i64", 0, true),
+        ("u8", 1, false),
+        ("u8", 0, false),
+    ] {
+        assert_eq!(top(dtype, largest).is_ok(), good, "{dtype}, largest={largest}");
+    }
+}

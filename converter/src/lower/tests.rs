@@ -9,4 +9,5 @@ mod pad;
 mod pool;
 mod recurrent;
 mod resize;
+mod transposed;
 mod version;

@@ -127,3 +127,25 @@ fn an_average_is_multiplied_where_its_divisor_is_smaller_than_its_window() {
     let (_, _, factors) = constant(&lowered(&text(hanging)), Builtin::Mul, 1);
     assert_eq!(factors, [1.0, 1.0, 2.0, 2.0]);
 }
+
+#[test]
+fn a_pool_over_three_axes_is_two_over_two() {
+    for (op, pool) in [("MaxPool", "MAX_POOL_2D"), ("AveragePool", "AVERAGE_POOL_2D")] {
+        let all = operators(&format!(
+            "x = input f32[1,2,4,6,9]
+            y = {op}(x) kernel_shape=[2,3,3] strides=[2,1,3]
+            output y"
+        ));
+        let from = all
+            .iter()
+            .position(|o| o == "RESHAPE [4, 6, 9, 2]")
+            .expect("images of the second and third axis");
+        let wanted = [
+            format!("{pool} [4, 4, 3, 2]"),
+            "RESHAPE [1, 4, 12, 2]".to_string(),
+            format!("{pool} [1, 2, 12, 2]"),
+            "RESHAPE [1, 2, 4, 3, 2]".to_string(),
+        ];
+        assert_eq!(all[from + 1..from + 5], wanted);
+    }
+}

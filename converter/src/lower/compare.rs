@@ -21,6 +21,7 @@ pub(super) fn lower(cx: &mut Context<'_>, index: usize) -> Result<(), String> {
         Op::Or => (Builtin::LogicalOr, options::LogicalOr {}.into()),
         // Booleans differ exactly when their exclusive or holds.
         Op::Xor => (Builtin::NotEqual, options::NotEqual {}.into()),
+        Op::Not if cx.ty(a)?.dtype != DType::Bool => return Err(format!("{} is not BOOL", cx.ty(a)?.dtype)),
         Op::Not => return map(cx, a, y, |cx, t| cx.map(Builtin::LogicalNot, t, options::LogicalNot {})),
         Op::IsNaN | Op::IsInf(_) if !cx.ty(a)?.dtype.is_float() => {
             return Err(format!("{} is defined for floats only", node.op.name()));

@@ -18,9 +18,7 @@ pub(super) fn lower(cx: &mut Context<'_>, index: usize) -> Result<(), String> {
     let Op::Gather(g) = &node.op else { return Err("it is no Gather".into()) };
     let (x, indices, y) = (cx.input(node, 0)?, cx.input(node, 1)?, cx.output(node)?);
     let ty = cx.ty(x)?.clone();
-    if matches!(ty.dtype, DType::U16 | DType::U32 | DType::U64) {
-        return Err(format!("TFLite GATHER has no {} kernel", ty.dtype));
-    }
+    supported(ty.dtype)?;
     let at = axis(g.axis, ty.rank())?;
     let extent = ty.shape[at];
     let wanted = cx.ty(indices)?.clone();
@@ -74,6 +72,14 @@ pub(super) fn lower(cx: &mut Context<'_>, index: usize) -> Result<(), String> {
     let out = cx.emit(Builtin::Gather, &[tensor, positions], options, shape);
     cx.bind(y, out, result);
     Ok(())
+}
+
+/// Refuses element types for which GATHER has no kernel.
+pub(super) fn supported(dtype: DType) -> Result<(), String> {
+    match dtype {
+        DType::U16 | DType::U32 | DType::U64 => Err(format!("TFLite GATHER has no {dtype} kernel")),
+        _ => Ok(()),
+    }
 }
 
 fn resolve(index: i64, extent: usize) -> Result<usize, String> {

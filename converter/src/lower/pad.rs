@@ -65,7 +65,10 @@ pub(super) fn lower(cx: &mut Context<'_>, index: usize) -> Result<(), String> {
             let options = options::MirrorPad { mode: MirrorPadMode::Reflect };
             cx.emit(Builtin::MirrorPad, &[tensor, paddings], options, out)
         }
-        mode => gathered(cx, tensor, &grow, mode),
+        mode => {
+            super::gather::supported(ty.dtype)?;
+            gathered(cx, tensor, &grow, mode)
+        }
     };
     cx.bind(y, out, order);
     Ok(())

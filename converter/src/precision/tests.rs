@@ -1,6 +1,8 @@
 //! What the strategies promise, read from the bytes that come out.
 
+mod kernels;
 mod mixed;
+mod plan;
 mod rewrites;
 mod strategies;
 

@@ -18,6 +18,7 @@ use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 use switch::{MODULE, Switched, VARIABLE};
 
@@ -35,6 +36,8 @@ const BUILD: &str = "target/mutants/build";
 const PROGRAMS: &[Kind] = &[
     ("tests", &["-p", "halfproof-converter", "--lib"]),
     ("choices", &["-p", "halfproof-converter", "--test", "choices"]),
+    ("census", &["-p", "halfproof-fuzz", "--test", "census"]),
+    ("judged", &["-p", "halfproof-fuzz", "--test", "judged"]),
     ("campaign", &["-p", "halfproof-fuzz", "--test", "campaign"]),
 ];
 /// What a program is called, and which test of which package it is.
@@ -73,6 +76,9 @@ pub(crate) struct Args {
     /// Begin with no mutant after this time: 90s, 40m, 2h.
     #[arg(long, value_parser = super::fuzz::duration)]
     time: Option<Duration>,
+    /// Mutants tried at a time. The programs use several processors, though not all the time.
+    #[arg(long, default_value_t = 2)]
+    jobs: usize,
     /// Where to write mutants.json.
     #[arg(long, default_value = "reports/mutants")]
     out: PathBuf,
@@ -154,13 +160,23 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let late = |begin: Instant| args.time.is_some_and(|limit| begin.elapsed() > limit);
     let begin = Instant::now();
     let (switched, asked) = switched(&sample, args.tests, programs)?;
-    for &at in &switched {
-        if late(begin) {
-            break;
+    let queue = Mutex::new(switched.iter().copied());
+    let next = || if late(begin) { None } else { queue.lock().ok()?.next() };
+    std::thread::scope(|scope| {
+        let (send, tried) = mpsc::channel();
+        for send in vec![send; args.jobs.max(1)] {
+            scope.spawn(|| {
+                // Nobody listens any more when a result could not be written.
+                let try_one = |at| {
+                    let begin = Instant::now();
+                    send.send((at, asked.thrown(at, args.tests), begin.elapsed())).is_ok()
+                };
+                while next().is_some_and(try_one) {}
+                drop(send);
+            });
         }
-        let begin = Instant::now();
-        write(at, asked.thrown(at, args.tests)?, begin.elapsed().as_secs_f64())?;
-    }
+        tried.iter().try_for_each(|(at, ending, time)| write(at, ending?, time.as_secs_f64()))
+    })?;
     copy()?;
     for (at, mutant) in sample.iter().enumerate().filter(|(at, _)| !switched.contains(at)) {
         if late(begin) {

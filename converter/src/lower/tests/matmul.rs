@@ -1,0 +1,74 @@
+//! The addend of a Gemm, and per-channel steps that follow a product.
+
+use super::lowered::{constant, lowered, names};
+use halfproof_wire::tflite::Builtin;
+
+/// `0.5 * c` added to a product of 2 × 3 and 3 × 2, then times 10 and 100.
+fn gemm(addend: &str) -> String {
+    format!(
+        "x = input f32[2,3]
+        w = const f32[3,2] {{1,2,3,4,5,6}}
+        c = const {addend}
+        k = const f32[2] {{10,100}}
+        g = Gemm(x, w, c) beta=0.5
+        y = Mul(g, k)
+        output y"
+    )
+}
+
+#[test]
+fn a_step_is_multiplied_into_the_weights_and_the_bias() {
+    for (addend, bias) in [
+        ("f32[2] {1,2}", [5.0, 100.0]),
+        ("f32[1,2] {1,2}", [5.0, 100.0]),
+        ("f32[1] {4}", [20.0, 200.0]),
+        ("f32[] {4}", [20.0, 200.0]),
+    ] {
+        let target = lowered(&gemm(addend));
+        assert_eq!(names(&gemm(addend)), "FULLY_CONNECTED");
+        let weights = constant(&target, Builtin::FullyConnected, 1);
+        assert_eq!((weights.0, weights.2), (vec![2, 3], vec![10., 30., 50., 200., 400., 600.]));
+        assert_eq!(constant(&target, Builtin::FullyConnected, 2).2, bias, "{addend}");
+    }
+}
+
+#[test]
+fn an_addend_that_differs_by_row_takes_part_in_the_step() {
+    for (addend, sums) in
+        [("f32[2,2] {1,2,3,4}", [5.0, 100.0, 15.0, 200.0]), ("f32[2,1] {1,2}", [5.0, 50.0, 10.0, 100.0])]
+    {
+        let target = lowered(&gemm(addend));
+        assert_eq!(names(&gemm(addend)), "FULLY_CONNECTED ADD");
+        assert_eq!(constant(&target, Builtin::FullyConnected, 2).2, [0.0, 0.0]);
+        assert_eq!(constant(&target, Builtin::Add, 1).2, sums, "{addend}");
+    }
+}
+
+#[test]
+fn weights_of_flattened_channels_are_reordered_instead_of_the_image() {
+    let text = "x = input f32[1,2,2,1]
+        r = Relu(x)
+        p = MaxPool(r) kernel_shape=[1,1]
+        f = Flatten(p)
+        w = const f32[4,1] {1,2,3,4}
+        y = MatMul(f, w)
+        output y";
+    assert_eq!(constant(&lowered(text), Builtin::FullyConnected, 1).2, [1.0, 3.0, 2.0, 4.0]);
+}
+
+#[test]
+fn a_convolution_is_multiplied_by_channel() {
+    let target = lowered(
+        "x = input f32[1,2,1,1]
+        w = const f32[2,2,1,1] {1,2,3,4}
+        b = const f32[2] {1,2}
+        k = const f32[2,1,1] {10,100}
+        s = const f32[2,1,1] {3,4}
+        c = Conv(x, w, b)
+        m = Mul(c, k)
+        y = Add(m, s)
+        output y",
+    );
+    assert_eq!(constant(&target, Builtin::Conv2d, 1).2, [10.0, 20.0, 300.0, 400.0]);
+    assert_eq!(constant(&target, Builtin::Conv2d, 2).2, [13.0, 204.0]);
+}

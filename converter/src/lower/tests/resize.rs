@@ -1,0 +1,57 @@
+//! Sizes that keep the aspect ratio.
+//!
+//! Source: the ONNX operator Resize, `keep_aspect_ratio_policy`: one scale, the smallest or the largest of those that the
+//! sizes name, for all axes.
+
+use super::lowered::{attempt, lowered, names};
+use halfproof_wire::tflite::Builtin;
+
+fn resized(sizes: &str, policy: &str) -> crate::target::Target {
+    lowered(&format!(
+        "x = input f32[1,1,4,8]
+        s = const i64[4] {{{sizes}}}
+        y = Resize(x, _, _, s) mode=\"linear\" keep_aspect_ratio_policy=\"{policy}\"
+        output y"
+    ))
+}
+
+#[test]
+fn one_scale_is_that_of_the_axis_which_decides() {
+    for (sizes, policy, same) in [
+        ("1,1,2,16", "not_larger", "1,1,2,4"),
+        ("1,1,8,8", "not_larger", "1,1,4,8"),
+        ("1,1,2,16", "not_smaller", "1,1,8,16"),
+        ("1,1,8,8", "not_smaller", "1,1,8,16"),
+    ] {
+        // Extents of 1 are named too, and ask for a scale of 1.
+        let axes = format!("{policy}\" axes=[2,3] coordinate_transformation_mode=\"half_pixel");
+        let sizes: Vec<&str> = sizes.split(',').skip(2).collect();
+        let kept = lowered(&format!(
+            "x = input f32[1,1,4,8]
+            s = const i64[2] {{{}}}
+            y = Resize(x, _, _, s) mode=\"linear\" keep_aspect_ratio_policy=\"{axes}\"
+            output y",
+            sizes.join(",")
+        ));
+        let plain = resized(same, "stretch");
+        assert_eq!(kept.operators, plain.operators, "{sizes:?} {policy}");
+        assert!(plain.operators.iter().all(|op| op.builtin != Builtin::Custom));
+    }
+}
+
+#[test]
+fn an_image_that_is_read_outside_only_is_the_extrapolation_value() {
+    let text = |dtype: &str| {
+        format!(
+            "x = input {dtype}[1,1,4,4]
+            r = const f32[8] {{0,0,2,2,1,1,3,3}}
+            s = const i64[4] {{1,1,2,2}}
+            y = Resize(x, r, _, s) coordinate_transformation_mode=\"tf_crop_and_resize\" extrapolation_value=7.0
+            output y"
+        )
+    };
+    // The output is made of the constant alone.
+    assert_eq!(names(&text("f32")), "RESHAPE");
+    let words = attempt(&text("i32")).expect_err("integers");
+    assert_eq!(words, "an integer image is read outside its borders");
+}

@@ -3,7 +3,7 @@
 //! hidden by what reads its result.
 
 use halfproof_fuzz::generate::{DRAWS, Dna, InputKind, Options, generate, inputs};
-use halfproof_fuzz::pipeline::{Pipeline, Trial};
+use halfproof_fuzz::pipeline::{Pipeline, Trial, Turn};
 use halfproof_ir::ops::OPS;
 use halfproof_ir::{Graph, Io, Precision, Request, text};
 use halfproof_oracle::verdict::Class;
@@ -49,7 +49,7 @@ fn fault(pipeline: &mut Pipeline, case: &Case, judged: &AtomicUsize) -> Option<S
     requests.iter().cloned().find_map(|request| {
         let strategy = request.precision.name();
         let (graph, inputs, opset) = (graph.clone(), set.clone(), Opset::of(graph));
-        let report = pipeline.examine(&Trial { graph, request, kind, inputs, opset }, false);
+        let report = pipeline.examine(&Trial { graph, request, kind, inputs, opset }, Turn::NONE);
         let refused = report.answers.iter().find(|(_, a)| a.verdict.class == Class::Legalization);
         match (refused, report.findings.first(), &report.discarded) {
             (Some((_, answer)), ..) => {

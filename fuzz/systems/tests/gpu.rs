@@ -59,3 +59,22 @@ fn softmax_of_a_vector_is_ones() {
         assert_eq!(run.outputs, [Tensor::f32(vec![2], vec![1.0, 1.0])], "{run:?}");
     }
 }
+
+#[test]
+fn nothing_is_said_of_inputs_that_are_no_numbers() {
+    let model = models::chain(&[Builtin::Relu], DType::F32, 4);
+    let Some(run) = run(Mode::Gpu, &model, &[vector(&[f32::NAN, 1.0, -1.0, 0.0])]) else { return };
+    assert!(matches!(&run.status, Status::Cannot { why } if why.contains("WGSL")), "{run:?}");
+}
+
+/// The second operand is not taken again for the second batch (a bug of LiteRT 2.3.0; corpus/known-issues).
+#[test]
+fn a_product_with_fewer_batches_is_zero_beyond_the_first() {
+    let options = options::BatchMatMul::default();
+    let shapes: [(&[i32], Option<&[f32]>); 2] = [(&[2, 1, 2], None), (&[1, 2, 1], None)];
+    let model = models::single(Builtin::BatchMatmul, options.into(), &shapes, &[2, 1, 1]);
+    let inputs =
+        [Tensor::f32(vec![2, 1, 2], vec![1.0, 2.0, 3.0, 4.0]), Tensor::f32(vec![1, 2, 1], vec![3.0, 5.0])];
+    let Some(run) = run(Mode::Gpu, &model, &inputs) else { return };
+    assert_eq!(run.outputs, [Tensor::f32(vec![2, 1, 1], vec![13.0, 0.0])], "{run:?}");
+}

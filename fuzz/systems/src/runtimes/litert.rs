@@ -7,7 +7,8 @@ use crate::capabilities::Capabilities;
 use crate::protocol::Job as WireJob;
 use crate::worker::{Limits, Pool, Program};
 use crate::{Job, Runtime, Unavailable, setup};
-use halfproof_oracle::record::Execution;
+use halfproof_ir::Tensor;
+use halfproof_oracle::record::{Execution, Status};
 use std::ffi::CStr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -177,6 +178,17 @@ impl LiteRt {
     }
 }
 
+/// An execution whose results mean something: shaders may be compiled as if there were no infinities and no NaNs (WGSL,
+/// section "Differences from IEEE-754"), so that nothing is said of what they make of such inputs. A crash stays one.
+fn of_numbers(execution: Execution, inputs: &[Tensor]) -> Execution {
+    let is_number = |t: &Tensor| t.floats().is_none_or(|values| values.iter().all(|x| x.is_finite()));
+    if execution.status != Status::Ok || inputs.iter().all(is_number) {
+        return execution;
+    }
+    let why = "an input is infinite or NaN, which WGSL promises nothing about".to_string();
+    Execution { status: Status::Cannot { why }, outputs: vec![], taps: vec![], ..execution }
+}
+
 impl Runtime for LiteRt {
     fn name(&self) -> &str {
         self.mode.name()
@@ -204,7 +216,11 @@ impl Runtime for LiteRt {
         let answers = self.pool.run(&wire);
         let record = |(job, outcomes): (&Job<'_>, Vec<crate::protocol::Outcome>)| {
             let executions = outcomes.into_iter().map(|o| o.into_execution(self.mode.name()));
-            executions.map(|e| self.capabilities.excuse(job.model, e)).collect()
+            let excused = executions.map(|e| self.capabilities.excuse(job.model, e));
+            excused
+                .zip(job.sets)
+                .map(|(e, set)| if self.mode.is_gpu() { of_numbers(e, set) } else { e })
+                .collect()
         };
         jobs.iter().zip(answers).map(record).collect()
     }

@@ -1,6 +1,8 @@
 //! What single parts of lowering decide, stated as a specification.
 
+mod activation;
 mod binary;
+mod concat;
 mod fuse;
 mod kernels;
 mod lowered;

@@ -34,7 +34,13 @@ fn some_powers_are_operators_of_their_own() {
     assert_eq!(names(&pow("f32[1]", "f32[3] {2,2,2}")), "POW", "the exponent is larger than the base");
     assert_eq!(names(&pow("i32[2]", "i32[] {2}")), "MUL");
     assert_eq!(names(&pow("i32[2]", "i32[] {3}")), "MUL MUL");
-    assert_eq!(names(&pow("i32[2]", "i32[] {4}")), "POW");
+    for exponent in ["4", "-1", "-2"] {
+        assert_eq!(
+            names(&pow("i32[2]", &format!("i32[] {{{exponent}}}"))),
+            "POW",
+            "{exponent} of an integer"
+        );
+    }
 }
 
 #[test]
@@ -45,7 +51,14 @@ fn an_exponent_gets_the_type_of_its_base() {
     assert_eq!(of("i32[2]", "f32[] {4}"), [4.0]);
     assert_eq!(of("i32[2]", "f32[] {-4}"), [-4.0]);
     assert_eq!(of("i32[2]", "i32[2] {4,5}"), [4.0, 5.0]);
-    for exponent in ["f32[] {4.5}", "f32[] {2147483648}", "f32[] {-2147483648}", "f32[2] {4,5}"] {
+    for exponent in [
+        "f32[] {0.5}",
+        "f32[] {-0.5}",
+        "f32[] {4.5}",
+        "f32[] {2147483648}",
+        "f32[] {-2147483648}",
+        "f32[2] {4,5}",
+    ] {
         let words = attempt(&pow("i32[2]", exponent)).expect_err(exponent);
         assert_eq!(words, "an exponent of type FLOAT32 does not fit a base of type INT32", "{exponent}");
     }

@@ -12,8 +12,13 @@ pub(super) fn lowered(text: &str) -> Target {
 
 /// What a graph becomes, or why it becomes nothing.
 pub(super) fn attempt(text: &str) -> Result<Target, String> {
+    under(Precision::Full, text)
+}
+
+/// The same, by a strategy: `full` avoids some operators that have no float16 kernel.
+pub(super) fn under(precision: Precision, text: &str) -> Result<Target, String> {
     let graph = text::parse(text).unwrap_or_else(|e| panic!("{e}\n{text}"));
-    lower(&graph, &Request::new(Precision::Full)).map(|l| l.target).map_err(|r| r.nodes[0].reason.clone())
+    lower(&graph, &Request::new(precision)).map(|l| l.target).map_err(|r| r.nodes[0].reason.clone())
 }
 
 /// Its operators, each with the shape of its first result.
@@ -25,7 +30,11 @@ pub(super) fn operators(text: &str) -> Vec<String> {
 
 /// The names of its operators.
 pub(super) fn names(text: &str) -> String {
-    let target = lowered(text);
+    listed(&lowered(text))
+}
+
+/// The names of the operators of a program.
+pub(super) fn listed(target: &Target) -> String {
     target.operators.iter().map(|op| op.builtin.name()).collect::<Vec<_>>().join(" ")
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Source: the ONNX operator Pad, modes `edge`, `reflect` and `wrap`.
 
-use super::lowered::{attempt, constant, lowered, names};
+use super::lowered::{attempt, constant, lowered, names, only};
+use halfproof_ir::DType;
 use halfproof_wire::tflite::Builtin;
 
 fn pad(extent: usize, pads: &str, mode: &str) -> String {
@@ -62,4 +63,20 @@ fn axes_that_do_not_grow_are_joined_beyond_four() {
     assert_eq!(constant(&target, Builtin::Pad, 1).2, [0., 0., 1., 0., 0., 0.]);
     let pad = target.operators.iter().find(|op| op.builtin == Builtin::Pad).expect("a pad");
     assert_eq!(target.tensor(pad.outputs[0]).shape, [6, 5, 30]);
+}
+
+#[test]
+fn a_padding_element_has_the_type_of_what_it_pads() {
+    for dtype in [DType::F32, DType::I32, DType::I64] {
+        let target = lowered(&format!(
+            "x = input {0}[3]
+            p = const i64[2] {{1,0}}
+            v = const {0}[] {{5}}
+            y = Pad(x, p, v)
+            output y",
+            dtype.short()
+        ));
+        let element = only(&target, Builtin::Padv2).inputs[2].expect("an element");
+        assert_eq!(target.tensor(element).dtype, dtype);
+    }
 }

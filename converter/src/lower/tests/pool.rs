@@ -149,3 +149,13 @@ fn a_pool_over_three_axes_is_two_over_two() {
         assert_eq!(all[from + 1..from + 5], wanted);
     }
 }
+
+#[test]
+fn a_dilated_window_that_hangs_over_counts_the_taps_that_do_not() {
+    let target = lowered(
+        "x = input f32[1,1,1,6]
+        y = AveragePool(x) kernel_shape=[1,2] dilations=[1,2] strides=[1,2] ceil_mode=1 count_include_pad=1
+        output y",
+    );
+    assert_eq!(constant(&target, Builtin::Mul, 1).2, [1.0, 1.0, 2.0]);
+}

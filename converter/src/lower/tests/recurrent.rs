@@ -4,8 +4,12 @@
 //! functions that have one, and where they end the defaults of the ONNX operators of these names apply.
 
 use super::super::recurrent::function;
+use super::lowered::lowered;
+use crate::target::Constant;
+use halfproof_ir::Data;
 use halfproof_ir::Op;
 use halfproof_ir::ops::{Celu, Elu, HardSigmoid, LeakyRelu, ThresholdedRelu};
+use halfproof_wire::tflite::Builtin;
 
 fn functions(names: &[&str], alpha: &[f32], beta: &[f32]) -> Vec<Op> {
     let mut taken = (0, 0);
@@ -52,4 +56,26 @@ fn parameters_are_taken_in_order_by_those_that_have_one() {
 fn an_unknown_function_is_refused() {
     let refused = function("Affine", &[], &[], &mut (0, 0));
     assert_eq!(refused, Err("activation Affine is not supported".to_string()));
+}
+
+/// Gates stand one behind the other, update and reset first.
+#[test]
+fn the_candidate_of_a_gru_stands_behind_two_gates() {
+    let target = lowered(
+        "x = input f32[1,1,2]
+        w = const f32[1,9,2] lattice(1)
+        r = const f32[1,9,3] lattice(2)
+        _, y = GRU(x, w, r) hidden_size=3
+        output y",
+    );
+    let slices = target.operators.iter().filter(|op| op.builtin == Builtin::Slice);
+    let begins = slices.map(|op| {
+        let begin = target.tensor(op.inputs[1].expect("a begin"));
+        match begin.constant.as_ref().expect("a constant") {
+            Constant::Stored(data) => data.as_ref().clone(),
+            Constant::Exact(_) => panic!("integers"),
+        }
+    });
+    let begins: Vec<Data> = begins.collect();
+    assert!(begins.ends_with(&[Data::I32(vec![0, 0]), Data::I32(vec![0, 6])]), "{begins:?}");
 }

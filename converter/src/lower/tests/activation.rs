@@ -1,0 +1,63 @@
+//! Limits of a Clip, and slopes of a PRelu.
+
+use super::lowered::{constant, lowered, names};
+use halfproof_wire::tflite::Builtin;
+
+fn clip(dtype: &str, low: &str, high: &str) -> String {
+    let constant = |name: &str, value: &str| match value {
+        "_" => String::new(),
+        value => format!("{name} = const {dtype}[] {{{value}}}\n"),
+    };
+    let operand = |name: &'static str, value: &str| if value == "_" { "_" } else { name };
+    names(&format!(
+        "x = input {dtype}[2,3]\n{}{}y = Clip(x, {}, {})\noutput y",
+        constant("low", low),
+        constant("high", high),
+        operand("low", low),
+        operand("high", high),
+    ))
+}
+
+#[test]
+fn limits_that_an_activation_has_are_that_activation() {
+    assert_eq!(clip("f32", "0", "_"), "RELU");
+    assert_eq!(clip("f32", "0", "inf"), "RELU");
+    assert_eq!(clip("f32", "0", "6"), "RELU6");
+    assert_eq!(clip("f32", "-1", "1"), "RELU_N1_TO_1");
+}
+
+#[test]
+fn other_limits_are_a_maximum_and_a_minimum_where_they_limit_anything() {
+    for (low, high, operators) in [
+        ("1", "2", "MAXIMUM MINIMUM"),
+        ("2", "_", "MAXIMUM"),
+        ("_", "2", "MINIMUM"),
+        ("2", "inf", "MAXIMUM"),
+        ("-inf", "2", "MINIMUM"),
+        ("inf", "_", "MAXIMUM"),
+        ("_", "-inf", "MINIMUM"),
+        ("inf", "2", "MAXIMUM MINIMUM"),
+        ("1", "-inf", "MAXIMUM MINIMUM"),
+    ] {
+        assert_eq!(clip("f32", low, high), operators, "{low} to {high}");
+    }
+    assert_eq!(clip("i32", "0", "6"), "MAXIMUM MINIMUM", "RELU6 has no integer kernel");
+}
+
+#[test]
+fn a_slope_has_no_batch_axis() {
+    let slope = |x: &str, slope: &str| {
+        let target = lowered(&format!(
+            "x = input f32[{x}]
+            s = const f32[{slope}] lattice(1)
+            y = PRelu(x, s)
+            output y"
+        ));
+        constant(&target, Builtin::Prelu, 1).0
+    };
+    assert_eq!(slope("3", "1"), [1]);
+    assert_eq!(slope("3", "3"), [3]);
+    assert_eq!(slope("2,3", "3"), [3]);
+    assert_eq!(slope("2,3", "1,3"), [3]);
+    assert_eq!(slope("2,3", "2,3"), [2, 3]);
+}

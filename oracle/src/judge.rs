@@ -174,10 +174,11 @@ pub fn ended(execution: &Execution) -> Option<Verdict> {
             verdict(Class::InvalidModel, Blame::Converter, &line, text)
         }
         Status::Crashed { how } => {
-            // A panic says where it is; a signal says nothing that tells two causes apart.
+            // A panic says where it is, a failed check what it is; a signal says nothing that tells two causes apart.
             let panic = how.lines().next().filter(|line| line.starts_with("panic: "));
-            let text =
-                format!("the runtime's process died{}", panic.map_or(String::new(), |p| format!(" ({p})")));
+            let check = || how.split("; ").find_map(|part| Some(&part[part.find("Check failed: ")?..]));
+            let cause = panic.or_else(check).map_or(String::new(), |cause| format!(" ({cause})"));
+            let text = format!("the runtime's process died{cause}");
             verdict(Class::Crash, Blame::Kernel, &text, how)
         }
         Status::TimedOut => verdict(Class::Timeout, Blame::Kernel, "the runtime gave no answer in time", ""),

@@ -439,6 +439,19 @@ fn crashes_timeouts_and_nondeterminism_have_their_classes() {
     assert_eq!(judge::nondeterminism(&run, &other).unwrap().class, Class::Nondeterminism);
 }
 
+#[test]
+fn a_failed_check_of_a_dead_process_tells_its_crash_from_others() {
+    let conversion = conversion(&right());
+    let run = execute(&conversion, "interp-f16", ExecutionModel::HALF);
+    let died = |how: &str| {
+        let status = Status::Crashed { how: how.to_string() };
+        judge::ended(&Execution { status, ..run.clone() }).unwrap().text
+    };
+    let log = "exit code 1 in Create: Warning: none; F0000 00:00:1795781666.491385 8617 model.cc:218] Check failed: !IsInput";
+    assert_eq!(died(log), "the runtime's process died (Check failed: !IsInput)");
+    assert_eq!(died("signal 11"), "the runtime's process died");
+}
+
 /// exp(x) - exp(x) + x overflows on the way for x = 12, and the result is 12.
 #[test]
 fn an_overflow_on_the_way_to_a_representable_result_is_the_policys() {

@@ -40,7 +40,7 @@ pub struct Capabilities {
     pub limits: Vec<Limit>,
     /// True when the runtime registers its kernels up to an older version of an operator than the file may ask for.
     pub lags: bool,
-    /// True when the runtime takes a part of the operators only and names those that it does not take.
+    /// True when the runtime takes a part of all models only: what it does not prepare may be right all the same.
     pub partial: bool,
 }
 
@@ -93,7 +93,7 @@ impl Capabilities {
     /// Turns a refusal that names an operator with a known limit into [`Status::Cannot`]; everything else stays as it
     /// is.
     pub fn excuse(&self, model: &[u8], mut execution: Execution) -> Execution {
-        let Status::Refused { text, .. } = &execution.status else { return execution };
+        let Status::Refused { stage, text } = &execution.status else { return execution };
         let Ok(model) = tflite::read(model) else { return execution };
         if let Some((name, version)) = unregistered(text).filter(|_| self.lags) {
             let asks = |op: &Operator| op.name() == name && op.version.to_string() == version;
@@ -104,9 +104,13 @@ impl Capabilities {
                 return execution;
             }
         }
-        if self.partial && text.contains(NOT_TAKEN) {
-            let (_, operators) = text.split_once(NOT_TAKEN).unwrap_or_default();
-            let why = format!("the GPU does not take {}", operators.trim_start_matches([';', ' ']));
+        if self.partial && stage == "prepare" {
+            let why = match text.split_once(NOT_TAKEN) {
+                Some((_, operators)) => {
+                    format!("the GPU does not take {}", operators.trim_start_matches([';', ' ']))
+                }
+                None => format!("the GPU accelerator makes nothing of the model ({text})"),
+            };
             execution.status = Status::Cannot { why };
             return execution;
         }
@@ -230,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_gpu_says_it_does_not_take_is_no_finding_and_anything_else_is() {
+    fn what_the_gpu_does_not_take_is_no_finding_about_the_file() {
         let model = tflite::write(&Model::default());
         let of = |mode, text| Capabilities::of_litert(mode).excuse(&model, refused(text)).status;
         let words = "Following operations are not supported by GPU delegate:; ZEROS_LIKE: Operation is not supported.";
@@ -239,6 +243,7 @@ mod tests {
             Status::Cannot { why: "the GPU does not take ZEROS_LIKE: Operation is not supported.".into() }
         );
         assert!(matches!(of(Mode::Xnnpack, words), Status::Refused { .. }));
-        assert!(matches!(of(Mode::Gpu, "a shader does not compile"), Status::Refused { .. }));
+        let other = of(Mode::Gpu, "INTERNAL: No adapters found");
+        assert!(matches!(&other, Status::Cannot { why } if why.contains("No adapters found")));
     }
 }

@@ -143,8 +143,9 @@ impl LiteRt {
     /// # Errors
     /// [`Unavailable`] when the library, its accelerator or a driver is not installed.
     pub fn gpu(program: Program, limits: Limits) -> Result<Vec<LiteRt>, Unavailable> {
-        let mut program = serving(program)?;
         let missing = |why: String| Unavailable { system: "litert-gpu".to_string(), why };
+        let absent = || missing("not installed: run `cargo xtask setup litert-gpu`".to_string());
+        let mut program = serving(program).map_err(|_| absent())?;
         let accelerator = setup::gpu::accelerator();
         let folder = accelerator.parent().filter(|_| accelerator.is_file());
         let folder =

@@ -94,16 +94,6 @@ impl Capabilities {
     /// is.
     pub fn excuse(&self, model: &[u8], mut execution: Execution) -> Execution {
         let Status::Refused { stage, text } = &execution.status else { return execution };
-        let Ok(model) = tflite::read(model) else { return execution };
-        if let Some((name, version)) = unregistered(text).filter(|_| self.lags) {
-            let asks = |op: &Operator| op.name() == name && op.version.to_string() == version;
-            if version != "1" && model.subgraphs.iter().flat_map(|g| &g.operators).any(asks) {
-                let why =
-                    format!("{name}: the reference kernels are registered below version {version} ({text})");
-                execution.status = Status::Cannot { why };
-                return execution;
-            }
-        }
         if self.partial && stage == "prepare" {
             let why = match text.split_once(NOT_TAKEN) {
                 Some((_, operators)) => {
@@ -113,6 +103,16 @@ impl Capabilities {
             };
             execution.status = Status::Cannot { why };
             return execution;
+        }
+        let Ok(model) = tflite::read(model) else { return execution };
+        if let Some((name, version)) = unregistered(text).filter(|_| self.lags) {
+            let asks = |op: &Operator| op.name() == name && op.version.to_string() == version;
+            if version != "1" && model.subgraphs.iter().flat_map(|g| &g.operators).any(asks) {
+                let why =
+                    format!("{name}: the reference kernels are registered below version {version} ({text})");
+                execution.status = Status::Cannot { why };
+                return execution;
+            }
         }
         let named = |limit: &&Limit| {
             let name = limit.operator.name();

@@ -181,13 +181,7 @@ fn max_of_gathered(cx: &mut Context<'_>, mut tensor: TensorId, axes: &[Axis], ac
             let options = options::Gather { axis: short(i + 1), batch_dims: 0 };
             tensor = cx.emit(Builtin::Gather, &[tensor, indices], options, shape);
         }
-        blocks[i] = Axis {
-            input: a.output * a.kernel,
-            kernel: a.kernel,
-            stride: a.kernel,
-            output: a.output,
-            ..flat_axis()
-        };
+        blocks[i] = Axis { kernel: a.kernel, stride: a.kernel, output: a.output, ..flat_axis() };
     }
     let shape = cx.extents(tensor);
     let out = vec![shape[0], blocks[0].output, blocks[1].output, shape[3]];

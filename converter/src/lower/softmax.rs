@@ -39,8 +39,6 @@ pub(super) fn lower(cx: &mut Context<'_>, index: usize) -> Result<(), String> {
     cx.settle(x)?;
     let held = cx.carriers(x).iter().map(|c| c.perm).find(|p| last(p) && p.axes().next_back() == Some(at));
     let order = held.unwrap_or_else(|| Perm::new((0..rank).filter(|&a| a != at).chain([at])));
-    // The channel axis goes last together with the layout that convolutions use.
-    let order = if held.is_none() && at == 1 && rank > 2 { Perm::channels_last(rank) } else { order };
     let order_shape = order.apply(&shape);
     let tensor = if rank > 4 {
         let columns = shape[at];

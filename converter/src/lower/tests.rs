@@ -3,7 +3,9 @@
 mod activation;
 mod binary;
 mod concat;
+mod conv;
 mod fuse;
+mod gather;
 mod kernels;
 mod lowered;
 mod matmul;
@@ -11,5 +13,6 @@ mod pad;
 mod pool;
 mod recurrent;
 mod resize;
+mod softmax;
 mod transposed;
 mod version;

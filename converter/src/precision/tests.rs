@@ -1,6 +1,7 @@
 //! What the strategies promise, read from the bytes that come out.
 
 mod kernels;
+mod masks;
 mod mixed;
 mod plan;
 mod rewrites;

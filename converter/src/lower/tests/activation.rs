@@ -1,6 +1,7 @@
 //! Limits of a Clip, and slopes of a PRelu.
 
-use super::lowered::{constant, lowered, names};
+use super::lowered::{constant, lowered, names, only};
+use halfproof_ir::DType;
 use halfproof_wire::tflite::Builtin;
 
 fn clip(dtype: &str, low: &str, high: &str) -> String {
@@ -42,6 +43,21 @@ fn other_limits_are_a_maximum_and_a_minimum_where_they_limit_anything() {
         assert_eq!(clip("f32", low, high), operators, "{low} to {high}");
     }
     assert_eq!(clip("i32", "0", "6"), "MAXIMUM MINIMUM", "RELU6 has no integer kernel");
+}
+
+#[test]
+fn a_limit_has_the_type_of_what_it_limits() {
+    for dtype in [DType::F32, DType::I32, DType::I64] {
+        let target = lowered(&format!(
+            "x = input {0}[2]
+            low = const {0}[] {{1}}
+            y = Clip(x, low)
+            output y",
+            dtype.short()
+        ));
+        let limit = only(&target, Builtin::Maximum).inputs[1].expect("a limit");
+        assert_eq!(target.tensor(limit).dtype, dtype);
+    }
 }
 
 #[test]

@@ -55,20 +55,3 @@ fn weights_of_flattened_channels_are_reordered_instead_of_the_image() {
         output y";
     assert_eq!(constant(&lowered(text), Builtin::FullyConnected, 1).2, [1.0, 3.0, 2.0, 4.0]);
 }
-
-#[test]
-fn a_convolution_is_multiplied_by_channel() {
-    let target = lowered(
-        "x = input f32[1,2,1,1]
-        w = const f32[2,2,1,1] {1,2,3,4}
-        b = const f32[2] {1,2}
-        k = const f32[2,1,1] {10,100}
-        s = const f32[2,1,1] {3,4}
-        c = Conv(x, w, b)
-        m = Mul(c, k)
-        y = Add(m, s)
-        output y",
-    );
-    assert_eq!(constant(&target, Builtin::Conv2d, 1).2, [10.0, 20.0, 300.0, 400.0]);
-    assert_eq!(constant(&target, Builtin::Conv2d, 2).2, [13.0, 204.0]);
-}

@@ -4,7 +4,7 @@
 //! functions that have one, and where they end the defaults of the ONNX operators of these names apply.
 
 use super::super::recurrent::function;
-use super::lowered::lowered;
+use super::lowered::{attempt, listed, lowered};
 use crate::target::Constant;
 use halfproof_ir::Data;
 use halfproof_ir::Op;
@@ -78,4 +78,25 @@ fn the_candidate_of_a_gru_stands_behind_two_gates() {
     });
     let begins: Vec<Data> = begins.collect();
     assert!(begins.ends_with(&[Data::I32(vec![0, 0]), Data::I32(vec![0, 6])]), "{begins:?}");
+}
+
+#[test]
+fn each_direction_has_activations_of_its_own() {
+    let rnn = |names: &str| {
+        attempt(&format!(
+            "x = input f32[1,1,2]
+            w = const f32[2,3,2] lattice(1)
+            r = const f32[2,3,3] lattice(2)
+            _, y = RNN(x, w, r) hidden_size=3 direction=\"bidirectional\"{names}
+            output y"
+        ))
+    };
+    let activations = |names: &str| {
+        let all = listed(&rnn(names).expect("a lowering"));
+        all.split(' ').filter(|n| ["TANH", "RELU", "LOGISTIC"].contains(n)).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(activations(""), "TANH TANH");
+    assert_eq!(activations(" activations=[\"Relu\",\"Sigmoid\"]"), "RELU LOGISTIC");
+    let refused = rnn(" activations=[\"Relu\"]").expect_err("one of two");
+    assert_eq!(refused, "1 activations are named for 2 places");
 }

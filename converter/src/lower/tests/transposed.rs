@@ -38,3 +38,25 @@ fn a_dilated_one_is_a_convolution_of_the_input_with_zeros_between() {
     assert_eq!(names, ["RESHAPE", "RESHAPE", "PAD", "RESHAPE", "PAD", "CONV_2D", "RESHAPE"]);
     assert_eq!(all[5], "CONV_2D [1, 9, 7, 1]");
 }
+
+#[test]
+fn weights_that_are_not_constant_have_one_group_two_axes_and_no_dilation() {
+    let with = |channels: usize, image: &str, kernel: &str, attributes: &str| {
+        attempt(&format!(
+            "x = input f32[1,{channels},{image}]
+            w = input f32[{channels},1,{kernel}]
+            y = ConvTranspose(x, w) {attributes}
+            output y"
+        ))
+    };
+    assert!(with(1, "3,3", "2,2", "").is_ok());
+    assert!(with(1, "3", "2", "").is_ok());
+    for refused in [
+        with(2, "3,3", "2,2", "group=2"),
+        with(1, "3,3", "2,2", "dilations=[2,1]"),
+        with(1, "3,3,3", "2,2,2", ""),
+    ] {
+        let words = refused.expect_err("it needs constant weights");
+        assert_eq!(words, "weights are not constant, and groups, dilation or a third axis need them to be");
+    }
+}

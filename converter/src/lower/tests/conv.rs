@@ -1,0 +1,34 @@
+//! Weights and biases of a convolution.
+
+use super::lowered::{constant, lowered, only};
+use halfproof_wire::tflite::Builtin;
+
+#[test]
+fn a_convolution_is_multiplied_by_channel() {
+    let target = lowered(
+        "x = input f32[1,2,1,1]
+        w = const f32[2,2,1,1] {1,2,3,4}
+        b = const f32[2] {1,2}
+        k = const f32[2,1,1] {10,100}
+        s = const f32[2,1,1] {3,4}
+        c = Conv(x, w, b)
+        m = Mul(c, k)
+        y = Add(m, s)
+        output y",
+    );
+    assert_eq!(constant(&target, Builtin::Conv2d, 1).2, [10.0, 20.0, 300.0, 400.0]);
+    assert_eq!(constant(&target, Builtin::Conv2d, 2).2, [13.0, 204.0]);
+}
+
+#[test]
+fn a_bias_that_is_computed_is_an_operand() {
+    let target = lowered(
+        "x = input f32[1,2,1,1]
+        w = const f32[2,2,1,1] {1,2,3,4}
+        b = input f32[2]
+        y = Conv(x, w, b)
+        output y",
+    );
+    let bias = only(&target, Builtin::Conv2d).inputs[2].expect("a bias");
+    assert_eq!(target.inputs[1], ("b".to_string(), bias));
+}

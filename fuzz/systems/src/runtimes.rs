@@ -26,10 +26,8 @@ pub const NAMES: [&str; 9] = [
 /// Opens runtimes by name; those of one library share its worker processes, which are started with `worker`. One answer
 /// per name: a runtime, or why it is not there.
 pub fn open(names: &[&str], worker: &Program, limits: Limits) -> Vec<Result<Box<dyn Runtime>, Unavailable>> {
-    let wanted = |gpu| names.iter().filter_map(|n| Mode::from_name(n)).any(|m| m.is_gpu() == gpu);
-    let absent = || Err(Unavailable { system: "litert".to_string(), why: "not asked for".to_string() });
-    let litert = if wanted(false) { LiteRt::all(worker.clone(), limits) } else { absent() };
-    let gpu = if wanted(true) { LiteRt::gpu(worker.clone(), limits) } else { absent() };
+    let litert = LiteRt::all(worker.clone(), limits);
+    let gpu = LiteRt::gpu(worker.clone(), limits);
     let one = |&name: &&str| -> Result<Box<dyn Runtime>, Unavailable> {
         match name {
             "interp-f16" => Ok(Box::new(Interpreter::f16())),

@@ -331,12 +331,7 @@ fn install(pinned: &'static Pinned, say: &mut dyn FnMut(&str)) -> Result<(), Set
         say(&format!("{} {} is installed: {}", pinned.package, pinned.version, folder.display()));
         return Ok(());
     }
-    fs::create_dir_all(folder).map_err(|e| cannot("create", folder, e))?;
-    let scratch = tempfile::Builder::new()
-        .prefix("setup-")
-        .suffix(".tmp")
-        .tempdir_in(folder)
-        .map_err(|e| cannot("create a folder in", folder, e))?;
+    let scratch = scratch_in(folder)?;
     say(&format!(
         "fetching {} {} with pip: {} to download, {} kept",
         pinned.package,
@@ -352,6 +347,16 @@ fn install(pinned: &'static Pinned, say: &mut dyn FnMut(&str)) -> Result<(), Set
     }
     say(&format!("installed {}", folder.display()));
     Ok(())
+}
+
+/// A folder inside `folder`, which is made where it is missing, that ends with what is done in it.
+fn scratch_in(folder: &Path) -> Result<tempfile::TempDir, SetupError> {
+    fs::create_dir_all(folder).map_err(|e| cannot("create", folder, e))?;
+    tempfile::Builder::new()
+        .prefix("setup-")
+        .suffix(".tmp")
+        .tempdir_in(folder)
+        .map_err(|e| cannot("create a folder in", folder, e))
 }
 
 fn download(pinned: &Pinned, folder: &Path) -> Result<PathBuf, SetupError> {

@@ -147,9 +147,7 @@ impl LiteRt {
         let absent = || missing("not installed: run `cargo xtask setup litert-gpu`".to_string());
         let mut program = serving(program).map_err(|_| absent())?;
         let accelerator = setup::gpu::accelerator();
-        let folder = accelerator.parent().filter(|_| accelerator.is_file());
-        let folder =
-            folder.ok_or_else(|| missing("not installed: run `cargo xtask setup litert-gpu`".into()))?;
+        let folder = accelerator.parent().filter(|_| accelerator.is_file()).ok_or_else(absent)?;
         program.args.extend(["--accelerators".to_string(), folder.display().to_string()]);
         program.environment = setup::gpu::vulkan().map_err(missing)?;
         // The driver reserves far more addresses than it uses; the first shaders of a process take seconds to compile.

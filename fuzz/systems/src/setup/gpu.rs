@@ -4,7 +4,7 @@
 //! Debian 12's own Mesa (22.3) lacks a feature that the accelerator asks for, and SwiftShader has no float16: it would
 //! run everything in float32 without a word. Hence the pinned version.
 
-use super::{Member, Pinned, SetupError, cannot, install, systems_dir, verify};
+use super::{Member, Pinned, SetupError, cannot, install, scratch_in, systems_dir, verify};
 use std::ffi::OsString;
 use std::fs;
 use std::io;
@@ -93,12 +93,7 @@ pub fn install_all(say: &mut dyn FnMut(&str)) -> Result<PathBuf, SetupError> {
 fn driver(say: &mut dyn FnMut(&str)) -> Result<(), SetupError> {
     let target = root();
     let folder = target.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).map_err(|e| cannot("create", folder, e))?;
-    let scratch = tempfile::Builder::new()
-        .prefix("setup-")
-        .suffix(".tmp")
-        .tempdir_in(folder)
-        .map_err(|e| cannot("create a folder in", folder, e))?;
+    let scratch = scratch_in(folder)?;
     let private = scratch.path();
     for name in ["lists/partial", "archives/partial", "root"] {
         let made = private.join(name);
@@ -110,16 +105,7 @@ fn driver(say: &mut dyn FnMut(&str)) -> Result<(), SetupError> {
     say(&format!("fetching {} {} from {SUITE} with apt-get: 25 MB to download, 70 MB kept", MESA.0, MESA.1));
     apt(private, &["update"])?;
     let mesa = format!("{}/{SUITE}", MESA.0);
-    let fetch = [
-        "install",
-        "--yes",
-        "--download-only",
-        "--no-install-recommends",
-        "--target-release",
-        SUITE,
-        &mesa,
-        LOADER,
-    ];
+    let fetch = ["install", "--yes", "--download-only", "--no-install-recommends", &mesa, LOADER];
     apt(private, &fetch)?;
     unpack(private, say)?;
     fs::rename(private.join("root"), &target).map_err(|e| cannot("write", &target, e))?;

@@ -57,12 +57,16 @@ impl Expectation {
     }
 }
 
-/// True when a pattern of an expectation or known issue names the system.
+/// True when a pattern of an expectation or known issue names the system: alternatives between commas, each a name or its
+/// beginning and a star. Both fronts of LiteRT have the same kernels: what names a mode of one names it of the other.
 pub(crate) fn is_system(pattern: &str, system: &str) -> bool {
-    match pattern.strip_suffix('*') {
+    let is_named = |one: &str, system: &str| match one.strip_suffix('*') {
         Some(start) => system.starts_with(start),
-        None => system == pattern,
-    }
+        None => system == one,
+    };
+    let names: Vec<&str> =
+        [Some(system), system.strip_suffix("-interpreter")].into_iter().flatten().collect();
+    pattern.split(',').any(|one| names.iter().any(|name| is_named(one.trim(), name)))
 }
 
 /// Whether a verdict agrees with what a case expects. The first expectation that applies decides; where none does,
@@ -91,6 +95,15 @@ mod tests {
     fn without_an_expectation_no_fault_is_expected() {
         assert!(agrees(&[], &setting("interp-f16"), &verdict(Class::Explained, Blame::Explained)));
         assert!(!agrees(&[], &setting("interp-f16"), &verdict(Class::Kernel, Blame::Kernel)));
+    }
+
+    #[test]
+    fn a_pattern_names_systems_by_beginnings_alternatives_and_either_front() {
+        assert!(is_system("litert-reference, litert-builtin*", "litert-builtin"));
+        assert!(!is_system("litert-reference, litert-builtin*", "litert-xnnpack"));
+        assert!(is_system("litert-xnnpack", "litert-xnnpack-interpreter"));
+        assert!(!is_system("litert-xnnpack", "litert-xnnpack-fp16"));
+        assert!(!is_system("litert-xnnpack-interpreter", "litert-xnnpack"));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub struct KnownIssue {
     /// What is wrong, in one line.
     pub title: String,
-    /// The system, by its name or by its beginning and a star.
+    /// The system, by its name or by its beginning and a star; alternatives between commas.
     pub system: String,
     /// The versions in which it was seen.
     pub versions: Range,

@@ -165,3 +165,18 @@ fn compiled_models_flush_subnormal_results() {
         assert!(got[0] == 0.0 && got[1] > 0.0, "{mode:?}: {got:?}");
     }
 }
+
+/// The two operators become one, which reads the constant as what it is not.
+#[test]
+fn xnnpack_fp16_sum_times_constant() {
+    let model = models::sum_times_constant(0.5);
+    let mut kept = model.clone();
+    kept.subgraphs[0].outputs.push(2);
+    let inputs = [Tensor::f32(vec![4], vec![1.0, 2.0, 3.0, 4.0])];
+    let Some(alone) = run(Mode::XnnpackFp16, &tflite::write(&model), &inputs) else { return };
+    let Some(kept) = run(Mode::XnnpackFp16, &tflite::write(&kept), &inputs) else { return };
+    let Some(single) = run(Mode::Xnnpack, &tflite::write(&model), &inputs) else { return };
+    assert_ne!(alone.outputs[0].floats().as_deref(), Some(&[5.0][..]), "{alone:?}");
+    assert_eq!(kept.outputs[0].floats().as_deref(), Some(&[5.0][..]), "{kept:?}");
+    assert_eq!(single.outputs[0].floats().as_deref(), Some(&[5.0][..]), "{single:?}");
+}

@@ -53,7 +53,8 @@ impl Runtime {
             let has = |word: &str| variant.split('+').any(|w| w == word);
             return Some(Runtime::Interpreter { narrow_sums: has("acc16"), flush: has("ftz") });
         }
-        Some(match system {
+        // Both fronts of LiteRT have the same kernels.
+        Some(match system.strip_suffix("-interpreter").unwrap_or(system) {
             "interp-f32" => Runtime::Single,
             "tract" => Runtime::Tract,
             "litert-xnnpack" => Runtime::XnnpackX86 { unrounded: false },

@@ -32,6 +32,11 @@ const STEPS: &[Step] = &[
         &["clippy", "--workspace", "--exclude", "halfproof-tract", "--all-targets", "--", "-D", "warnings"],
     ),
     Step::new("LiteRT", &["xtask", "setup", "litert"]),
+    Step {
+        name: "LiteRT's Interpreter",
+        args: &["xtask", "setup", "litert-interpreter"],
+        else_skipped: Some("LiteRT's Interpreter as a runtime (it could not be installed)"),
+    },
     // An outside converter that is light enough to be tested on every run.
     Step {
         name: "ai-edge-quantizer",

@@ -16,6 +16,8 @@ enum Name {
     Litert,
     /// LiteRT's WebGPU accelerator and Mesa's software Vulkan, as runtimes on a machine without a GPU (50 MB to download).
     LitertGpu,
+    /// LiteRT's other front, the Interpreter of Python, as runtimes (39 MB to download).
+    LitertInterpreter,
     /// The test cases of the onnx package, for `conformance` (about 35 MB to download).
     Conformance,
     /// The nine light_*.onnx models of the onnx package, for `zoo --light` (9 MB to download).
@@ -44,6 +46,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let path = match args.name {
         Name::Litert => setup::litert(&mut say),
         Name::LitertGpu => setup::gpu::install_all(&mut say),
+        Name::LitertInterpreter => setup::python::install(setup::python::LITERT_INTERPRETER, &mut say),
         Name::Conformance => setup::conformance::install(&mut say),
         Name::Onnx => setup::onnx(&mut say),
         Name::Tract => setup::tract(&mut say),

@@ -109,6 +109,7 @@ pub(crate) fn open_within(names: &[String], limits: Limits) -> Opened {
 fn family(runtime: &str) -> &str {
     match runtime.strip_suffix("-fp16").unwrap_or(runtime) {
         "litert-gpu" => "litert-gpu",
+        front if front.ends_with("-interpreter") => "litert-interpreter",
         other => other.split('-').next().unwrap_or(other),
     }
 }
@@ -141,7 +142,8 @@ mod tests {
     #[test]
     fn each_runtime_names_the_setup_that_brings_it() {
         let families =
-            ["litert-xnnpack-fp16", "litert-reference", "litert-gpu", "litert-gpu-fp16", "tract"].map(family);
-        assert_eq!(families, ["litert", "litert", "litert-gpu", "litert-gpu", "tract"]);
+            ["litert-xnnpack-fp16", "litert-xnnpack-interpreter", "litert-gpu", "litert-gpu-fp16", "tract"]
+                .map(family);
+        assert_eq!(families, ["litert", "litert-interpreter", "litert-gpu", "litert-gpu", "tract"]);
     }
 }

@@ -8,7 +8,6 @@ use crate::{Converter, Outcome, Source, Unavailable, emit};
 use halfproof_converter::infer;
 use halfproof_ir::{Dim, Graph, Precision, Refusal, Request};
 use std::borrow::Cow;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// An adapter that comes with halfproof.
@@ -121,7 +120,7 @@ impl Outside {
             let why = format!("not installed; run `cargo xtask setup {}`", row.environment);
             return Err(unavailable(why));
         }
-        let words = [python, scripts().join(row.script)].map(|p| p.to_string_lossy().into_owned());
+        let words = [python, python::adapters().join(row.script)].map(|p| p.to_string_lossy().into_owned());
         let command = words.into_iter().chain(row.argument.map(str::to_string)).collect();
         let launch = Launch { command, environment: ENVIRONMENT.to_vec() };
         let limits = Limits { memory_bytes: row.memory_gib << 30, time: Duration::from_secs(row.seconds) };
@@ -144,11 +143,6 @@ impl Outside {
         let adapter = Adapter::start(&name, launch, limits)?;
         Ok(Outside { name, adapter })
     }
-}
-
-/// Where the scripts are.
-fn scripts() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("adapters")
 }
 
 impl Converter for Outside {

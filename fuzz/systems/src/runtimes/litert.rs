@@ -1,6 +1,7 @@
 //! Decides how a model runs in LiteRT: six modes of one library, in worker processes.
 
 pub mod engine;
+pub mod interpreter;
 pub mod taps;
 
 use crate::capabilities::Capabilities;
@@ -86,6 +87,7 @@ impl Mode {
         }
     }
 
+    /// The mode's number in the protocol.
     fn number(self) -> u8 {
         self as u8
     }

@@ -1,4 +1,4 @@
-//! Environments of adapters that are written in Python: one virtual environment each, every package pinned, nothing that
+//! Environments of adapters and workers that are written in Python: one virtual environment each, every package pinned, nothing that
 //! the pins do not name.
 
 use super::venv::{run, site_packages, works};
@@ -20,7 +20,17 @@ struct Environment {
     stubs: bool,
 }
 
-const ENVIRONMENTS: [Environment; 6] = [
+/// The environment of LiteRT's Interpreter, a runtime.
+pub const LITERT_INTERPRETER: &str = "litert-interpreter";
+
+const ENVIRONMENTS: [Environment; 7] = [
+    Environment {
+        name: LITERT_INTERPRETER,
+        what: "ai-edge-litert 2.3.0 and numpy (39 MB to download, 160 MB on disk)",
+        check: "import ai_edge_litert.interpreter",
+        python: None,
+        stubs: false,
+    },
     Environment {
         name: "quantizer",
         what: "ai-edge-quantizer 0.10.0 (95 MB to download, 320 MB on disk)",
@@ -70,6 +80,11 @@ pub fn names() -> Vec<&'static str> {
     ENVIRONMENTS.iter().map(|e| e.name).collect()
 }
 
+/// Where the programs in Python and their pins are.
+pub fn adapters() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("adapters")
+}
+
 /// The Python of an environment, installed or not.
 pub fn interpreter(name: &str) -> PathBuf {
     systems_dir().join(name).join("venv/bin/python")
@@ -87,8 +102,7 @@ pub fn install(name: &str, say: &mut dyn FnMut(&str)) -> Result<PathBuf, SetupEr
         .ok_or_else(|| SetupError::UnknownSystem(name.to_string()))?;
     let folder = systems_dir().join(name);
     let python = interpreter(name);
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new("."));
-    let requirements = workspace.join("fuzz/systems/adapters").join(name).with_extension("txt");
+    let requirements = adapters().join(name).with_extension("txt");
     let pins = fs::read_to_string(&requirements).map_err(|e| cannot("read", &requirements, e))?;
     // Written last: it stands for a whole environment with these pins.
     let mark = folder.join("installed.txt");
@@ -108,6 +122,7 @@ pub fn install(name: &str, say: &mut dyn FnMut(&str)) -> Result<PathBuf, SetupEr
     pip.args(["-m", "pip", "--disable-pip-version-check", "install", "--no-deps", "-r"]).arg(&requirements);
     run(&mut pip, &folder)?;
     if environment.stubs {
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new("."));
         let site = site_packages(&python, &folder)?;
         run(Command::new(&python).arg(workspace.join("xtask/zoo/stubs.py")).arg(&site), &folder)?;
     }

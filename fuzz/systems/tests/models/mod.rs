@@ -55,6 +55,31 @@ pub(crate) fn broadcast_to(shape: &[i32]) -> Model {
     model
 }
 
+/// SUM of a float32 vector of 4 elements, times a constant; tensor 2 is the sum.
+pub(crate) fn sum_times_constant(factor: f32) -> Model {
+    let constant = |name: &str, dtype, buffer| Tensor { buffer, ..tensor(name, dtype, &[1]) };
+    let graph = SubGraph {
+        name: "main".into(),
+        tensors: vec![
+            tensor("x", TensorType::Float32, &[4]),
+            constant("axis", TensorType::Int32, 1),
+            tensor("sum", TensorType::Float32, &[1]),
+            constant("factor", TensorType::Float32, 2),
+            tensor("y", TensorType::Float32, &[1]),
+        ],
+        inputs: vec![0],
+        outputs: vec![4],
+        operators: vec![
+            Operator::builtin(Builtin::Sum, [0, 1], [2], options::Reducer { keep_dims: true }),
+            Operator::builtin(Builtin::Mul, [2, 3], [4], options::Mul::default()),
+        ],
+    };
+    let mut model = model(vec![graph]);
+    model.buffers.push(Buffer::new(0_i32.to_le_bytes().to_vec()));
+    model.buffers.push(Buffer::new(factor.to_le_bytes().to_vec()));
+    model
+}
+
 /// A loop whose condition stays true: WHILE (x == x) x = x.
 pub(crate) fn endless() -> Model {
     let int = |name: &str| tensor(name, TensorType::Int32, &[1]);

@@ -84,7 +84,8 @@ pub(super) fn text(
 /// A script for LiteRT and numpy: runs the operator on what it read and compares the worst element.
 pub(super) fn python(found: &Examination, piece: &Piece) -> String {
     let v = &found.diagnosis.verdict;
-    let options = match found.diagnosis.system.as_deref() {
+    let system = found.diagnosis.system.as_deref();
+    let options = match system {
         Some("litert-xnnpack-fp16") => "cpu_options=CpuOptions(xnnpack_flags=4)",
         Some("litert-builtin") => "cpu_options=CpuOptions(kernel_mode=CpuKernelMode.BUILTIN)",
         Some("litert-reference") => "cpu_options=CpuOptions(kernel_mode=CpuKernelMode.REFERENCE)",
@@ -120,22 +121,19 @@ pub(super) fn python(found: &Examination, piece: &Piece) -> String {
         .iter()
         .map(|(n, t): &(String, Tensor)| format!("{n} {}{:?}", t.dtype(), t.shape))
         .collect();
+    let (imports, running) = match system.and_then(|s| s.strip_suffix("-interpreter")) {
+        Some(mode) => (INTERPRETER_IMPORTS.to_string(), through_interpreter(mode)),
+        None => (COMPILED_MODEL_IMPORTS.to_string(), through_compiled_model(options, count, dtype)),
+    };
     format!(
         "\"\"\"{}: {}.\n\nReads operator.tflite and operator-inputs.npz beside it ({}).\n\
          Exits 1 when the fault is there, 0 otherwise. Needs: pip install ai-edge-litert=={} numpy\n\"\"\"\n\
          import pathlib\nimport sys\nimport numpy as np\n\
-         from ai_edge_litert.compiled_model import CompiledModel\n\
-         from ai_edge_litert.cpu_kernel_mode import CpuKernelMode\n\
-         from ai_edge_litert.gpu_options import GpuOptions\n\
-         from ai_edge_litert.hardware_accelerator import HardwareAccelerator\n\
-         from ai_edge_litert.options import CpuOptions, Options\n\n\
+         {imports}\n\
          here = pathlib.Path(__file__).resolve().parent\n\
          arrays = np.load(here / \"operator-inputs.npz\")\n\
-         model = CompiledModel.from_file(str(here / \"operator.tflite\"), options=Options({options}))\n\
-         inputs, outputs = model.create_input_buffers(0), model.create_output_buffers(0)\n\
-         for buffer, name in zip(inputs, {:?}):\n    buffer.write(np.ascontiguousarray(arrays[name]))\n\
-         model.run_by_index(0, inputs, outputs)\n\
-         got = outputs[0].read({count}, np.{dtype}).astype(np.float64).ravel()\n\
+         names = {:?}\n\
+         {running}\
          expected, low, high, element = {}, {}, {}, {element}\n\
          actual = got[element]\n\
          print(f\"element {{element}}: expected {{expected!r}}, allowed {{low!r}} to {{high!r}}, actual {{actual!r}}\")\n\
@@ -150,6 +148,43 @@ pub(super) fn python(found: &Examination, piece: &Piece) -> String {
         python(low),
         python(high),
         condition(v.class),
+    )
+}
+
+const INTERPRETER_IMPORTS: &str = "from ai_edge_litert.interpreter import Interpreter, OpResolverType\n";
+
+/// Lines that leave the first output in `got`, by the front of that name without `-interpreter`.
+fn through_interpreter(mode: &str) -> String {
+    let resolver = match mode {
+        "litert-reference" => "BUILTIN_REF",
+        "litert-builtin" => "BUILTIN_WITHOUT_DEFAULT_DELEGATES",
+        _ => "BUILTIN",
+    };
+    format!(
+        "model = Interpreter(str(here / \"operator.tflite\"), num_threads=1,\n\
+         \x20                   experimental_op_resolver_type=OpResolverType.{resolver})\n\
+         model.allocate_tensors()\n\
+         for place, name in zip(model.get_input_details(), names):\n    \
+         model.set_tensor(place[\"index\"], np.ascontiguousarray(arrays[name]))\n\
+         model.invoke()\n\
+         got = model.get_tensor(model.get_output_details()[0][\"index\"]).astype(np.float64).ravel()\n"
+    )
+}
+
+const COMPILED_MODEL_IMPORTS: &str = "from ai_edge_litert.compiled_model import CompiledModel\n\
+     from ai_edge_litert.cpu_kernel_mode import CpuKernelMode\n\
+     from ai_edge_litert.gpu_options import GpuOptions\n\
+     from ai_edge_litert.hardware_accelerator import HardwareAccelerator\n\
+     from ai_edge_litert.options import CpuOptions, Options\n";
+
+/// The same by CompiledModel.
+fn through_compiled_model(options: &str, count: i32, dtype: &str) -> String {
+    format!(
+        "model = CompiledModel.from_file(str(here / \"operator.tflite\"), options=Options({options}))\n\
+         inputs, outputs = model.create_input_buffers(0), model.create_output_buffers(0)\n\
+         for buffer, name in zip(inputs, names):\n    buffer.write(np.ascontiguousarray(arrays[name]))\n\
+         model.run_by_index(0, inputs, outputs)\n\
+         got = outputs[0].read({count}, np.{dtype}).astype(np.float64).ravel()\n"
     )
 }
 

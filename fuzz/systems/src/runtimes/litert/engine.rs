@@ -4,7 +4,7 @@ use super::{Mode, taps};
 use crate::ffi::{self, Buffer, CallError, Compiled, Environment, Library, Model, Options, Port, TensorType};
 use crate::protocol::{Outcome, OwnedJob};
 use crate::serve::{Engine, Log, OwnLimits, serve};
-use crate::{Taps, setup};
+use crate::setup;
 use halfproof_ir::{Data, Tensor};
 use halfproof_oracle::record::Status;
 use std::ffi::CString;
@@ -98,31 +98,10 @@ impl Engine for LiteRtEngine<'_> {
             let why = format!("mode {} is not known to this worker", job.mode);
             return job.sets.iter().map(|_| Outcome::of(Status::Cannot { why: why.clone() })).collect();
         };
-        let plain = |engine: &mut Self| engine.attempt(mode, job, &Aligned::copy(job.model), None);
-        let Some(patched) = patched(job) else { return plain(self) };
-        let tapped = self.attempt(mode, job, &Aligned::copy(&patched.model), Some(&patched));
-        if job.taps == Taps::All {
-            return tapped;
-        }
-        let check = |(mut plain, tapped): (Outcome, Outcome)| {
-            if same_outputs(&plain, &tapped) {
-                plain.taps = tapped.taps;
-            }
-            plain
-        };
-        plain(self).into_iter().zip(tapped).map(check).collect()
+        taps::run(job.taps, job.model, |model, patched| {
+            self.attempt(mode, job, &Aligned::copy(model), patched)
+        })
     }
-}
-
-fn patched(job: &OwnedJob<'_>) -> Option<taps::Patched> {
-    if job.taps == Taps::None { None } else { taps::expose(job.model) }
-}
-
-fn same_outputs(a: &Outcome, b: &Outcome) -> bool {
-    let bits = |t: &Tensor| (t.shape.clone(), t.data.to_le_bytes());
-    a.status == b.status
-        && a.outputs.len() == b.outputs.len()
-        && a.outputs.iter().zip(&b.outputs).all(|(x, y)| x.dtype() == y.dtype() && bits(x) == bits(y))
 }
 
 impl LiteRtEngine<'_> {

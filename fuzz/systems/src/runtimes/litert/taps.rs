@@ -1,4 +1,5 @@
-//! Decides which tensors of a model can be made visible, and makes them outputs in a copy of the file.
+//! Decides which tensors of a model can be made visible, makes them outputs in a copy of the file, and runs both as a job
+//! asks.
 //!
 //! The copy keeps every byte of the original and appends: a longer output vector for subgraph 0, to which that
 //! subgraph's field is pointed, and a vtable for the model without signatures (a signature would hide the new
@@ -9,6 +10,10 @@
 //! and never writes them.
 //!
 //! Source: the FlatBuffers binary format (tables, vtables, vectors) and the field numbers of the TFLite schema.
+
+use crate::Taps;
+use crate::protocol::Outcome;
+use halfproof_ir::Tensor;
 
 /// The interface of subgraph 0, by tensor index.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +29,8 @@ pub struct Interface {
 pub struct Patched {
     /// The file.
     pub model: Vec<u8>,
+    /// Its outputs: those of the original first, in their order.
+    pub outputs: Vec<u32>,
     /// The tensors that operators compute, as far as they can be seen, the original outputs among them; ascending.
     pub visible: Vec<u32>,
 }
@@ -39,20 +46,32 @@ pub fn interface(model: &[u8]) -> Option<Interface> {
 pub fn expose(model: &[u8]) -> Option<Patched> {
     let root = Table::root(model)?;
     let graph = main_graph(model)?;
-    let outputs = graph.indices(OUTPUTS)?;
+    let mut outputs = graph.indices(OUTPUTS)?;
     let mut visible = computed(&root, &graph)?;
     visible.sort_unstable();
     visible.dedup();
-    let mut all = outputs.clone();
-    all.extend(visible.iter().filter(|t| !outputs.contains(t)));
+    let own = outputs.len();
+    let hidden: Vec<u32> = visible.iter().copied().filter(|t| !outputs[..own].contains(t)).collect();
+    outputs.extend(hidden);
+    Some(Patched { model: with_outputs(model, &outputs)?, outputs, visible })
+}
 
+/// A copy in which more tensors are outputs, behind those that are. `None` for a file that cannot be followed.
+pub fn keep(model: &[u8], tensors: &[u32]) -> Option<Vec<u8>> {
+    let outputs = main_graph(model)?.indices(OUTPUTS)?;
+    with_outputs(model, &[&outputs, tensors].concat())
+}
+
+/// A copy with other outputs and without signatures.
+fn with_outputs(model: &[u8], outputs: &[u32]) -> Option<Vec<u8>> {
+    let root = Table::root(model)?;
     let mut bytes = model.to_vec();
     let vtable = root.bytes_of_vtable()?.to_vec();
     pad(&mut bytes, 4);
     let vector = bytes.len();
-    bytes.extend(u32::try_from(all.len()).ok()?.to_le_bytes());
-    all.iter().for_each(|t| bytes.extend(t.to_le_bytes()));
-    let field = graph.field(OUTPUTS)?;
+    bytes.extend(u32::try_from(outputs.len()).ok()?.to_le_bytes());
+    outputs.iter().for_each(|t| bytes.extend(t.to_le_bytes()));
+    let field = main_graph(model)?.field(OUTPUTS)?;
     put(&mut bytes, field, u32::try_from(vector - field).ok()?)?;
 
     let copy = bytes.len();
@@ -63,7 +82,35 @@ pub fn expose(model: &[u8]) -> Option<Patched> {
     // A table points to its vtable by what must be subtracted from its own position.
     let back = i64::try_from(root.at).ok()? - i64::try_from(copy).ok()?;
     put(&mut bytes, root.at, i32::try_from(back).ok()?.cast_unsigned())?;
-    Some(Patched { model: bytes, visible })
+    Some(bytes)
+}
+
+/// Runs a model as often as `asked` takes: `attempt` runs a file once, and with a copy reports its taps.
+pub fn run(
+    asked: Taps,
+    model: &[u8],
+    mut attempt: impl FnMut(&[u8], Option<&Patched>) -> Vec<Outcome>,
+) -> Vec<Outcome> {
+    let patched = if asked == Taps::None { None } else { expose(model) };
+    let Some(patched) = patched else { return attempt(model, None) };
+    let tapped = attempt(&patched.model, Some(&patched));
+    if asked == Taps::All {
+        return tapped;
+    }
+    let check = |(mut plain, tapped): (Outcome, Outcome)| {
+        if same_outputs(&plain, &tapped) {
+            plain.taps = tapped.taps;
+        }
+        plain
+    };
+    attempt(model, None).into_iter().zip(tapped).map(check).collect()
+}
+
+fn same_outputs(a: &Outcome, b: &Outcome) -> bool {
+    let bits = |t: &Tensor| (t.shape.clone(), t.data.to_le_bytes());
+    a.status == b.status
+        && a.outputs.len() == b.outputs.len()
+        && a.outputs.iter().zip(&b.outputs).all(|(x, y)| x.dtype() == y.dtype() && bits(x) == bits(y))
 }
 
 // Field numbers of the schema's tables.

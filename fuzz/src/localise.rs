@@ -5,6 +5,7 @@
 
 mod bisect;
 mod cut;
+pub mod kept;
 mod sets;
 mod words;
 
@@ -23,6 +24,7 @@ use halfproof_oracle::tflite::Program;
 use halfproof_oracle::verdict::{Blame, Class, Strength, Verdict};
 use halfproof_systems::{Runtime, Taps};
 use halfproof_wire::tflite::{Model, TensorType};
+use kept::Kept;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
@@ -148,6 +150,8 @@ pub struct Examination {
     pub verdicts: Vec<(String, Verdict)>,
     /// The input set.
     pub set: Option<Set>,
+    /// Two operators that are wrong together only, where that is the fault.
+    pub kept: Option<Kept>,
 }
 
 /// Most bytes of tensors that a runtime is asked to show.
@@ -169,6 +173,7 @@ pub fn examine(
         executions: vec![],
         verdicts: vec![("file".to_string(), verdict)],
         set: None,
+        kept: None,
     };
     if let Ok(model) = halfproof_wire::tflite::read(&conversion.model)
         && let Some(mut verdict) = quantized(&model)
@@ -356,5 +361,23 @@ fn one_set(
         let about = verdicts.iter().find(|(s, v)| s != "file" && v.text == diagnosis.verdict.text);
         diagnosis.system = about.map(|(s, _)| s.clone());
     }
-    Examination { diagnosis, traces, executions, verdicts, set: None }
+    // Where keeping tensors changes the outputs there are no taps, and the last operator looks like the first bad one.
+    let untapped = |e: &&Execution| Some(&e.system) == diagnosis.system.as_ref() && e.taps.is_empty();
+    let mut kept = None;
+    if taps == Taps::Checked
+        && !diagnosis.verdict.class.is_fine()
+        && let Some(execution) = executions.iter().find(untapped)
+        && let Some(runtime) = systems.outside.iter_mut().find(|r| r.name() == execution.system)
+        && let Ok(inputs) = subject.model_inputs(&set.tensors)
+    {
+        let run = kept::Run { model: &conversion.model, program: &subject.program, inputs: &inputs };
+        let fault = run.explain(runtime.as_mut(), &mut diagnosis.verdict);
+        if fault.is_some() {
+            diagnosis.cause = None;
+        }
+        if let Some(kept::Fault::Pair(pair)) = fault {
+            kept = Some(pair);
+        }
+    }
+    Examination { diagnosis, traces, executions, verdicts, set: None, kept }
 }

@@ -8,6 +8,7 @@ pub use trial::{Plan, Trial, operator_of};
 
 use crate::campaign::{Seen, Tally};
 use crate::generate::InputKind;
+use crate::localise::kept;
 use crate::triage::Signature;
 use halfproof_converter::precision::ranges::INPUT_BOUND;
 use halfproof_ir::{Conversion, DType, Graph, Precision, Tensor};
@@ -16,7 +17,6 @@ use halfproof_oracle::judge::{
     Answer, Depth, OUT_OF_DOMAIN, Point, Question, Subject, ended, second_opinion,
 };
 use halfproof_oracle::record::{Execution, Status};
-use halfproof_oracle::tflite::Program;
 use halfproof_oracle::verdict::{Blame, Class, Strength, Verdict};
 use halfproof_systems::runtimes::interp::Interpreter;
 use halfproof_systems::{Converter, Outcome, Runtime, Source, Taps};
@@ -286,7 +286,13 @@ impl Pipeline {
                     execution
                 } else {
                     let execution = runtime.run(&conversion.model, &point.inputs, Taps::Checked);
-                    answers.extend(about_execution(&subject.program, &mut point, &execution));
+                    let run = kept::Run {
+                        model: &conversion.model,
+                        program: &subject.program,
+                        inputs: &point.inputs.clone(),
+                    };
+                    let about = about_execution(run, runtime.as_mut(), &mut point, &execution);
+                    answers.extend(about);
                     execution
                 };
                 report.times.push((execution.system.clone(), clock.lap()));
@@ -343,16 +349,21 @@ fn is_said(verdict: &Verdict, findings: &[Seen]) -> bool {
 }
 
 /// What is to be said of a run of the converted model.
-fn about_execution(program: &Program, point: &mut Point<'_>, execution: &Execution) -> Vec<Answer> {
+fn about_execution(
+    run: kept::Run<'_>,
+    runtime: &mut dyn Runtime,
+    point: &mut Point<'_>,
+    execution: &Execution,
+) -> Vec<Answer> {
     if matches!(execution.status, Status::Cannot { .. }) {
         return vec![];
     }
     let mut about = point.execution(execution);
     // `Checked` gives no taps where making tensors visible changes the outputs.
     if execution.taps.is_empty() && execution.status == Status::Ok {
-        depends_on_taps(&mut about);
+        depends_on_taps(run, runtime, &mut about);
     }
-    interface::names_shared(program, &mut about);
+    interface::names_shared(run.program, &mut about);
     clamps(&mut about);
     about
 }
@@ -401,14 +412,15 @@ fn first_difference(runtime: &mut dyn Runtime, point: &Point<'_>, graph: &Graph)
     Some(verdict)
 }
 
-/// Says of a wrong output that it is another one when intermediate tensors are kept: memory that is used twice.
-fn depends_on_taps(answers: &mut [Answer]) {
+/// Says of a wrong output that it is another one when intermediate tensors are kept: operators that were fused, or memory
+/// that is used twice.
+fn depends_on_taps(run: kept::Run<'_>, runtime: &mut dyn Runtime, answers: &mut [Answer]) {
     for answer in
         answers.iter_mut().filter(|a| a.question == Question::Precision && !a.verdict.class.is_fine())
     {
-        answer.verdict.text = "an output is wrong and changes when intermediate tensors are kept".to_string();
-        // The operator that writes the output is not to blame: whoever overwrites its operands is.
-        answer.verdict.place.operator = None;
+        if run.explain(runtime, &mut answer.verdict).is_none() {
+            kept::is_memory(&mut answer.verdict);
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use super::SourceModel;
 use crate::minimise::Specimen;
 use halfproof_ir::{Dim, Graph, Tensor, ValueId};
 use halfproof_oracle::judge::trace::values;
-use halfproof_wire::tflite::{Model, SubGraph};
+use halfproof_wire::tflite::{Model, Operator, SubGraph};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -105,17 +105,19 @@ fn grow(graph: &Graph, chosen: &mut BTreeSet<usize>, before: usize) {
     }
 }
 
-/// One operator of a converted model as a model of its own, with the operators that widen its constants; `operands` are
-/// the values that it read.
-pub fn target_piece(model: &Model, operator: usize, operands: &[(u32, Tensor)]) -> Option<Piece> {
+/// Operators of a converted model, in its order, as a model of their own, with the operators that widen their constants;
+/// `operands` are the values that they read. The results of the last one are the outputs.
+pub fn target_piece(model: &Model, chosen: &[usize], operands: &[(u32, Tensor)]) -> Option<Piece> {
     let graph = model.subgraphs.first()?;
-    let chosen = graph.operators.get(operator)?;
+    let chosen: Vec<_> = chosen.iter().map(|&i| graph.operators.get(i)).collect::<Option<_>>()?;
+    let last = *chosen.last()?;
     let known: BTreeSet<i32> = operands.iter().filter_map(|(t, _)| i32::try_from(*t).ok()).collect();
-    let mut operators = vec![];
-    for &t in chosen.inputs.iter().filter(|&&t| t >= 0) {
+    let mut operators: Vec<Operator> = vec![];
+    for &t in chosen.iter().flat_map(|op| &op.inputs).filter(|&&t| t >= 0) {
         let constant = model.data(graph.tensors.get(t as usize)?).is_some();
         if let Some(producer) = graph.operators.iter().find(|op| op.outputs.contains(&t))
             && !constant
+            && !operators.contains(producer)
             && producer
                 .inputs
                 .iter()
@@ -124,8 +126,8 @@ pub fn target_piece(model: &Model, operator: usize, operands: &[(u32, Tensor)]) 
             operators.push(producer.clone());
         }
     }
+    operators.extend(chosen.iter().map(|&op| op.clone()));
     let computed: Vec<i32> = operators.iter().flat_map(|op| op.outputs.clone()).collect();
-    operators.push(chosen.clone());
     let mut tensors: BTreeMap<i32, i32> = BTreeMap::new();
     let mut buffers = vec![Arc::new(vec![])];
     let mut piece = SubGraph { name: graph.name.clone(), ..SubGraph::default() };
@@ -157,11 +159,11 @@ pub fn target_piece(model: &Model, operator: usize, operands: &[(u32, Tensor)]) 
             *t = new;
         }
     }
-    piece.outputs = chosen.outputs.iter().filter_map(|t| tensors.get(t).copied()).collect();
+    piece.outputs = last.outputs.iter().filter_map(|t| tensors.get(t).copied()).collect();
     piece.operators = operators;
     let model = Model {
         version: model.version,
-        description: "one operator, cut out by halfproof".to_string(),
+        description: "cut out by halfproof".to_string(),
         subgraphs: vec![piece],
         buffers,
         metadata: vec![],

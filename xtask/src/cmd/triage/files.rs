@@ -4,7 +4,8 @@ use super::{Args, Case, issue, screen};
 use crate::cmd::report;
 use crate::exit::Failure;
 use halfproof_fuzz::localise::{
-    Examination, Piece, Set, SourceModel, Systems, examine, recognised, source_piece, target_piece,
+    Examination, Piece, Set, SourceModel, Systems, examine, interpreter, recognised, source_piece,
+    target_piece,
 };
 use halfproof_fuzz::minimise::{Budget, Specimen, minimise};
 use halfproof_fuzz::triage::{drawing, plotted};
@@ -98,7 +99,11 @@ pub(super) fn write(
     if let Some(piece) = piece(case, found, ours) {
         put("operator.tflite", &tflite::write(&piece.model))?;
         put("operator-inputs.npz", &npz::write(&piece.inputs).map_err(Failure::harness)?)?;
-        lines.push(("operator.tflite".into(), "the first bad operator alone, with what it read".into()));
+        let what = match found.kept {
+            Some(_) => "the operators that are wrong together, with what they read",
+            None => "the first bad operator alone, with what it read",
+        };
+        lines.push(("operator.tflite".into(), what.into()));
         files.converted.get_or_insert("operator.tflite".into());
         let script = issue::python(found, &piece);
         put("repro.py", script.as_bytes())?;
@@ -192,25 +197,28 @@ fn smaller(
     first.map(|s| (s, tests, false))
 }
 
-/// The first bad operator of the converted model, with what it read in the execution.
+/// The first bad operator of the converted model, or the two that are wrong together, with what was read in the execution.
 fn piece(case: &Case, found: &Examination, ours: &[(&'static str, Half)]) -> Option<Piece> {
     let operator = found.diagnosis.verdict.place.operator_index? as usize;
     let set = found.set.as_ref()?;
     let execution = found.executions.iter().find(|e| Some(&e.system) == found.diagnosis.system.as_ref());
     let run = match execution {
-        Some(execution) => Executed::Recorded(execution),
-        None => {
-            let (system, arith) = *ours.first()?;
+        Some(execution) if found.kept.is_none() => Executed::Recorded(execution),
+        // What goes into operators that are wrong together was not shown: the exact results, rounded, do as well.
+        _ => {
+            let (system, arith) = ours.first().copied().or_else(|| interpreter("interp-f16"))?;
             Executed::Live { system, arith }
         }
     };
     // A large model is held once: planned first, and read again for what is cut out.
+    let chosen: Vec<usize> = found.kept.map(|k| k.maker).into_iter().chain([operator]).collect();
     let operands = {
         let subject = Subject::new(&case.source.graph, &case.request, &case.conversion).ok()?;
-        subject.operands(operator, &set.tensors, run).ok()?
+        let read = chosen.iter().map(|&op| subject.operands(op, &set.tensors, run).ok());
+        read.collect::<Option<Vec<_>>>()?.concat()
     };
     let model = tflite::read(&case.conversion.model).ok()?;
-    target_piece(&model, operator, &operands)
+    target_piece(&model, &chosen, &operands)
 }
 
 fn script(args: &Args, case: &Case, found: &Examination, small: bool) -> String {

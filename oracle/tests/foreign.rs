@@ -6,9 +6,10 @@ mod tflite_models;
 use half::f16;
 use halfproof_ir::{Conversion, DType, Graph, Op, Precision, Provenance, Request, Tensor};
 use halfproof_oracle::arith::{ExecutionModel, Half};
-use halfproof_oracle::judge::Subject;
 use halfproof_oracle::judge::diagnosis::{Diagnosis, diagnose};
 use halfproof_oracle::judge::trace::{Plan, Run, Source};
+use halfproof_oracle::judge::{Subject, recognise};
+use halfproof_oracle::tflite::Program;
 use halfproof_oracle::verdict::{Class, Strength};
 use halfproof_wire::tflite::{self, Builtin, Model, Options, TensorType, options};
 use tflite_models::{Builder, halves};
@@ -150,4 +151,25 @@ fn a_product_in_two_orders_is_no_difference_where_one_is_folded_and_rounded() {
     let model = build.finish(&[y]);
     let found = diagnosed(&source, &model, &Tensor::f32([3], vec![1.0, -2.5, 0.7])).verdict;
     assert!(found.class.is_fine(), "{found:?}");
+}
+
+#[test]
+fn zeros_that_a_converter_made_may_have_either_sign() {
+    let mut graph = Graph::new("windowed");
+    let x = graph.add_input("x", DType::F32, &[2]);
+    let y = graph.add_node(Op::Neg, &[x], "y");
+    graph.outputs.push(y);
+    let mut b = Builder::new();
+    let x = b.input(F32, &[2]);
+    let zeros = b.floats(&[2], &[-0.0, 0.0]);
+    let y = b.op(Builtin::Sub, &[zeros, x], options::Sub::default(), F32, &[2]);
+    let model = b.finish(&[y]);
+    let program = Program::new(&model).expect("the interpreter knows SUB");
+    let provenance = recognise::constants(Source::Onnx(&graph), &model, &program);
+    assert_eq!(provenance.constants.len(), 1);
+    let conversion = Conversion { model: tflite::write(&model), provenance, notes: vec![] };
+    let request = Request::new(Precision::Weights);
+    let subject = Subject::new(&graph, &request, &conversion).expect("the file can be planned");
+    let verdict = subject.constants();
+    assert_eq!(verdict.class, Class::Pass, "{verdict:?}");
 }

@@ -30,8 +30,8 @@ class Unusable(Exception):
     """The source program cannot be used in this form; the converter has not been asked."""
 
 
-def serve(name, version, takes, precisions, convert):
-    """Answers orders until standard input ends; `convert(path, precision)` gives the bytes of a .tflite file."""
+def serve(name, version, takes, precisions, convert, gives="tflite"):
+    """Answers orders until standard input ends; `convert(path, precision)` gives the bytes of a file of the form `gives`."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
 
@@ -39,7 +39,7 @@ def serve(name, version, takes, precisions, convert):
         answers.write(json.dumps(message) + "\n")
         answers.flush()
 
-    say(protocol=1, name=name, version=version, takes=takes, precisions=precisions)
+    say(protocol=1, name=name, version=version, takes=takes, gives=gives, precisions=precisions)
     for line in sys.stdin:
         order = json.loads(line)
         say(id=order["id"], **answer(order, convert))

@@ -8,7 +8,7 @@
 mod message;
 mod process;
 
-pub use message::{Form, Greeting, PROTOCOL};
+pub use message::{Form, Gives, Greeting, PROTOCOL};
 pub use process::Launch;
 
 use crate::worker::Limits;
@@ -119,7 +119,7 @@ impl Adapter {
         self.served += 1;
         // A folder per order: nothing of an earlier one can be taken for its result.
         let folder = self.scratch.path().join(self.orders.to_string());
-        let (from, to) = (folder.join(self.greeting.takes.file()), folder.join("target.tflite"));
+        let (from, to) = (folder.join(self.greeting.takes.file()), folder.join(self.greeting.gives.file()));
         let written = std::fs::create_dir(&folder).and_then(|()| std::fs::write(&from, source));
         if let Err(e) = written {
             return Ok(Outcome::Cannot { why: format!("cannot write {}: {e}", from.display()) });

@@ -18,7 +18,7 @@ use std::process::{Command, Stdio};
 pub enum SetupError {
     /// No system of that name.
     #[error(
-        "no system called {0}; there are: conformance, litert, litert-gpu, litert-interpreter, litert-torch, nnsmith, onnx, onnx2tf, onnx2tf-direct, quantizer, tensorflow, tract, zoo"
+        "no system called {0}; there are: conformance, litert, litert-gpu, litert-interpreter, litert-torch, modelopt-autocast, nnsmith, onnx, onnx2tf, onnx2tf-direct, quantizer, tensorflow, tract, zoo"
     )]
     UnknownSystem(String),
     /// There is no build for this machine.

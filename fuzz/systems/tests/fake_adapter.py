@@ -20,7 +20,8 @@ if manner == "speaks-version-9":
     say(protocol=9, name="fake", version="1", takes="onnx", precisions=["full"])
 if manner == "never-greets":
     time.sleep(60)
-say(protocol=1, name="fake", version="1.0", takes="onnx", precisions=["weights", "full"])
+gives = "onnx" if manner == "copies-onnx" else "tflite"
+say(protocol=1, name="fake", version="1.0", takes="onnx", gives=gives, precisions=["weights", "full"])
 for number, line in enumerate(sys.stdin):
     order = json.loads(line)
     source = open(order["source"], "rb").read()

@@ -129,3 +129,45 @@ fn every_name_is_known_and_no_other() {
     assert!(converters::is_known("cmd:./mine --fast") && !converters::is_known("mine"));
     assert!(converters::open("cmd:").err().unwrap().why.contains("name a program"));
 }
+
+/// What an adapter answers in ONNX becomes a .tflite with the same types: float16 where the file has it, float32 elsewhere.
+#[test]
+fn an_answer_in_onnx_keeps_its_types() {
+    if std::process::Command::new("python3").arg("-c").arg("").status().is_err() {
+        std::io::stderr().write_all(b"SKIPPED, nothing was tested: python3 is not there\n").unwrap();
+        return;
+    }
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fake_adapter.py");
+    let mut converter = Outside::command(&format!("python3 {script} copies-onnx")).unwrap();
+    let graph = text::parse(
+        "x = input f16[1,3]
+         a = Neg(x)
+         b = Cast(a) to=f32
+         c = Exp(b)
+         d = Cast(c) to=f16
+         e = Abs(d)
+         output e",
+    )
+    .unwrap();
+    let outcome = convert(&mut converter, &graph, Precision::Full);
+    let Outcome::Converted(conversion) = outcome else { panic!("{outcome:?}") };
+    assert!(conversion.provenance.tensors.is_empty(), "a map to another program");
+    let model = tflite::read(&conversion.model).unwrap();
+    let graph = model.main();
+    let typed: Vec<_> =
+        graph.operators.iter().map(|op| (op.name(), graph.tensors[op.outputs[0] as usize].dtype)).collect();
+    use TensorType::{Float16, Float32};
+    let expected =
+        [("NEG", Float16), ("CAST", Float32), ("EXP", Float32), ("CAST", Float16), ("ABS", Float16)];
+    assert_eq!(typed, expected.map(|(name, dtype)| (name.into(), dtype)));
+}
+
+#[test]
+fn modelopt_autocast_makes_a_dense_layer_float16() {
+    let Some(mut converter) = installed("modelopt-autocast") else { return };
+    assert_eq!(converter.precisions(), [Precision::Mixed]);
+    let outcome = convert(&mut converter, &dense(), Precision::Mixed);
+    let Outcome::Converted(conversion) = outcome else { panic!("{outcome:?}") };
+    let types = constant_types(&conversion.model);
+    assert!(types.contains(&TensorType::Float16) && !types.contains(&TensorType::Float32), "{types:?}");
+}

@@ -36,8 +36,9 @@ pub fn constants(source: Source<'_>, model: &Model, program: &Program) -> Proven
         let stored = Tensor::new(vec![data.len()], data);
         let candidates = by_length.get(&stored.len()).map_or(&[][..], Vec::as_slice);
         if is_made_of_nothing(&stored) && !candidates.iter().any(|&c| may_be_flushed(&known[c].1)) {
-            // The bias that a converter adds where the source has none.
-            let exact = vec![0.0; stored.len()].into();
+            // The bias that a converter adds where the source has none; of either sign.
+            let at = element(&stored);
+            let exact = (0..stored.len()).map(at).collect::<Vec<f64>>().into();
             provenance.constants.push(ConstantOrigin { tensor: index, role: Role::Plain, exact });
             continue;
         }

@@ -36,6 +36,8 @@ enum Name {
     Tensorflow,
     /// onnx2tf 1.29 with TensorFlow, as a converter under test.
     Onnx2tf,
+    /// NVIDIA's ModelOpt AutoCast with PyTorch, as a converter under test.
+    ModeloptAutocast,
     /// onnx2tf 2.6, which writes .tflite itself, as a converter under test; needs python3.12.
     Onnx2tfDirect,
 }
@@ -56,6 +58,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         Name::Nnsmith => setup::python::install("nnsmith", &mut say),
         Name::Tensorflow => setup::python::install("tensorflow", &mut say),
         Name::Onnx2tf => setup::python::install("onnx2tf", &mut say),
+        Name::ModeloptAutocast => setup::python::install("modelopt-autocast", &mut say),
         Name::Onnx2tfDirect => setup::python::install("onnx2tf-direct", &mut say),
     };
     let path = path.map_err(Failure::harness)?;

@@ -38,12 +38,13 @@ pub(super) fn gather(b: &mut Builder<'_>) -> Option<Item> {
     b.emit(Gather { axis: axis as i64 }, &[x.id, indices], DType::F32, out, x.span)
 }
 
+/// The checker of the `onnx` package takes no scalar for the indices.
 pub(super) fn one_hot(b: &mut Builder<'_>) -> Option<Item> {
-    let computed = b.any(|i| matches!(i.dtype, DType::I64 | DType::I32) && i.rank() <= 4);
+    let computed = b.any(|i| matches!(i.dtype, DType::I64 | DType::I32) && (1..=4).contains(&i.rank()));
     let indices = match computed {
         Some(i) => i,
         None => {
-            let x = b.float(|i| (1..=5).contains(&i.rank()))?;
+            let x = b.float(|i| (2..=5).contains(&i.rank()))?;
             let mut shape = x.shape.clone();
             let n = shape.remove(0);
             let span = Span::new(0.0, n as f64 - 1.0);

@@ -18,6 +18,9 @@ pub struct Greeting {
     pub version: String,
     /// In which form it takes source programs.
     pub takes: Form,
+    /// In which form it answers.
+    #[serde(default)]
+    pub gives: Gives,
     /// The strategies that it follows; never empty.
     pub precisions: Vec<Precision>,
 }
@@ -47,6 +50,27 @@ impl Form {
     }
 }
 
+/// The form of a converted model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Gives {
+    /// A .tflite file.
+    #[default]
+    Tflite,
+    /// An .onnx file, whose types say what is float16.
+    Onnx,
+}
+
+impl Gives {
+    /// The file that holds the converted model.
+    pub(super) fn file(self) -> &'static str {
+        match self {
+            Gives::Tflite => "target.tflite",
+            Gives::Onnx => "target.onnx",
+        }
+    }
+}
+
 /// One program to convert.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Order<'a> {
@@ -56,7 +80,7 @@ pub(super) struct Order<'a> {
     pub(super) precision: Precision,
     /// The file with the source program.
     pub(super) source: &'a str,
-    /// Where the .tflite file is to be written.
+    /// Where the converted model is to be written.
     pub(super) target: &'a str,
 }
 

@@ -1,12 +1,14 @@
 //! Decides how a converter behind the adapter protocol appears as one under test: in which form it gets the source, and
 //! which adapter stands behind a name.
 
-use crate::adapter::{Adapter, Form, Launch};
+use super::in_tree::InTree;
+use crate::adapter::{Adapter, Form, Gives, Launch};
 use crate::setup::python;
 use crate::worker::Limits;
 use crate::{Converter, Outcome, Source, Unavailable, emit};
 use halfproof_converter::infer;
-use halfproof_ir::{Dim, Graph, Precision, Refusal, Request};
+use halfproof_ir::{Conversion, DType, Dim, Graph, Precision, Provenance, Refusal, Request};
+use halfproof_wire::onnx;
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -24,7 +26,7 @@ struct Row {
     seconds: u64,
 }
 
-const ROWS: [Row; 7] = [
+const ROWS: [Row; 8] = [
     Row {
         name: "quantizer",
         environment: "quantizer",
@@ -78,6 +80,14 @@ const ROWS: [Row; 7] = [
         environment: "onnx2tf-direct",
         script: "onnx2tf_file.py",
         argument: Some("direct"),
+        memory_gib: 24,
+        seconds: 120,
+    },
+    Row {
+        name: "modelopt-autocast",
+        environment: "modelopt-autocast",
+        script: "autocast.py",
+        argument: None,
         memory_gib: 24,
         seconds: 120,
     },
@@ -168,10 +178,42 @@ impl Converter for Outside {
             return Outcome::Cannot { why };
         }
         match program(source, self.adapter.greeting().takes) {
-            Ok(bytes) => self.adapter.convert(&bytes, request.precision),
+            Ok(bytes) => match self.adapter.convert(&bytes, request.precision) {
+                Outcome::Converted(file) if self.adapter.greeting().gives == Gives::Onnx => {
+                    lowered(&file.model)
+                }
+                outcome => outcome,
+            },
             Err(why) => Outcome::Cannot { why },
         }
     }
+}
+
+/// The .tflite of an .onnx file that a converter answered with: what is float16 there is FLOAT16, what is float32 stays. The
+/// map from source to model that our converter draws ends at that file, and says nothing of the program that the converter
+/// was given.
+fn lowered(file: &[u8]) -> Outcome {
+    let graph = match onnx::read(file) {
+        Ok(graph) => graph,
+        Err(e) => return Outcome::Failed(format!("its .onnx file cannot be read: {e}")),
+    };
+    let graph = declared(&graph);
+    let single = graph.nodes.iter().flat_map(|n| n.outputs.iter().flatten());
+    let single = single.map(|&id| graph.value(id)).filter(|v| v.dtype == Some(DType::F32));
+    let names: Vec<String> = single.map(|v| regex::escape(&v.name)).collect();
+    let keep_fp32 = (!names.is_empty()).then(|| format!("^({})$", names.join("|")));
+    let request = Request { keep_fp32, ..Request::new(Precision::Full) };
+    match InTree.convert(Source { graph: &graph, onnx: file }, &request) {
+        Outcome::Converted(c) => Outcome::Converted(Conversion { provenance: Provenance::default(), ..c }),
+        Outcome::Refused(refusal) => {
+            Outcome::Cannot { why: format!("no .tflite form of its .onnx file: {}", first(&refusal)) }
+        }
+        other => other,
+    }
+}
+
+fn first(refusal: &Refusal) -> String {
+    refusal.nodes.first().map_or(String::new(), |n| format!("{}: {}", n.op, n.reason))
 }
 
 /// The source program as an adapter takes it.
@@ -181,10 +223,9 @@ impl Converter for Outside {
 pub fn program(source: Source<'_>, form: Form) -> Result<Vec<u8>, String> {
     match form {
         Form::Onnx => Ok(source.onnx.to_vec()),
-        Form::Tflite => single(source).map_err(|refusal| {
-            let first = refusal.nodes.first().map_or(String::new(), |n| format!("{}: {}", n.op, n.reason));
-            format!("no float32 .tflite form: {first}")
-        }),
+        Form::Tflite => {
+            single(source).map_err(|refusal| format!("no float32 .tflite form: {}", first(&refusal)))
+        }
         Form::Tensorflow => emit::tensorflow::function(&declared(source.graph))
             .map(String::into_bytes)
             .map_err(|why| format!("no TensorFlow form: {why}")),

@@ -23,7 +23,7 @@ struct Environment {
 /// The environment of LiteRT's Interpreter, a runtime.
 pub const LITERT_INTERPRETER: &str = "litert-interpreter";
 
-const ENVIRONMENTS: [Environment; 7] = [
+const ENVIRONMENTS: [Environment; 8] = [
     Environment {
         name: LITERT_INTERPRETER,
         what: "ai-edge-litert 2.3.0 and numpy (39 MB to download, 160 MB on disk)",
@@ -72,6 +72,13 @@ const ENVIRONMENTS: [Environment; 7] = [
         check: "import onnx2tf.onnx2tf",
         python: Some("python3.12"),
         stubs: false,
+    },
+    Environment {
+        name: "modelopt-autocast",
+        what: "nvidia-modelopt 0.47.0 and torch 2.14.1 without CUDA (0.9 GB to download, 1.8 GB on disk; a minute)",
+        check: "import modelopt.onnx.autocast",
+        python: None,
+        stubs: true,
     },
 ];
 

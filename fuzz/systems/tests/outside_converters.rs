@@ -159,7 +159,7 @@ fn an_answer_in_onnx_keeps_its_types() {
     use TensorType::{Float16, Float32};
     let expected =
         [("NEG", Float16), ("CAST", Float32), ("EXP", Float32), ("CAST", Float16), ("ABS", Float16)];
-    assert_eq!(typed, expected.map(|(name, dtype)| (name.into(), dtype)));
+    assert_eq!(typed, expected);
 }
 
 #[test]

@@ -424,13 +424,13 @@ fn depends_on_taps(run: kept::Run<'_>, runtime: &mut dyn Runtime, answers: &mut 
     }
 }
 
-/// Says of a wrong element that it is the largest finite number where the result is infinite: the clamp of a fused
+/// Says of a wrong element that it is the largest finite number where the result is infinite or NaN: the clamp of a fused
 /// activation that is not there. One cause, whatever the operator.
 fn clamps(answers: &mut [Answer]) {
     for answer in answers.iter_mut().filter(|a| !a.verdict.class.is_fine()) {
         let clamped = answer.verdict.numbers.is_some_and(|n| {
             let largest = [f64::from(f32::MAX), 65504.0].contains(&n.actual.abs());
-            largest && (n.expected.is_infinite() || n.expected.abs() > 65504.0)
+            largest && (!n.expected.is_finite() || n.expected.abs() > 65504.0)
         });
         if clamped && matches!(answer.question, Question::Kernels | Question::Precision) {
             answer.verdict.class = Class::Kernel;

@@ -275,6 +275,18 @@ fn an_undecided_index_fetches_something_unknown() {
     assert!([5.0, 6.0, 7.0, 1e4].iter().all(|&x| fetched.data[0].contains(x)));
 }
 
+/// Nobody says whether a NaN is passed over or wins.
+#[test]
+fn the_index_of_a_row_with_a_nan_is_undecided() {
+    let row = [0.5, f32::NAN, 0.25];
+    let (program, x, results) = powers(&row, |b, z| {
+        let axis = b.ints(&[], &[0]);
+        let options = options::ArgMax { output_type: TensorType::Int32 };
+        vec![b.op(Builtin::ArgMax, &[z, axis], options, TensorType::Int32, &[])]
+    });
+    assert_eq!(decided(at(&enclosures(&program, &x), results[0])), [false]);
+}
+
 #[test]
 fn places_that_rounding_can_exchange_are_undecided_in_top_k() {
     let (program, x, results) = powers(&[0.25, CLOSE[0], CLOSE[1], 3.0], |b, z| {

@@ -6,7 +6,8 @@
 //! first.
 //!
 //! # Edge cases
-//! NaN compares with nothing: ARG_MAX keeps the candidate that it has, TOPK_V2 puts NaN last.
+//! NaN compares with nothing. Whom ARG_MAX keeps then is said nowhere (LiteRT 2.3.0 passes over a NaN, NumPy gives its
+//! index): the index of a row with a NaN is undecided. TOPK_V2 puts NaN last.
 //!
 //! # Numerics
 //! An index is decided when every comparison that it follows from is. A value of TOPK_V2 is one of all the elements that
@@ -91,7 +92,11 @@ impl Arg {
                 let at = |i: usize| block[i * self.inner + inner];
                 let best = (1..self.extent)
                     .fold(0, |best, i| if compare(at(i), at(best)).0 == wanted { i } else { best });
-                let decided = (0..self.extent).all(|i| i == best || compare(at(i), at(best)).1);
+                let certain = |i: usize| {
+                    let (order, decided) = compare(at(i), at(best));
+                    decided && order != Comparison::Unordered
+                };
+                let decided = (0..self.extent).all(|i| i == best || certain(i));
                 result.push(Whole { value: whole(best), decided });
             }
         }

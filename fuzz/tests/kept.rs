@@ -144,3 +144,13 @@ fn a_tensor_that_only_the_whole_model_needs_is_a_matter_of_memory() {
     assert_eq!(verdict.text, "an output is wrong and changes when intermediate tensors are kept");
     assert_eq!((verdict.class, verdict.place.operator), (Class::Precision, None));
 }
+
+/// What the pair of t2 reads is changed by t3 as well, whose own pair is right.
+#[test]
+fn of_several_tensors_that_help_the_one_of_a_wrong_pair_counts() {
+    let wrong = |model: &Model, outputs: &[&str]| {
+        let by_chance = outputs.contains(&"t3") && model.main().operators.len() == 4;
+        fuses(model, outputs, "t2") && !by_chance
+    };
+    assert_eq!(found(wrong).0, Some(Fault::Pair(Kept { maker: 1, reader: 2 })));
+}

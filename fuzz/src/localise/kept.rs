@@ -53,12 +53,14 @@ impl Run<'_> {
     /// Says of a verdict about an output that keeping a tensor puts it right, and which two operators are wrong together.
     /// `None` where no tensor does; the verdict is as before then.
     pub fn explain(&self, runtime: &mut dyn Runtime, verdict: &mut Verdict) -> Option<Fault> {
-        let kept = self.find(runtime, verdict)?;
-        if !self.is_alone(runtime, kept)? {
+        let cures = self.find(runtime, verdict)?;
+        // What a wrong pair reads may be memory that another tensor's being kept changes by chance.
+        let alone = cures.into_iter().find(|&kept| self.is_alone(runtime, kept) == Some(true));
+        let Some(kept) = alone else {
             verdict.blame = Blame::Kernel;
             is_memory(verdict);
             return Some(Fault::Memory);
-        }
+        };
         let operators: Vec<_> = self.program.operators().collect();
         let (maker, reader) = (operators[kept.maker].builtin, operators[kept.reader].builtin);
         verdict.class = Class::Kernel;
@@ -95,9 +97,9 @@ impl Run<'_> {
         Some(false)
     }
 
-    /// The pair of operators whose tensor in between puts the verdict's element right when it is an output too: the one
-    /// nearest to the outputs. Where several have to be kept at once, the first of those.
-    pub fn find(&self, runtime: &mut dyn Runtime, verdict: &Verdict) -> Option<Kept> {
+    /// The pairs of operators whose tensor in between puts the verdict's element right when it is an output too, the one
+    /// nearest to the outputs first. Where several have to be kept at once, the first of those.
+    fn find(&self, runtime: &mut dyn Runtime, verdict: &Verdict) -> Option<Vec<Kept>> {
         let numbers = verdict.numbers?;
         let tensor = verdict.place.tensor_index?;
         let output = self.program.outputs().iter().position(|&t| t == tensor)?;
@@ -130,10 +132,14 @@ impl Run<'_> {
             return None;
         }
         let is_right = |x: f64| is_same(x, goal) || (numbers.low <= x && x <= numbers.high);
+        let mut cures = vec![];
         for one in &candidates {
             if is_right(value_with(std::slice::from_ref(one))?) {
-                return Some(one.1);
+                cures.push(one.1);
             }
+        }
+        if !cures.is_empty() {
+            return Some(cures);
         }
         let mut needed = candidates;
         for at in (0..needed.len()).rev() {
@@ -142,7 +148,7 @@ impl Run<'_> {
                 needed = without;
             }
         }
-        needed.last().map(|(_, kept)| *kept)
+        needed.last().map(|(_, kept)| vec![*kept])
     }
 
     /// Tensors between two operators that are no outputs, the last reader first.

@@ -57,7 +57,7 @@ impl Run<'_> {
         // What a wrong pair reads may be memory that another tensor's being kept changes by chance.
         let alone = cures.into_iter().find(|&kept| self.is_alone(runtime, kept) == Some(true));
         let Some(kept) = alone else {
-            verdict.blame = Blame::Kernel;
+            (verdict.class, verdict.blame) = (Class::Precision, Blame::Kernel);
             is_memory(verdict);
             return Some(Fault::Memory);
         };

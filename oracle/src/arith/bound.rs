@@ -300,6 +300,10 @@ impl Arith for Bound {
         if x.nan != Nan::Possible {
             return x;
         }
+        // Of NaN alone a kernel gives what it started from.
+        if run.iter().all(|e| e.nan != Nan::Impossible) {
+            return self.unknown(x);
+        }
         // The ends of a NaN are NaN, which min and max pass over.
         run.iter().fold(x, |x, e| Enclosure { lo: x.lo.min(e.lo), hi: x.hi.max(e.hi), ..x })
     }

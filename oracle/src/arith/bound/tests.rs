@@ -170,6 +170,15 @@ fn beside_a_nan_the_largest_of_any_part_of_a_run_is_allowed() {
 }
 
 #[test]
+fn of_a_run_that_may_be_nan_alone_a_kernel_may_give_what_it_started_from() {
+    let bound = Bound::new(Runtime::AnyHalf);
+    let doubtful = Enclosure { nan: Nan::Possible, ..Enclosure::point(1.0) };
+    assert!(bound.extremum_among(doubtful, &[doubtful]).contains(f64::NEG_INFINITY));
+    let number = Enclosure::point(0.5);
+    assert!(!bound.extremum_among(doubtful, &[doubtful, number]).contains(f64::NEG_INFINITY));
+}
+
+#[test]
 fn an_exponential_beyond_f64_is_a_number_whose_logarithm_is_not_infinite_for_certain() {
     let bound = Bound::new(Runtime::Double);
     let exp = bound.apply(Function::Exp, Enclosure::point(1000.0));

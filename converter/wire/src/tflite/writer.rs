@@ -26,32 +26,20 @@ struct Field {
 impl Fields {
     /// A number, left out when it has its default (bit for bit: −0.0 is not 0.0).
     #[inline]
-    pub(super) fn scalar<T: Scalar>(mut self, slot: u16, value: T, default: T) -> Fields {
-        self.put_scalar(slot, value, default);
-        self
-    }
-
-    /// The same by reference.
-    #[inline]
-    pub(super) fn put_scalar<T: Scalar>(&mut self, slot: u16, value: T, default: T) {
+    pub(super) fn scalar<T: Scalar>(&mut self, slot: u16, value: T, default: T) -> &mut Fields {
         if value.bits() != default.bits() {
             self.push(Field { slot: slot as u8, size: T::SIZE as u8, bits: value.bits() });
         }
+        self
     }
 
     /// Room for an offset, to be linked once the child is placed; left out when there is no child.
     #[inline]
-    pub(super) fn offset(mut self, slot: u16, present: bool) -> Fields {
-        self.put_offset(slot, present);
-        self
-    }
-
-    /// The same by reference.
-    #[inline]
-    pub(super) fn put_offset(&mut self, slot: u16, present: bool) {
+    pub(super) fn offset(&mut self, slot: u16, present: bool) -> &mut Fields {
         if present {
             self.push(Field { slot: slot as u8, size: 4, bits: 0 });
         }
+        self
     }
 
     #[inline]

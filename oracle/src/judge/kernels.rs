@@ -219,7 +219,7 @@ impl Same<'_> {
             let exact = |t: &Option<u32>| self.runs.stored[(*t)? as usize].as_deref();
             let operands: Vec<Option<&Value<f64>>> =
                 op.operands.iter().zip(&own).map(|(t, own)| own.as_ref().or_else(|| exact(t))).collect();
-            Some(program.step(index, &operands, &Ideal).ok()?)
+            Some(program.trusted(index, &operands, &Ideal).ok()?)
         };
         for (i, &t) in op.results.iter().enumerate() {
             let actual = self.tensors[t as usize]?;

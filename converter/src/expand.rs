@@ -34,8 +34,14 @@ pub(crate) fn expand(graph: &Graph) -> Result<Option<Graph>, Refusal> {
     }
     let mut refused = Refusals::default();
     let known = infer::partial(graph, &mut refused);
-    let mut builder =
-        Builder { graph: Graph { nodes: Vec::new(), ..graph.clone() }, types: known, node: String::new() };
+    let without_nodes = Graph {
+        name: graph.name.clone(),
+        values: graph.values.clone(),
+        nodes: Vec::new(),
+        inputs: graph.inputs.clone(),
+        outputs: graph.outputs.clone(),
+    };
+    let mut builder = Builder { graph: without_nodes, types: known, node: String::new() };
     let mut stuck = Refusals::default();
     for node in &graph.nodes {
         let typed = node.inputs.iter().flatten().all(|id| builder.types[id.index()].is_some())

@@ -29,21 +29,18 @@ const DROPPED: u32 = 42;
 const SUBNORMAL_SHIFT: f64 = 402_653_184.0;
 
 /// The binary16 number nearest to `x`, ties to even; ±inf from ±65520 on. NaN stays NaN, zeros keep their sign.
+///
+/// All cases are worked out and one is chosen, so that a loop over a tensor has no branches.
 #[inline]
 pub fn round(x: f64) -> f64 {
     let magnitude = x.abs();
-    if magnitude < MIN_NORMAL {
-        return ((magnitude + SUBNORMAL_SHIFT) - SUBNORMAL_SHIFT).copysign(x);
-    }
-    if magnitude >= OVERFLOW {
-        return f64::INFINITY.copysign(x);
-    }
-    if x.is_nan() {
-        return x;
-    }
-    let bits = x.to_bits();
+    let subnormal = (magnitude + SUBNORMAL_SHIFT) - SUBNORMAL_SHIFT;
+    let bits = magnitude.to_bits();
     let odd = (bits >> DROPPED) & 1;
-    f64::from_bits((bits + ((1 << (DROPPED - 1)) - 1) + odd) & !((1 << DROPPED) - 1))
+    let normal = bits.wrapping_add((1 << (DROPPED - 1)) - 1).wrapping_add(odd) & !((1 << DROPPED) - 1);
+    let rounded = if magnitude < MIN_NORMAL { subnormal } else { f64::from_bits(normal) };
+    let rounded = if magnitude >= OVERFLOW { f64::INFINITY } else { rounded };
+    (if x.is_nan() { magnitude } else { rounded }).copysign(x)
 }
 
 /// [`round`] for a binary32 number, itself representable in binary32.

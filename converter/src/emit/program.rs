@@ -322,6 +322,9 @@ impl Layout<'_> {
 /// Gives tensors of one name each its own, those of the interface first: LiteRT takes tensors for each other by their names, and
 /// its process dies over some such files.
 fn name_apart(graph: &mut SubGraph) {
+    if has_distinct_names(graph) {
+        return;
+    }
     let is_interface: HashSet<i32> = graph.inputs.iter().chain(&graph.outputs).copied().collect();
     let (interface, inner): (Vec<usize>, Vec<usize>) =
         (0..graph.tensors.len()).partition(|&i| i32::try_from(i).is_ok_and(|i| is_interface.contains(&i)));
@@ -334,6 +337,13 @@ fn name_apart(graph: &mut SubGraph) {
             taken.insert(name.clone());
         }
     }
+}
+
+/// True of nearly every file.
+fn has_distinct_names(graph: &SubGraph) -> bool {
+    let mut names: Vec<&str> = graph.tensors.iter().map(|t| t.name.as_str()).collect();
+    names.sort_unstable();
+    names.windows(2).all(|two| two[0] != two[1])
 }
 
 fn too_large(tensor: &TargetTensor, extent: usize) -> Refusal {

@@ -67,34 +67,42 @@ impl Arith for Half {
         if dtype == DType::F16 || self.model.force_f16 { *self } else { Half { model: self.model.widened() } }
     }
 
+    #[inline]
     fn exact(&self, x: f64) -> f32 {
         x as f32
     }
 
+    #[inline]
     fn centre(&self, x: f32) -> f64 {
         f64::from(x)
     }
 
+    #[inline]
     fn store(&self, x: f32, dtype: DType) -> f32 {
         if dtype == DType::F16 || self.model.force_f16 { self.narrow(x) } else { x }
     }
 
+    #[inline]
     fn intermediate(&self, x: f32) -> f32 {
         self.register(x)
     }
 
+    #[inline]
     fn add(&self, a: f32, b: f32) -> f32 {
         self.register(a + b)
     }
 
+    #[inline]
     fn sub(&self, a: f32, b: f32) -> f32 {
         self.register(a - b)
     }
 
+    #[inline]
     fn mul(&self, a: f32, b: f32) -> f32 {
         self.register(a * b)
     }
 
+    #[inline]
     fn div(&self, a: f32, b: f32) -> f32 {
         self.register(a / b)
     }
@@ -108,10 +116,12 @@ impl Arith for Half {
         self.transcendental(y, libm::atan2(f64::from(y), f64::from(x)), (-widest, widest))
     }
 
+    #[inline]
     fn max(&self, a: f32, b: f32) -> f32 {
         super::ideal::larger(f64::from(a), f64::from(b)) as f32
     }
 
+    #[inline]
     fn min(&self, a: f32, b: f32) -> f32 {
         super::ideal::smaller(f64::from(a), f64::from(b)) as f32
     }
@@ -169,26 +179,32 @@ impl Arith for Half {
         powers.into_iter().map(|p| self.register(p / total)).collect()
     }
 
+    #[inline]
     fn compare(&self, a: f32, b: f32) -> (Comparison, bool) {
         (super::ideal::comparison(f64::from(a), f64::from(b)), true)
     }
 
+    #[inline]
     fn is_nan(&self, x: f32) -> (bool, bool) {
         (x.is_nan(), true)
     }
 
+    #[inline]
     fn either(&self, a: f32, _: f32) -> f32 {
         a
     }
 
+    #[inline]
     fn unknown(&self, likely: f32) -> f32 {
         likely
     }
 
+    #[inline]
     fn truncate(&self, x: f32) -> Whole {
         Whole::known(x as i64)
     }
 
+    #[inline]
     fn from_whole(&self, x: Whole) -> f32 {
         round_single(x.value as f64) as f32
     }

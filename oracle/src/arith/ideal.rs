@@ -12,34 +12,42 @@ pub struct Ideal;
 impl Arith for Ideal {
     type E = f64;
 
+    #[inline]
     fn exact(&self, x: f64) -> f64 {
         x
     }
 
+    #[inline]
     fn centre(&self, x: f64) -> f64 {
         x
     }
 
+    #[inline]
     fn store(&self, x: f64, _: DType) -> f64 {
         x
     }
 
+    #[inline]
     fn intermediate(&self, x: f64) -> f64 {
         x
     }
 
+    #[inline]
     fn add(&self, a: f64, b: f64) -> f64 {
         a + b
     }
 
+    #[inline]
     fn sub(&self, a: f64, b: f64) -> f64 {
         a - b
     }
 
+    #[inline]
     fn mul(&self, a: f64, b: f64) -> f64 {
         a * b
     }
 
+    #[inline]
     fn div(&self, a: f64, b: f64) -> f64 {
         a / b
     }
@@ -52,10 +60,12 @@ impl Arith for Ideal {
         libm::atan2(y, x)
     }
 
+    #[inline]
     fn max(&self, a: f64, b: f64) -> f64 {
         larger(a, b)
     }
 
+    #[inline]
     fn min(&self, a: f64, b: f64) -> f64 {
         smaller(a, b)
     }
@@ -101,22 +111,27 @@ impl Arith for Ideal {
         powers
     }
 
+    #[inline]
     fn compare(&self, a: f64, b: f64) -> (Comparison, bool) {
         (comparison(a, b), true)
     }
 
+    #[inline]
     fn is_nan(&self, x: f64) -> (bool, bool) {
         (x.is_nan(), true)
     }
 
+    #[inline]
     fn either(&self, a: f64, _: f64) -> f64 {
         a
     }
 
+    #[inline]
     fn unknown(&self, likely: f64) -> f64 {
         likely
     }
 
+    #[inline]
     fn truncate(&self, x: f64) -> Whole {
         #[expect(
             clippy::cast_possible_truncation,
@@ -127,6 +142,7 @@ impl Arith for Ideal {
 }
 
 /// The larger number; NaN if either is NaN; +0 before -0.
+#[inline]
 pub(crate) fn larger(a: f64, b: f64) -> f64 {
     if a > b || a.is_nan() {
         a
@@ -138,6 +154,7 @@ pub(crate) fn larger(a: f64, b: f64) -> f64 {
 }
 
 /// The smaller number; NaN if either is NaN; -0 before +0.
+#[inline]
 pub(crate) fn smaller(a: f64, b: f64) -> f64 {
     if a < b || a.is_nan() {
         a
@@ -149,6 +166,7 @@ pub(crate) fn smaller(a: f64, b: f64) -> f64 {
 }
 
 /// How two f64 compare.
+#[inline]
 pub(crate) fn comparison(a: f64, b: f64) -> Comparison {
     match a.partial_cmp(&b) {
         Some(std::cmp::Ordering::Less) => Comparison::Less,

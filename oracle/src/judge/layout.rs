@@ -13,11 +13,12 @@ pub(super) fn source_order(shape: &[usize], permutation: Option<&[usize]>) -> Op
     }
     let mut order = vec![0];
     for &axis in permutation {
-        order = order
-            .iter()
-            .flat_map(|&base| (0..shape[axis]).map(move |i| (base, i)))
-            .map(|(base, i)| base + i * strides[axis])
-            .collect();
+        let (extent, stride) = (shape[axis], strides[axis]);
+        let mut inner = Vec::with_capacity(order.len() * extent);
+        for base in order {
+            inner.extend((0..extent).map(|i| base + i * stride));
+        }
+        order = inner;
     }
     Some(order)
 }

@@ -41,6 +41,8 @@ pub struct Subject<'a> {
     pub(super) widened: BTreeMap<u32, usize>,
     /// Source values by the tensor that carries them.
     pub(super) origins: Vec<(ValueId, &'a TensorOrigin)>,
+    /// By tensor: the operator that writes it.
+    producers: Vec<Option<usize>>,
     /// The smaller constants in f64; made when somebody asks.
     held: OnceLock<Runs>,
 }
@@ -166,6 +168,12 @@ impl<'a> Subject<'a> {
             .collect();
         let bytes = conversion.model.len();
         let restated = restated(graph, provenance);
+        let mut producers = vec![None; model.subgraphs.first().map_or(0, |g| g.tensors.len())];
+        for (index, op) in program.operators().enumerate() {
+            for &t in op.results {
+                producers[t as usize].get_or_insert(index);
+            }
+        }
         Ok(Subject {
             graph,
             restated,
@@ -178,6 +186,7 @@ impl<'a> Subject<'a> {
             rounded,
             widened,
             origins,
+            producers,
             held: OnceLock::new(),
         })
     }
@@ -310,7 +319,7 @@ impl<'a> Subject<'a> {
 
     /// The operator that writes a tensor.
     pub(super) fn producer(&self, tensor: u32) -> Option<usize> {
-        self.program.operators().position(|op| op.results.contains(&tensor))
+        self.producers.get(tensor as usize).copied().flatten()
     }
 
     /// The source nodes of an operator, or the value that its first result carries.

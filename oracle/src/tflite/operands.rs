@@ -43,11 +43,13 @@ impl<'a, A: Arith> Exec<'a, A> {
         }
     }
 
+    #[inline]
     fn slot(&self, i: usize) -> &'a Slot {
         &self.slots[self.results[i] as usize]
     }
 
     /// Storage type of result `i`.
+    #[inline]
     pub(super) fn dtype(&self, i: usize) -> DType {
         self.slot(i).dtype
     }
@@ -58,6 +60,7 @@ impl<'a, A: Arith> Exec<'a, A> {
     }
 
     /// Writes one element of result 0.
+    #[inline]
     pub(super) fn store(&self, x: A::E) -> A::E {
         self.arith.store(x, self.dtype(0))
     }

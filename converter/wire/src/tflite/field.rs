@@ -24,7 +24,7 @@ impl<T: Scalar> Field for T {
         table.scalar(slot, default)
     }
     fn put(&self, fields: &mut Fields, slot: u16, default: &T) {
-        fields.put_scalar(slot, *self, *default);
+        fields.scalar(slot, *self, *default);
     }
 }
 
@@ -38,7 +38,7 @@ where
         table.numbers(slot)
     }
     fn put(&self, fields: &mut Fields, slot: u16, _: &Vec<T>) {
-        fields.put_offset(slot, true);
+        fields.offset(slot, true);
     }
     fn place(&self, writer: &mut Writer, table: &Placed, slot: u16) {
         writer.numbers(table.field(slot), self);
@@ -51,7 +51,7 @@ impl Field for String {
         table.text(slot)
     }
     fn put(&self, fields: &mut Fields, slot: u16, _: &String) {
-        fields.put_offset(slot, true);
+        fields.offset(slot, true);
     }
     fn place(&self, writer: &mut Writer, table: &Placed, slot: u16) {
         writer.text(table.field(slot), self);
@@ -67,7 +67,7 @@ macro_rules! enumerations {
                 $ty::from_code(code).ok_or_else(|| ReadError::unsupported("", format!(concat!($what, " {}"), code)))
             }
             fn put(&self, fields: &mut Fields, slot: u16, default: &$ty) {
-                fields.put_scalar(slot, self.code(), default.code());
+                fields.scalar(slot, self.code(), default.code());
             }
         }
     )* };

@@ -317,14 +317,14 @@ fn small_files_that_unfold_to_large_models_are_refused() {
     use writer::{Fields, Writer};
     let start = |slot, count| {
         let mut w = Writer::new(*b"TFL3", 0);
-        let root = w.table(&Fields::default().scalar(M::version, 3u32, 0).offset(slot, true));
+        let root = w.table(Fields::default().scalar(M::version, 3u32, 0).offset(slot, true));
         w.link(0, root.at);
         let each = w.offsets(root.field(slot), count);
         (w, each)
     };
     // The same subgraph ten thousand times.
     let (mut w, each) = start(M::subgraphs, 10_000);
-    let graph = w.table(&Fields::default().offset(S::name, true));
+    let graph = w.table(Fields::default().offset(S::name, true));
     (0..10_000).for_each(|i| w.link(each + 4 * i, graph.at));
     w.text(graph.field(S::name), &"x".repeat(10_000));
     let error = read(&w.finish()).expect_err("100 MB of names");
@@ -332,7 +332,7 @@ fn small_files_that_unfold_to_large_models_are_refused() {
     // The same bytes behind the flatbuffer in a hundred buffers.
     let (mut w, each) = start(M::buffers, 100);
     for i in 0..100 {
-        let buffer = w.table(&Fields::default().scalar(B::offset, 8u64, 0).scalar(B::size, 20_000u64, 0));
+        let buffer = w.table(Fields::default().scalar(B::offset, 8u64, 0).scalar(B::size, 20_000u64, 0));
         w.link(each + 4 * i, buffer.at);
     }
     w.append(&[0; 20_000]);

@@ -27,7 +27,8 @@ pub(super) fn write_within(model: &Model, limit: usize) -> Vec<u8> {
     let mut w = Writer::new(*b"TFL3", constants + 160 * tensors + 40 * model.buffers.len() + 1024);
 
     let codes = operator_codes(model);
-    let fields = Fields::default()
+    let mut fields = Fields::default();
+    fields
         .scalar(S::version, model.version, 0)
         .offset(S::operator_codes, true)
         .offset(S::subgraphs, true)
@@ -54,7 +55,7 @@ pub(super) fn write_within(model: &Model, limit: usize) -> Vec<u8> {
         for (i, metadata) in model.metadata.iter().enumerate() {
             use schema::Metadata as M;
             let table =
-                w.table(&Fields::default().offset(M::name, true).scalar(M::buffer, metadata.buffer, 0));
+                w.table(Fields::default().offset(M::name, true).scalar(M::buffer, metadata.buffer, 0));
             w.link(each + 4 * i, table.at);
             w.text(table.field(M::name), &metadata.name);
         }
@@ -92,7 +93,8 @@ fn operator_code(w: &mut Writer, (code, version): &Code<'_>) -> usize {
         OpCode::Builtin(builtin) => (builtin.code(), None),
         OpCode::Custom(name) => (Builtin::Custom.code(), Some(name)),
     };
-    let fields = Fields::default()
+    let mut fields = Fields::default();
+    fields
         .scalar(S::deprecated_builtin_code, number.min(127) as i8, 0)
         .offset(S::custom_code, name.is_some())
         .scalar(S::version, *version, 1)
@@ -106,7 +108,8 @@ fn operator_code(w: &mut Writer, (code, version): &Code<'_>) -> usize {
 
 fn subgraph(w: &mut Writer, graph: &SubGraph, codes: &[Code<'_>]) -> usize {
     use schema::SubGraph as S;
-    let fields = Fields::default()
+    let mut fields = Fields::default();
+    fields
         .offset(S::tensors, true)
         .offset(S::inputs, true)
         .offset(S::outputs, true)
@@ -138,7 +141,8 @@ fn text(w: &mut Writer, table: &Placed, slot: u16, text: &str) {
 
 fn tensor(w: &mut Writer, tensor: &Tensor) -> usize {
     use schema::Tensor as S;
-    let fields = Fields::default()
+    let mut fields = Fields::default();
+    fields
         .offset(S::shape, true)
         .scalar(S::dtype, tensor.dtype.code(), 0)
         .scalar(S::buffer, tensor.buffer, 0)
@@ -162,7 +166,8 @@ fn tensor(w: &mut Writer, tensor: &Tensor) -> usize {
 
 fn quantization(w: &mut Writer, q: &Quantization) -> usize {
     use schema::QuantizationParameters as S;
-    let fields = Fields::default()
+    let mut fields = Fields::default();
+    fields
         .offset(S::min, !q.min.is_empty())
         .offset(S::max, !q.max.is_empty())
         .offset(S::scale, !q.scale.is_empty())
@@ -184,7 +189,8 @@ fn operator(w: &mut Writer, operator: &Operator, codes: &[Code<'_>]) -> usize {
     use schema::Operator as S;
     let code = (&operator.code, operator.version);
     let index = codes.iter().position(|c| *c == code).unwrap_or_default() as u32;
-    let fields = Fields::default()
+    let mut fields = Fields::default();
+    fields
         .scalar(S::opcode_index, index, 0)
         .offset(S::inputs, true)
         .offset(S::outputs, true)
@@ -209,17 +215,18 @@ fn operator(w: &mut Writer, operator: &Operator, codes: &[Code<'_>]) -> usize {
 
 fn signature(w: &mut Writer, signature: &Signature) -> usize {
     use schema::{SignatureDef as S, TensorMap as T};
-    let fields = Fields::default()
-        .offset(S::inputs, true)
-        .offset(S::outputs, true)
-        .offset(S::signature_key, true)
-        .scalar(S::subgraph_index, signature.subgraph, 0);
+    let mut fields = Fields::default();
+    fields.offset(S::inputs, true).offset(S::outputs, true).offset(S::signature_key, true).scalar(
+        S::subgraph_index,
+        signature.subgraph,
+        0,
+    );
     let table = w.table(&fields);
     w.text(table.field(S::signature_key), &signature.key);
     for (slot, names) in [(S::inputs, &signature.inputs), (S::outputs, &signature.outputs)] {
         let each = w.offsets(table.field(slot), names.len());
         for (i, (name, tensor)) in names.iter().enumerate() {
-            let map = w.table(&Fields::default().offset(T::name, true).scalar(T::tensor_index, *tensor, 0));
+            let map = w.table(Fields::default().offset(T::name, true).scalar(T::tensor_index, *tensor, 0));
             w.link(each + 4 * i, map.at);
             w.text(map.field(T::name), name);
         }
@@ -239,11 +246,12 @@ fn buffers(w: &mut Writer, field: usize, model: &Model, behind: bool) {
     let mut placed = Vec::with_capacity(model.buffers.len());
     for (i, buffer) in model.buffers.iter().enumerate() {
         let full = !buffer.is_empty();
-        let fields = if full && behind {
-            Fields::default().scalar(S::offset, u64::MAX, 0).scalar(S::size, buffer.len() as u64, 0)
+        let mut fields = Fields::default();
+        if full && behind {
+            fields.scalar(S::offset, u64::MAX, 0).scalar(S::size, buffer.len() as u64, 0);
         } else {
-            Fields::default().offset(S::data, full || constant_without_elements.binary_search(&i).is_ok())
-        };
+            fields.offset(S::data, full || constant_without_elements.binary_search(&i).is_ok());
+        }
         let table = w.table(&fields);
         w.link(each + 4 * i, table.at);
         if !full && constant_without_elements.binary_search(&i).is_ok() {

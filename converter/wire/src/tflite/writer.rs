@@ -18,38 +18,31 @@ pub(super) struct Fields {
 
 #[derive(Clone, Copy, Default)]
 struct Field {
-    slot: u16,
-    size: usize,
     bits: u64,
+    slot: u8,
+    size: u8,
 }
 
 impl Fields {
     /// A number, left out when it has its default (bit for bit: −0.0 is not 0.0).
-    pub(super) fn scalar<T: Scalar>(mut self, slot: u16, value: T, default: T) -> Fields {
-        self.put_scalar(slot, value, default);
-        self
-    }
-
-    /// The same by reference.
-    pub(super) fn put_scalar<T: Scalar>(&mut self, slot: u16, value: T, default: T) {
+    #[inline]
+    pub(super) fn scalar<T: Scalar>(&mut self, slot: u16, value: T, default: T) -> &mut Fields {
         if value.bits() != default.bits() {
-            self.push(Field { slot, size: T::SIZE, bits: value.bits() });
+            self.push(Field { slot: slot as u8, size: T::SIZE as u8, bits: value.bits() });
         }
+        self
     }
 
     /// Room for an offset, to be linked once the child is placed; left out when there is no child.
-    pub(super) fn offset(mut self, slot: u16, present: bool) -> Fields {
-        self.put_offset(slot, present);
+    #[inline]
+    pub(super) fn offset(&mut self, slot: u16, present: bool) -> &mut Fields {
+        if present {
+            self.push(Field { slot: slot as u8, size: 4, bits: 0 });
+        }
         self
     }
 
-    /// The same by reference.
-    pub(super) fn put_offset(&mut self, slot: u16, present: bool) {
-        if present {
-            self.push(Field { slot, size: 4, bits: 0 });
-        }
-    }
-
+    #[inline]
     fn push(&mut self, field: Field) {
         self.fields[self.count] = field;
         self.count += 1;
@@ -73,7 +66,14 @@ impl Placed {
 /// The file so far.
 pub(super) struct Writer {
     out: Vec<u8>,
-    vtables: Vec<usize>,
+    vtables: Vec<Vtable>,
+}
+
+/// A list of field offsets that stands in the file.
+struct Vtable {
+    at: usize,
+    /// Its first four bytes: its own length and that of its tables. Few lists have the same.
+    head: [u16; 2],
 }
 
 impl Writer {
@@ -117,42 +117,59 @@ impl Writer {
         let fields = &fields.fields[..fields.count];
         let mut offsets = [0u16; MAX_FIELDS];
         let mut slots = 0;
-        let mut size = 4usize;
+        // Where the next field of a width goes.
+        let mut next = [0u16; 9];
+        for field in fields {
+            next[field.size as usize] += u16::from(field.size);
+            slots = slots.max(field.slot as usize + 1);
+        }
+        let wide = next[8] > 0;
+        let mut size = 4u16;
         for width in [8, 4, 2, 1] {
-            for field in fields.iter().filter(|f| f.size == width) {
-                offsets[field.slot as usize] = size as u16;
-                slots = slots.max(field.slot as usize + 1);
-                size += width;
-            }
+            let all = next[width];
+            next[width] = size;
+            size += all;
+        }
+        for field in fields {
+            let next = &mut next[field.size as usize];
+            offsets[field.slot as usize] = *next;
+            *next += u16::from(field.size);
         }
         let vtable = self.vtable(&offsets[..slots], size);
-        let wide = fields.iter().any(|f| f.size == 8);
         self.pad(if wide { 8 } else { 4 }, 4 * usize::from(wide));
         let at = self.out.len();
-        self.out.resize(at + size, 0);
-        self.out[at..at + 4].copy_from_slice(&((at - vtable) as i32).to_le_bytes());
+        self.out.resize(at + size as usize, 0);
+        let table = &mut self.out[at..];
+        table[..4].copy_from_slice(&((at - vtable) as i32).to_le_bytes());
         for field in fields {
-            let start = at + offsets[field.slot as usize] as usize;
-            self.out[start..start + field.size].copy_from_slice(&field.bits.to_le_bytes()[..field.size]);
+            let place = &mut table[offsets[field.slot as usize] as usize..];
+            match field.size {
+                4 => place[..4].copy_from_slice(&(field.bits as u32).to_le_bytes()),
+                1 => place[0] = field.bits as u8,
+                size => {
+                    place[..size as usize].copy_from_slice(&field.bits.to_le_bytes()[..size as usize]);
+                }
+            }
         }
         Placed { at, offsets }
     }
 
     /// Where the list of field offsets stands; tables with equal lists share one.
-    fn vtable(&mut self, offsets: &[u16], table_size: usize) -> usize {
-        let mut bytes = [0u8; 4 + 2 * MAX_FIELDS];
+    fn vtable(&mut self, offsets: &[u16], table_size: u16) -> usize {
         let length = 4 + 2 * offsets.len();
-        let numbers = [length as u16, table_size as u16].into_iter().chain(offsets.iter().copied());
-        for (two, number) in bytes.chunks_exact_mut(2).zip(numbers) {
-            two.copy_from_slice(&number.to_le_bytes());
+        let head = [length as u16, table_size];
+        let mut bytes = [0u8; 4 + 2 * MAX_FIELDS];
+        for (two, number) in bytes.as_chunks_mut::<2>().0.iter_mut().zip(head.iter().chain(offsets)) {
+            *two = number.to_le_bytes();
         }
         let bytes = &bytes[..length];
-        if let Some(at) = self.vtables.iter().find(|at| self.out[**at..].starts_with(bytes)) {
-            return *at;
+        let same = |v: &&Vtable| v.head == head && self.out[v.at..].starts_with(bytes);
+        if let Some(known) = self.vtables.iter().find(same) {
+            return known.at;
         }
         self.pad(2, 0);
         let at = self.out.len();
-        self.vtables.push(at);
+        self.vtables.push(Vtable { at, head });
         self.out.extend_from_slice(bytes);
         at
     }
@@ -162,6 +179,7 @@ impl Writer {
         self.pad(T::SIZE.max(4), 4);
         self.link(field, self.out.len());
         self.length(numbers.len());
+        self.out.reserve(T::SIZE * numbers.len());
         for number in numbers {
             self.out.extend_from_slice(&number.bits().to_le_bytes()[..T::SIZE]);
         }

@@ -55,10 +55,16 @@ impl Interpreter {
                     program.operators().flat_map(|o| o.results.iter().copied()).collect();
                 results.sort_unstable();
                 results.dedup();
-                let tap = |t: u32| Some((t, tensor(run.tensors.get(t as usize)?.as_ref()?)));
+                let shown = |t: u32| Some(tensor(run.tensors.get(t as usize)?.as_ref()?));
+                let taps: Vec<(u32, Tensor)> =
+                    results.into_iter().filter_map(|t| Some((t, shown(t)?))).collect();
+                let output = |t: &u32| match taps.binary_search_by_key(t, |(tap, _)| *tap) {
+                    Ok(at) => Some(taps[at].1.clone()),
+                    Err(_) => shown(*t),
+                };
                 Execution {
-                    outputs: run.outputs().map(tensor).collect(),
-                    taps: results.into_iter().filter_map(tap).collect(),
+                    outputs: program.outputs().iter().filter_map(output).collect(),
+                    taps,
                     ..self.execution(Status::Ok)
                 }
             }

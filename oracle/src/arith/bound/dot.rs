@@ -37,7 +37,7 @@ impl Totals {
         let term = p * q;
         self.middle += term;
         self.middles += term.abs();
-        self.largest += a.magnitude() * b.magnitude();
+        self.largest += reach(a) * reach(b);
         self.widths |= (a.lo.to_bits() ^ a.hi.to_bits()) | (b.lo.to_bits() ^ b.hi.to_bits());
         self.nan |= a.nan as u8 | b.nan as u8;
     }
@@ -48,10 +48,17 @@ impl Totals {
         let p = a.lo + a.hi;
         self.middle += p;
         self.middles += p.abs();
-        self.largest += a.magnitude();
+        self.largest += reach(a);
         self.widths |= a.lo.to_bits() ^ a.hi.to_bits();
         self.nan |= a.nan as u8;
     }
+}
+
+/// [`Enclosure::magnitude`] of an element that is no NaN; those of NaN do not count, for `irregular` looks at such terms again.
+#[inline]
+fn reach(e: &Enclosure) -> f64 {
+    let (lo, hi) = (e.lo.abs(), e.hi.abs());
+    if lo > hi { lo } else { hi }
 }
 
 /// Two passes interleaved, so that the additions of one do not wait for those of the other.

@@ -116,18 +116,19 @@ impl Bound {
         // x - max is not positive, rounded or not.
         let high: Vec<f64> = row.iter().map(|x| shifted(x.hi, 1.0).min(0.0)).collect();
         let low: Vec<f64> = row.iter().map(|x| shifted(x.lo, -1.0)).collect();
-        let powers_high: Vec<f64> =
-            high.iter().map(|&d| libm::exp(d) * (1.0 + errors.power) + errors.cut).collect();
-        let powers_low: Vec<f64> =
-            low.iter().map(|&d| (libm::exp(d) * (1.0 - errors.power) - errors.cut).max(0.0)).collect();
+        let above = |power: f64| power * (1.0 + errors.power) + errors.cut;
+        let below = |power: f64| (power * (1.0 - errors.power) - errors.cut).max(0.0);
+        let exp_high: Vec<f64> = high.iter().map(|&d| libm::exp(d)).collect();
+        let exp_low: Vec<f64> = low.iter().map(|&d| libm::exp(d)).collect();
+        let powers_high: Vec<f64> = exp_high.iter().map(|&p| above(p)).collect();
+        let powers_low: Vec<f64> = exp_low.iter().map(|&p| below(p)).collect();
         let others_high = sums_without_each(&powers_high);
         let others_low = sums_without_each(&powers_low);
         (0..row.len())
             .map(|i| {
                 if log {
                     // The element and its own power move together, but the power errs by itself.
-                    let own_low = (libm::exp(high[i]) * (1.0 - errors.power) - errors.cut).max(0.0);
-                    let own_high = libm::exp(low[i]) * (1.0 + errors.power) + errors.cut;
+                    let (own_low, own_high) = (below(exp_high[i]), above(exp_low[i]));
                     let total_low = (own_low + others_low[i]) * (1.0 - errors.sum);
                     let total_high = (own_high + others_high[i]) * (1.0 + errors.sum);
                     self.log_result(exact[i], (low[i], high[i]), (total_low, total_high), errors)
@@ -158,13 +159,16 @@ impl Bound {
     ) -> Enclosure {
         let unit = self.contract.intermediates.unit();
         let log = self.contract.library.allowance(Function::Log);
-        let widest = libm::log(total.1).abs().max(libm::log(total.0.max(1e-300)).abs());
+        // What may be 0 counts no further down than this.
+        let logs = (libm::log(total.0), libm::log(total.1));
+        let least = if total.0 >= 1e-300 { logs.0 } else { libm::log(1e-300) };
+        let widest = logs.1.abs().max(least.abs());
         let of_log = (log.relative * self.contract.library.unit() + unit) * widest + log.floor;
         let steps = errors.last * (low.abs().min(1e300) + widest) + self.contract.intermediates.underflow();
         let reach = of_log + if steps.is_finite() { steps } else { 0.0 };
-        let lo = low - libm::log(total.1) - reach;
+        let lo = low - logs.1 - reach;
         // The logarithm of a probability is not positive, up to the kernel's own error.
-        let hi = if total.0 > 0.0 { high - libm::log(total.0) + reach } else { f64::INFINITY };
+        let hi = if total.0 > 0.0 { high - logs.0 + reach } else { f64::INFINITY };
         let hi = hi.min(reach + errors.sum + errors.power);
         Enclosure::of(v, lo, hi)
     }

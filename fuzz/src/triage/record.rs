@@ -345,9 +345,9 @@ impl Record {
         self.finding.files.repro = relative("repro.sh");
         self.finding.replay = format!("bash {}", folder.join("repro.sh").display());
         write_atomically(&folder.join("repro.sh"), self.script().as_bytes())?;
-        if let Some(script) = super::repro::script(&self.finding.converter, &self.finding.title, &self.trial)
-        {
+        if let Some(script) = super::repro::script(&self.finding, &self.trial) {
             write_atomically(&folder.join("repro.py"), script.as_bytes())?;
+            self.finding.files.repro_alone = relative("repro.py");
         }
         let json = serde_json::to_string_pretty(&self.finding).unwrap_or_default() + "\n";
         write_atomically(&folder.join("finding.json"), json.as_bytes())?;

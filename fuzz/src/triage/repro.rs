@@ -2,6 +2,7 @@
 
 use crate::pipeline::Trial;
 use halfproof_ir::{Data, Tensor};
+use halfproof_reports::schema::Finding;
 use halfproof_systems::emit;
 
 /// How a converter is asked from Python: its name, the packages, and the line that makes the file from `model` and `inputs`.
@@ -32,16 +33,116 @@ const WAYS: [(&str, &str, &str); 3] = [
     ),
 ];
 
-/// The script; `None` for a converter that is not reached through PyTorch, or a program that has no PyTorch form.
-pub(super) fn script(converter: &str, title: &str, trial: &Trial) -> Option<String> {
-    let (_, packages, conversion) = WAYS.iter().find(|(name, ..)| *name == converter)?;
+/// How a converter that reads .onnx files is asked from Python: its name, the packages, what is imported, and the lines that
+/// leave its results in `got`, in a dictionary by the names of outputs.
+const ONNX_WAYS: [(&str, &str, &str, &str); 3] = [
+    ("onnx2tf", "onnx2tf==1.29.24 tensorflow==2.19.0", "import onnx2tf\nimport tensorflow as tf\n", ONNX2TF),
+    (
+        "onnx2tf-direct",
+        "onnx2tf==2.6.9 ai-edge-litert",
+        "import onnx2tf\nfrom ai_edge_litert import interpreter as tf_lite\n",
+        ONNX2TF,
+    ),
+    (
+        "modelopt-autocast",
+        "\"nvidia-modelopt[onnx]==0.47.0\"",
+        "import onnxruntime\nfrom modelopt.onnx.autocast import convert_to_mixed_precision\n",
+        "file = convert_to_mixed_precision(str(here / \"model.onnx\"), low_precision_type=\"fp16\").SerializeToString()\n\
+         session = onnxruntime.InferenceSession(file)\n\
+         wanted = {i.name: np.float16 if \"float16\" in i.type else arrays[i.name].dtype for i in session.get_inputs()}\n\
+         results = session.run(None, {name: arrays[name].astype(dtype) for name, dtype in wanted.items()})\n\
+         got = {o.name: x for o, x in zip(session.get_outputs(), results)}\n",
+    ),
+];
+
+const ONNX2TF: &str = "with tempfile.TemporaryDirectory() as folder:\n    \
+     onnx2tf.convert(input_onnx_file_path=str(here / \"model.onnx\"), output_folder_path=folder, not_use_onnxsim=True,\n\
+     \x20                   copy_onnx_input_output_names_to_tflite=True, non_verbose=True,\n\
+     \x20                   keep_shape_absolutely_input_names=list(arrays))\n    \
+     interpreter = INTERPRETER(model_path=folder + \"/model_float16.tflite\")\n    \
+     interpreter.allocate_tensors()\n\
+     for detail in interpreter.get_input_details():\n    \
+     name = next(n for n in sorted(arrays, key=len, reverse=True) if n in detail[\"name\"])\n    \
+     interpreter.set_tensor(detail[\"index\"], arrays[name].astype(detail[\"dtype\"]).reshape(detail[\"shape\"]))\n\
+     interpreter.invoke()\n\
+     got = {d[\"name\"]: interpreter.get_tensor(d[\"index\"]) for d in interpreter.get_output_details()}\n";
+
+/// The script, which stands beside the finding's files; `None` for a converter that is not reached from Python, or a program
+/// that has no form there.
+pub(super) fn script(finding: &Finding, trial: &Trial) -> Option<String> {
+    through_torch(finding, trial)
+        .or_else(|| through_tensorflow(finding, trial))
+        .or_else(|| through_onnx(finding))
+}
+
+/// The first lines: what is wrong, and what is needed.
+fn head(finding: &Finding, packages: &str) -> String {
+    let title = finding.title.replace(['"', '\\'], "'");
+    format!("\"\"\"{}: {title}\n\nNeeds: pip install {packages}\n\"\"\"\n", finding.converter)
+}
+
+/// What the finding says of its worst element, as a line that prints it.
+fn exact(finding: &Finding) -> String {
+    let tensor = finding.place.tensor.as_deref().or(finding.place.source.as_deref()).unwrap_or("the output");
+    match (&finding.evidence, finding.place.element) {
+        (Some(e), Some(element)) => {
+            let text = format!(
+                "exact: {:e} in element {element} of {tensor}; halfproof saw {:e}",
+                e.expected.0, e.actual.0
+            );
+            format!("print({text:?})\n")
+        }
+        _ => String::new(),
+    }
+}
+
+fn through_onnx(finding: &Finding) -> Option<String> {
+    let (name, packages, imports, lines) = ONNX_WAYS.iter().find(|(name, ..)| *name == finding.converter)?;
+    let interpreter = if *name == "onnx2tf" { "tf.lite.Interpreter" } else { "tf_lite.Interpreter" };
+    Some(format!(
+        "{}import pathlib\nimport tempfile\nimport numpy as np\n{imports}\n\
+         here = pathlib.Path(__file__).resolve().parent\narrays = dict(np.load(here / \"inputs.npz\"))\n{}\
+         print(\"converted:\", got)\n{}",
+        head(finding, packages),
+        lines.replace("INTERPRETER", interpreter),
+        exact(finding)
+    ))
+}
+
+fn through_tensorflow(finding: &Finding, trial: &Trial) -> Option<String> {
+    if finding.converter != "tensorflow" {
+        return None;
+    }
+    let function = emit::tensorflow::function(&trial.graph).ok()?;
+    Some(format!(
+        "{}import pathlib\nimport numpy as np\n{}\n\n\
+         arrays = np.load(pathlib.Path(__file__).resolve().parent / \"inputs.npz\")\n\
+         inputs = [tf.constant(arrays[name], spec.dtype) for name, spec in zip(arrays.files, model.input_signature)]\n\
+         print(\"TensorFlow float32:\", model(*inputs))\n\
+         converter = tf.lite.TFLiteConverter.from_concrete_functions([model.get_concrete_function()])\n\
+         converter.optimizations = [tf.lite.Optimize.DEFAULT]\n\
+         converter.target_spec.supported_types = [tf.float16]\n\
+         interpreter = tf.lite.Interpreter(model_content=converter.convert())\n\
+         interpreter.allocate_tensors()\n\
+         details = sorted(interpreter.get_input_details(), key=lambda d: d[\"name\"])\n\
+         for detail, x in zip(details, inputs):\n    \
+         interpreter.set_tensor(detail[\"index\"], x.numpy())\ninterpreter.invoke()\n\
+         print(\"LiteRT:\", [interpreter.get_tensor(d[\"index\"]) for d in interpreter.get_output_details()])\n{}",
+        head(finding, "tensorflow-cpu==2.21.0"),
+        function.trim_end(),
+        exact(finding)
+    ))
+}
+
+fn through_torch(finding: &Finding, trial: &Trial) -> Option<String> {
+    let (_, packages, conversion) = WAYS.iter().find(|(name, ..)| *name == finding.converter)?;
     let module = emit::torch::module(&trial.graph).ok()?;
     // The example inputs of the module make way for those of the finding.
     let (class, _) = module.split_once("\n\ndef inputs")?;
     let body = class.split_once("import torch.nn.functional as F\n")?.1.trim_end();
     let tensors: Vec<String> = trial.inputs.iter().map(literal).collect::<Option<_>>()?;
     Some(format!(
-        "\"\"\"{converter}: {}\n\nNeeds: pip install {packages}\n\"\"\"\nimport torch\nimport torch.nn.functional as F\n\
+        "{}import torch\nimport torch.nn.functional as F\n\
          import litert_torch\nfrom ai_edge_litert.interpreter import Interpreter\n{body}\n\n\n\
          inputs = ({},)\nmodel = Model().eval()\nexpected = model(*inputs)\n{conversion}\
          interpreter = Interpreter(model_content=converted)\ninterpreter.allocate_tensors()\n\
@@ -50,7 +151,7 @@ pub(super) fn script(converter: &str, title: &str, trial: &Trial) -> Option<Stri
          interpreter.set_tensor(detail[\"index\"], x.numpy().astype(detail[\"dtype\"]))\ninterpreter.invoke()\n\
          print(\"PyTorch float32:\", expected)\n\
          print(\"LiteRT:\", [interpreter.get_tensor(d[\"index\"]) for d in interpreter.get_output_details()])\n",
-        title.replace(['"', '\\'], "'"),
+        head(finding, packages),
         tensors.join(", ")
     ))
 }
@@ -66,7 +167,9 @@ fn literal(tensor: &Tensor) -> Option<String> {
 mod tests {
     use super::*;
     use crate::generate::InputKind;
-    use halfproof_ir::{Precision, Request, text};
+    use halfproof_ir::{DType, Precision, Request, text};
+    use halfproof_oracle::verdict::{Blame, Class, Numbers, Place, Strength};
+    use halfproof_reports::schema::{Drawing, Evidence, Files, Spot};
     use halfproof_wire::onnx::Opset;
 
     fn trial() -> Trial {
@@ -76,17 +179,56 @@ mod tests {
         Trial { graph, request: Request::new(Precision::Full), kind: InputKind::Gaussian, inputs, opset }
     }
 
-    #[test]
-    fn a_repro_holds_the_module_the_inputs_and_the_conversion_in_few_lines() {
-        for (converter, ..) in WAYS {
-            let script = script(converter, "wrong \"here\"", &trial()).unwrap();
-            for part in
-                ["F.selu(x0)", "torch.tensor([0.5, float('nan')]", "litert_torch.convert", "wrong 'here'"]
-            {
-                assert!(script.contains(part), "{converter}: no {part} in\n{script}");
-            }
-            assert!(script.lines().count() < 40, "{}", script.lines().count());
+    fn finding(converter: &str) -> Finding {
+        let numbers = Numbers { expected: 1.5, actual: 2.0, low: 1.4, high: 1.6, ratio: 5.0 };
+        let place = Place { tensor: Some("y".into()), element: Some(1), ..Place::default() };
+        Finding {
+            replay: String::new(),
+            title: "wrong \"here\"".into(),
+            because: String::new(),
+            class: Class::Semantics,
+            blame: Blame::Converter,
+            strength: Strength::Certified,
+            system: None,
+            converter: converter.into(),
+            precision: Some(Precision::Full),
+            place: Spot::new(&place, None),
+            evidence: Some(Evidence::new(DType::F16, &numbers)),
+            points: vec![],
+            controls: vec![],
+            notes: vec![],
+            related: vec![],
+            occurrences: 1,
+            first_test: 0,
+            files: Files::default(),
+            graph: String::new(),
+            drawing: Drawing::default(),
+            known_issue: None,
+            signature: String::new(),
+            operator: None,
+            id: "SE-123456".into(),
         }
-        assert_eq!(script("in-tree", "", &trial()), None);
+    }
+
+    #[test]
+    fn a_repro_holds_the_program_the_inputs_and_the_conversion_in_few_lines() {
+        let torch = ["F.selu(x0)", "torch.tensor([0.5, float('nan')]", "litert_torch.convert"];
+        let tensorflow = ["@tf.function", "tf.float16", "inputs.npz"];
+        let onnx =
+            ["model.onnx", "inputs.npz", "print(\"exact: 1.5e0 in element 1 of y; halfproof saw 2e0\")"];
+        let parts = |name: &str| match name {
+            "tensorflow" => tensorflow,
+            name if name.starts_with("litert-torch") => torch,
+            _ => onnx,
+        };
+        let names = WAYS.iter().map(|w| w.0).chain(ONNX_WAYS.iter().map(|w| w.0)).chain(["tensorflow"]);
+        for name in names {
+            let script = script(&finding(name), &trial()).unwrap();
+            for part in parts(name).into_iter().chain(["wrong 'here'", "pip install"]) {
+                assert!(script.contains(part), "{name}: no {part} in\n{script}");
+            }
+            assert!(script.lines().count() < 40, "{name}: {}", script.lines().count());
+        }
+        assert_eq!(script(&finding("in-tree"), &trial()), None);
     }
 }

@@ -13,6 +13,7 @@ mod pad;
 mod pool;
 mod recurrent;
 mod resize;
+mod shape;
 mod softmax;
 mod transposed;
 mod version;

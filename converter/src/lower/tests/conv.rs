@@ -1,6 +1,6 @@
 //! Weights and biases of a convolution.
 
-use super::lowered::{constant, lowered, only};
+use super::lowered::{attempt, constant, lowered, only};
 use halfproof_wire::tflite::Builtin;
 
 #[test]
@@ -31,4 +31,20 @@ fn a_bias_that_is_computed_is_an_operand() {
     );
     let bias = only(&target, Builtin::Conv2d).inputs[2].expect("a bias");
     assert_eq!(target.inputs[1], ("b".to_string(), bias));
+}
+
+#[test]
+fn computed_weights_of_three_axes_have_one_group() {
+    let with = |groups: usize| {
+        attempt(&format!(
+            "x = input f32[1,2,3,3,3]
+            w = input f32[2,{},1,1,1]
+            y = Conv(x, w) group={groups}
+            output y",
+            2 / groups
+        ))
+    };
+    assert!(with(1).is_ok(), "{:?}", with(1).err());
+    let words = with(2).expect_err("the kernel knows no groups");
+    assert_eq!(words, "TFLite CONV_3D has no groups, and its weights are not constant");
 }

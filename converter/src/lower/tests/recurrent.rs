@@ -100,3 +100,24 @@ fn each_direction_has_activations_of_its_own() {
     let refused = rnn(" activations=[\"Relu\"]").expect_err("one of two");
     assert_eq!(refused, "1 activations are named for 2 places");
 }
+
+#[test]
+fn one_direction_has_the_activation_that_is_named() {
+    let text = "x = input f32[1,1,2]
+        w = const f32[1,3,2] lattice(1)
+        r = const f32[1,3,3] lattice(2)
+        _, y = RNN(x, w, r) hidden_size=3 activations=[\"Relu\"]
+        output y";
+    let names = listed(&attempt(text).expect("a lowering"));
+    assert!(names.contains("RELU") && !names.contains("TANH"), "{names}");
+}
+
+#[test]
+fn more_steps_than_can_be_unrolled_are_refused() {
+    let text = "x = input f32[4097,1,1]
+        w = const f32[1,1,1] {1}
+        r = const f32[1,1,1] {1}
+        y, _ = RNN(x, w, r) hidden_size=1
+        output y";
+    assert_eq!(attempt(text).expect_err("4096 are the most"), "4097 steps are too many to unroll");
+}

@@ -193,3 +193,43 @@ fn samples_replace_what_is_assumed_of_inputs() {
     // 200 squared, with headroom for twice that.
     assert_eq!(single(&seen(200.0)), ["SQUARE", "TANH"]);
 }
+
+/// A normalization of 768 elements whose squares overflow, spelled otherwise: the square of what, and the end of what by what.
+fn spelled(square_of_two: bool, end: [&str; 2]) -> Target {
+    let mut t = Target::default();
+    let x = t.input("x", &[4, 768]);
+    let factor = t.scalar("factor", Role::Scale, 16.0);
+    let wide = t.plain(Builtin::Mul, &[x, factor], "wide", &[4, 768]);
+    let mean = reduce(&mut t, Builtin::Mean, wide, "mean", &[4, 1]);
+    let centered = t.plain(Builtin::Sub, &[wide, mean], "centered", &[4, 768]);
+    let other = if square_of_two { wide } else { centered };
+    let squared = t.plain(Builtin::Mul, &[centered, other], "squared", &[4, 768]);
+    let variance = reduce(&mut t, Builtin::Mean, squared, "variance", &[4, 1]);
+    let epsilon = t.scalar("epsilon", Role::Epsilon, 1e-5);
+    let guarded = t.plain(Builtin::Add, &[variance, epsilon], "guarded", &[4, 1]);
+    let scale = t.plain(Builtin::Rsqrt, &[guarded], "scale", &[4, 1]);
+    let named = |name: &str| match name {
+        "centered" => centered,
+        "wide" => wide,
+        _ => scale,
+    };
+    let y = t.plain(Builtin::Mul, &end.map(named), "y", &[4, 768]);
+    t.output("y", y);
+    t
+}
+
+/// The rewrites that touch the variance: the one of the mean is another.
+fn of_variance(target: &Target) -> usize {
+    let (model, _, notes) = assemble(target, &mixed()).unwrap();
+    check(&model);
+    rewrites(&notes).len() - 1
+}
+
+#[test]
+fn a_normalization_is_known_by_what_is_squared_and_by_what_is_scaled() {
+    assert_eq!(of_variance(&spelled(false, ["centered", "scale"])), 1);
+    assert_eq!(of_variance(&spelled(false, ["scale", "centered"])), 1, "a product has no order");
+    assert_eq!(of_variance(&spelled(true, ["centered", "scale"])), 0, "no square");
+    assert_eq!(of_variance(&spelled(false, ["wide", "scale"])), 0, "another is scaled");
+    assert_eq!(of_variance(&spelled(false, ["scale", "wide"])), 0, "another is scaled");
+}

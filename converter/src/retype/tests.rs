@@ -76,6 +76,25 @@ fn a_constant_that_the_file_unpacks_into_another_shape_is_left_alone() {
     assert!(has(&convert(&model, Precision::Mixed), TensorType::Float16));
 }
 
+/// `y = x * k`, with the constant in the file.
+fn product_with(k: [f32; 2]) -> Model {
+    let mut model = single(Operator::builtin(Builtin::Mul, [0, 2], [1], Options::None));
+    model.buffers.push(Arc::new(k.iter().flat_map(|x| x.to_le_bytes()).collect()));
+    model.subgraphs[0].tensors.push(Tensor { buffer: 1, ..float("k") });
+    model
+}
+
+#[test]
+fn a_constant_of_the_file_that_float16_does_not_hold_keeps_its_operator_in_float32() {
+    let type_of_product = |k: [f32; 2]| {
+        let out = convert(&product_with(k), Precision::Mixed);
+        let product = out.main().operators.iter().find(|op| op.name() == "MUL").unwrap().outputs[0];
+        out.main().tensors[product as usize].dtype
+    };
+    assert_eq!(type_of_product([0.5, 2.0]), TensorType::Float16);
+    assert_eq!(type_of_product([1e6, 1.0]), TensorType::Float32);
+}
+
 #[test]
 fn a_file_whose_operators_run_in_a_circle_is_refused() {
     let reshape = |from, to| Operator::builtin(Builtin::Reshape, [from], [to], Options::None);

@@ -48,17 +48,6 @@ fn negative_pads_cut_and_only_of_a_constant_padding() {
     assert_eq!(attempt(&pad(5, "1,-1", "edge")), Err("negative pads in mode edge".to_string()));
 }
 
-/// Where the shape is not inferred first, lowering itself refuses.
-#[test]
-fn a_padding_that_cuts_everything_of_one_axis_is_refused() {
-    let text = "x = input f32[2,3]
-        p = const i64[4] {0,-2,0,-1}
-        y = Pad(x, p)
-        output y";
-    assert!(attempt(text).is_err());
-    assert_eq!(names(&text.replace("-1}", "0}")), "SLICE");
-}
-
 #[test]
 fn axes_that_do_not_grow_are_joined_beyond_four() {
     let text = |shape: &str, pads: &str, n: usize| {

@@ -9,7 +9,7 @@ use halfproof_systems::runtimes::litert::interpreter::PythonInterpreter;
 use halfproof_systems::runtimes::litert::{LiteRt, Mode};
 use halfproof_systems::worker::{Limits, Program};
 use halfproof_systems::{Job, Runtime, Taps};
-use halfproof_wire::tflite::{self, Builtin, Options};
+use halfproof_wire::tflite::{self, Builtin};
 use models::chain;
 use std::io::Write;
 
@@ -81,15 +81,7 @@ fn refusals_keep_their_stage_and_known_ones_are_cannot() {
             run.status
         );
 
-        // A reshape to another number of elements.
-        let mut model = chain(&[Builtin::Neg, Builtin::Neg], DType::F32, 4);
-        model.subgraphs[0].operators[1] = tflite::Operator::builtin(
-            Builtin::Reshape,
-            [1],
-            [2],
-            Options::Reshape(tflite::options::Reshape { new_shape: vec![3] }),
-        );
-        let run = front.run(&tflite::write(&model), &vector(&[1.0; 4]), Taps::None);
+        let run = front.run(&tflite::write(&models::misshapen()), &vector(&[1.0; 4]), Taps::None);
         assert!(
             matches!(&run.status, Status::Refused { stage, text } if stage == "prepare" && text.contains("failed to prepare")),
             "{name}: {:?}",

@@ -8,7 +8,7 @@ use halfproof_oracle::record::Status;
 use halfproof_systems::runtimes::litert::{LiteRt, Mode};
 use halfproof_systems::worker::{Limits, Program};
 use halfproof_systems::{Job, Runtime, Taps};
-use halfproof_wire::tflite::{self, Builtin, Options};
+use halfproof_wire::tflite::{self, Builtin};
 use models::chain;
 use std::io::Write;
 
@@ -110,15 +110,7 @@ fn an_unknown_refusal_keeps_its_stage_and_words() {
             "{:?}",
             run.status
         );
-        // A reshape to another number of elements.
-        let mut model = chain(&[Builtin::Neg, Builtin::Neg], DType::F32, 4);
-        model.subgraphs[0].operators[1] = tflite::Operator::builtin(
-            Builtin::Reshape,
-            [1],
-            [2],
-            Options::Reshape(tflite::options::Reshape { new_shape: vec![3] }),
-        );
-        let run = runtime.run(&tflite::write(&model), &vector(&[1.0; 4]), Taps::None);
+        let run = runtime.run(&tflite::write(&models::misshapen()), &vector(&[1.0; 4]), Taps::None);
         assert!(
             matches!(&run.status, Status::Refused { stage, text } if stage == "prepare" && text.contains("failed to prepare")),
             "{:?}",

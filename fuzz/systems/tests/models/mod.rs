@@ -55,6 +55,14 @@ pub(crate) fn broadcast_to(shape: &[i32]) -> Model {
     model
 }
 
+/// A reshape to another number of elements.
+pub(crate) fn misshapen() -> Model {
+    let mut model = chain(&[Builtin::Neg, Builtin::Neg], DType::F32, 4);
+    let options = Options::Reshape(options::Reshape { new_shape: vec![3] });
+    model.subgraphs[0].operators[1] = Operator::builtin(Builtin::Reshape, [1], [2], options);
+    model
+}
+
 /// SUM of a float32 vector of 4 elements, times a constant; tensor 2 is the sum.
 pub(crate) fn sum_times_constant(factor: f32) -> Model {
     let constant = |name: &str, dtype, buffer| Tensor { buffer, ..tensor(name, dtype, &[1]) };

@@ -268,9 +268,13 @@ impl Bound {
         if a.len().is_power_of_two() && self.contract.library == Library::Double {
             return self.register(mean);
         }
-        // It may also scale the elements before it adds them, so the error follows their size, not that of the mean.
+        // It may also scale the elements, or parts of their sum, before it adds them, so the error follows their size, not
+        // that of the mean; and a sum that is exact by itself is then one of rounded terms.
         let size = a.iter().map(Enclosure::magnitude).sum::<f64>() / count;
-        let reach = if size.is_finite() { 4.0 * self.contract.registers.unit() * size } else { 0.0 };
+        let is_exact = sum.lo == sum.hi;
+        let additions = if is_exact { count * self.contract.accumulator.unit() } else { 0.0 };
+        let reach = (additions + 4.0 * self.contract.registers.unit()) * size;
+        let reach = if size.is_finite() { reach } else { 0.0 };
         self.register(Enclosure { lo: mean.lo - reach, hi: mean.hi + reach, ..mean })
     }
 

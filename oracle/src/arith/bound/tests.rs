@@ -169,6 +169,17 @@ fn beside_a_nan_the_largest_of_any_part_of_a_run_is_allowed() {
     assert!(!found.contains(1.5) && !found.contains(-0.5), "{found:?}");
 }
 
+/// XNNPACK multiplies every element by 1/n before it adds them, along an axis that is not the last: seen in LiteRT 2.3.0.
+#[test]
+fn a_mean_of_whole_numbers_may_be_one_of_scaled_elements() {
+    let row = [1., 1., 3., 5., 1., 1., 1., 1., 1., 1., 1., 1., 1., 1., 1., 1., 1., 1.];
+    let scaled = row.iter().fold(0.0f32, |sum, &x| sum + x as f32 * (1.0 / 18.0));
+    assert_eq!(f64::from(scaled), 1.333_333_730_697_631_8, "what LiteRT gives for 24 / 18");
+    let found = Bound::under(Contract::single()).mean(&points(&row));
+    assert!(found.contains(f64::from(scaled)), "{found:?}");
+    assert!(!found.contains(1.333_337), "{found:?}");
+}
+
 #[test]
 fn of_a_run_that_may_be_nan_alone_a_kernel_may_give_what_it_started_from() {
     let bound = Bound::new(Runtime::AnyHalf);

@@ -17,6 +17,7 @@ use halfproof_oracle::judge::{
     Answer, Depth, OUT_OF_DOMAIN, Point, Question, Subject, ended, second_opinion,
 };
 use halfproof_oracle::record::{Execution, Status};
+use halfproof_oracle::tflite::Program;
 use halfproof_oracle::verdict::{Blame, Class, Strength, Verdict};
 use halfproof_systems::runtimes::interp::Interpreter;
 use halfproof_systems::{Converter, Outcome, Runtime, Source, Taps};
@@ -286,13 +287,8 @@ impl Pipeline {
                     execution
                 } else {
                     let execution = runtime.run(&conversion.model, &point.inputs, Taps::Checked);
-                    let run = kept::Run {
-                        model: &conversion.model,
-                        program: &subject.program,
-                        inputs: &point.inputs.clone(),
-                    };
-                    let about = about_execution(run, runtime.as_mut(), &mut point, &execution);
-                    answers.extend(about);
+                    let file = (conversion.model.as_slice(), &subject.program);
+                    answers.extend(about_execution(file, runtime.as_mut(), &mut point, &execution));
                     execution
                 };
                 report.times.push((execution.system.clone(), clock.lap()));
@@ -348,9 +344,9 @@ fn is_said(verdict: &Verdict, findings: &[Seen]) -> bool {
         && findings.iter().any(|f| f.verdict.is_of_policy() && f.verdict.text == verdict.text)
 }
 
-/// What is to be said of a run of the converted model.
+/// What is to be said of a run of the converted model, which is given as bytes and read.
 fn about_execution(
-    run: kept::Run<'_>,
+    (model, program): (&[u8], &Program),
     runtime: &mut dyn Runtime,
     point: &mut Point<'_>,
     execution: &Execution,
@@ -361,9 +357,9 @@ fn about_execution(
     let mut about = point.execution(execution);
     // `Checked` gives no taps where making tensors visible changes the outputs.
     if execution.taps.is_empty() && execution.status == Status::Ok {
-        depends_on_taps(run, runtime, &mut about);
+        depends_on_taps(kept::Run { model, program, inputs: &point.inputs }, runtime, &mut about);
     }
-    interface::names_shared(run.program, &mut about);
+    interface::names_shared(program, &mut about);
     clamps(&mut about);
     about
 }

@@ -1,7 +1,7 @@
 //! Decides which two operators are wrong together where each is right alone. Runtimes fuse operators and use memory twice;
 //! asking for the tensors in between hides such a fault.
 
-use super::cut::target_piece;
+use super::cut::{Piece, target_piece};
 use halfproof_ir::{Data, Tensor};
 use halfproof_oracle::record::Status;
 use halfproof_oracle::tflite::Program;
@@ -55,7 +55,14 @@ impl Run<'_> {
     pub fn explain(&self, runtime: &mut dyn Runtime, verdict: &mut Verdict) -> Option<Fault> {
         let cures = self.find(runtime, verdict)?;
         // What a wrong pair reads may be memory that another tensor's being kept changes by chance.
-        let alone = cures.into_iter().find(|&kept| self.is_alone(runtime, kept) == Some(true));
+        let model = tflite::read(self.model).ok()?;
+        let mut values = runtime.run(self.model, self.inputs, Taps::All).taps;
+        values.extend(self.program.inputs().iter().copied().zip(self.inputs.iter().cloned()));
+        let is_alone = |kept: &Kept| {
+            let piece = target_piece(&model, &[kept.maker, kept.reader], &values);
+            piece.and_then(|piece| is_wrong(runtime, piece)) == Some(true)
+        };
+        let alone = cures.into_iter().find(is_alone);
         let Some(kept) = alone else {
             (verdict.class, verdict.blame) = (Class::Precision, Blame::Kernel);
             is_memory(verdict);
@@ -70,31 +77,6 @@ impl Run<'_> {
         verdict.place.operator = Some(reader.to_string());
         verdict.place.operator_index = u32::try_from(kept.reader).ok();
         Some(Fault::Pair(kept))
-    }
-
-    /// True when the two operators, cut out of the model, give something else than with the tensor in between kept, and not by
-    /// roundings. Otherwise memory is to blame, which the whole model uses.
-    fn is_alone(&self, runtime: &mut dyn Runtime, kept: Kept) -> Option<bool> {
-        let mut values = runtime.run(self.model, self.inputs, Taps::All).taps;
-        values.extend(self.program.inputs().iter().copied().zip(self.inputs.iter().cloned()));
-        let operators: Vec<_> = self.program.operators().collect();
-        let (maker, reader) = (&operators[kept.maker], &operators[kept.reader]);
-        values.retain(|(t, _)| !maker.results.contains(t) && !reader.results.contains(t));
-        let piece = target_piece(&tflite::read(self.model).ok()?, &[kept.maker, kept.reader], &values)?;
-        let [.., first, second] = piece.model.main().operators.as_slice() else { return None };
-        let middle = *first.outputs.iter().find(|t| second.inputs.contains(t))?;
-        let model = tflite::write(&piece.model);
-        let apart = taps::keep(&model, &[u32::try_from(middle).ok()?])?;
-        let read: Vec<Tensor> = piece.inputs.into_iter().map(|(_, t)| t).collect();
-        // What was read may hide the fault, as zeros hide a wrong factor.
-        let other: Vec<Tensor> = read.iter().map(ramp).collect();
-        for inputs in [read, other] {
-            let mut result = |model: &[u8]| runtime.run(model, &inputs, Taps::None).outputs.first()?.floats();
-            if result(&model)?.iter().zip(&result(&apart)?).any(|(&x, &y)| is_other(x, y)) {
-                return Some(true);
-            }
-        }
-        Some(false)
     }
 
     /// The pairs of operators whose tensor in between puts the verdict's element right when it is an output too, the one
@@ -166,6 +148,25 @@ impl Run<'_> {
         }
         found
     }
+}
+
+/// True when two operators that were cut out give something else than with the tensor in between kept, and not by
+/// roundings. Otherwise memory is to blame, which the whole model uses.
+fn is_wrong(runtime: &mut dyn Runtime, piece: Piece) -> Option<bool> {
+    let [.., first, second] = piece.model.main().operators.as_slice() else { return None };
+    let middle = *first.outputs.iter().find(|t| second.inputs.contains(t))?;
+    let model = tflite::write(&piece.model);
+    let apart = taps::keep(&model, &[u32::try_from(middle).ok()?])?;
+    let read: Vec<Tensor> = piece.inputs.into_iter().map(|(_, t)| t).collect();
+    // What was read may hide the fault, as zeros hide a wrong factor.
+    let other: Vec<Tensor> = read.iter().map(ramp).collect();
+    for inputs in [read, other] {
+        let mut result = |model: &[u8]| runtime.run(model, &inputs, Taps::None).outputs.first()?.floats();
+        if result(&model)?.iter().zip(&result(&apart)?).any(|(&x, &y)| is_other(x, y)) {
+            return Some(true);
+        }
+    }
+    Some(false)
 }
 
 /// Beyond what a different rounding of what is in between explains, even after some cancellation.

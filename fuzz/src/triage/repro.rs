@@ -36,11 +36,16 @@ const WAYS: [(&str, &str, &str); 3] = [
 /// How a converter that reads .onnx files is asked from Python: its name, the packages, what is imported, and the lines that
 /// leave its results in `got`, in a dictionary by the names of outputs.
 const ONNX_WAYS: [(&str, &str, &str, &str); 3] = [
-    ("onnx2tf", "onnx2tf==1.29.24 tensorflow==2.19.0", "import onnx2tf\nimport tensorflow as tf\n", ONNX2TF),
+    (
+        "onnx2tf",
+        "onnx2tf==1.29.24 tensorflow==2.19.0",
+        "import onnx2tf\nimport tensorflow as tf\nInterpreter = tf.lite.Interpreter\n",
+        ONNX2TF,
+    ),
     (
         "onnx2tf-direct",
         "onnx2tf==2.6.9 ai-edge-litert",
-        "import onnx2tf\nfrom ai_edge_litert import interpreter as tf_lite\n",
+        "import onnx2tf\nfrom ai_edge_litert.interpreter import Interpreter\n",
         ONNX2TF,
     ),
     (
@@ -59,7 +64,7 @@ const ONNX2TF: &str = "with tempfile.TemporaryDirectory() as folder:\n    \
      onnx2tf.convert(input_onnx_file_path=str(here / \"model.onnx\"), output_folder_path=folder, not_use_onnxsim=True,\n\
      \x20                   copy_onnx_input_output_names_to_tflite=True, non_verbose=True,\n\
      \x20                   keep_shape_absolutely_input_names=list(arrays))\n    \
-     interpreter = INTERPRETER(model_path=folder + \"/model_float16.tflite\")\n    \
+     interpreter = Interpreter(model_path=folder + \"/model_float16.tflite\")\n    \
      interpreter.allocate_tensors()\n\
      for detail in interpreter.get_input_details():\n    \
      name = next(n for n in sorted(arrays, key=len, reverse=True) if n in detail[\"name\"])\n    \
@@ -97,14 +102,12 @@ fn exact(finding: &Finding) -> String {
 }
 
 fn through_onnx(finding: &Finding) -> Option<String> {
-    let (name, packages, imports, lines) = ONNX_WAYS.iter().find(|(name, ..)| *name == finding.converter)?;
-    let interpreter = if *name == "onnx2tf" { "tf.lite.Interpreter" } else { "tf_lite.Interpreter" };
+    let (_, packages, imports, lines) = ONNX_WAYS.iter().find(|(name, ..)| *name == finding.converter)?;
     Some(format!(
         "{}import pathlib\nimport tempfile\nimport numpy as np\n{imports}\n\
-         here = pathlib.Path(__file__).resolve().parent\narrays = dict(np.load(here / \"inputs.npz\"))\n{}\
+         here = pathlib.Path(__file__).resolve().parent\narrays = dict(np.load(here / \"inputs.npz\"))\n{lines}\
          print(\"converted:\", got)\n{}",
         head(finding, packages),
-        lines.replace("INTERPRETER", interpreter),
         exact(finding)
     ))
 }

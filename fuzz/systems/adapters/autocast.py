@@ -4,7 +4,9 @@ It classifies operators by the magnitudes of a run of ONNX Runtime on random inp
 `mixed` has them.
 """
 
+import os
 import re
+import tempfile
 from importlib.metadata import version
 
 import numpy as np
@@ -40,4 +42,7 @@ def runs(path, model):
         raise Unusable(f"ONNX Runtime does not run {operator[1] if operator else 'it'}") from error
 
 
-serve("modelopt-autocast", version("nvidia-modelopt"), "onnx", ["mixed"], convert, gives="onnx")
+# AutoCast and ONNX leave files where they run.
+with tempfile.TemporaryDirectory() as folder:
+    os.chdir(folder)
+    serve("modelopt-autocast", version("nvidia-modelopt"), "onnx", ["mixed"], convert, gives="onnx")

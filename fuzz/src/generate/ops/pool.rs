@@ -50,8 +50,8 @@ fn windows(b: &mut Builder<'_>, x: &Item, dilate: bool) -> Option<Windows> {
         });
         // A last window that starts behind the input is left out by the text of the specification, and counted by the shape
         // inference of the `onnx` package below opset 22: nothing is to be said of who reads it how.
-        let counted = (extent + begin + end).checked_sub(d * (k - 1) + 1)?.div_ceil(s) + 1;
-        if ceil && w.out.last() != Some(&counted) {
+        let counted = || Some((extent + begin + end).checked_sub(d * (k - 1) + 1)?.div_ceil(s) + 1);
+        if ceil && w.out.last().copied() != counted() {
             return None;
         }
         w.kernel.push(k as i64);

@@ -122,8 +122,8 @@ pub(super) fn python(found: &Examination, piece: &Piece) -> String {
         .map(|(n, t): &(String, Tensor)| format!("{n} {}{:?}", t.dtype(), t.shape))
         .collect();
     let (imports, running) = match system.and_then(|s| s.strip_suffix("-interpreter")) {
-        Some(mode) => (INTERPRETER_IMPORTS.to_string(), through_interpreter(mode)),
-        None => (COMPILED_MODEL_IMPORTS.to_string(), through_compiled_model(options, count, dtype)),
+        Some(mode) => (INTERPRETER_IMPORTS, through_interpreter(mode)),
+        None => (COMPILED_MODEL_IMPORTS, through_compiled_model(options, count, dtype)),
     };
     format!(
         "\"\"\"{}: {}.\n\nReads operator.tflite and operator-inputs.npz beside it ({}).\n\

@@ -39,6 +39,8 @@ pub struct Schedule {
     pub until: Until,
     /// Worker threads.
     pub jobs: usize,
+    /// The first index that is not run, whenever it ends.
+    pub before: Option<u64>,
     /// This shard and the number of shards: test i belongs to shard i mod n.
     pub shard: (u64, u64),
 }
@@ -139,6 +141,7 @@ where
     let (send, receive) = mpsc::sync_channel::<(u64, u64, Tally, Vec<(u64, Seen)>)>(64);
     let (shard, shards) = schedule.shard;
     let until = schedule.until;
+    let most = schedule.before.unwrap_or(u64::MAX);
     std::thread::scope(|scope| {
         for job in 0..schedule.jobs.max(1) {
             let (send, next, done, worker) = (send.clone(), &next, &done, &worker);
@@ -151,8 +154,8 @@ where
                     }
                     let from = next.fetch_add(CHUNK, Ordering::Relaxed);
                     let to = match until {
-                        Until::Runs(n) => (from + CHUNK).min(n),
-                        Until::Time(_) => from + CHUNK,
+                        Until::Runs(n) => (from + CHUNK).min(n.min(most)),
+                        Until::Time(_) => (from + CHUNK).min(most),
                     };
                     if from >= to {
                         return;

@@ -16,7 +16,7 @@ mod shapes;
 mod weights;
 
 pub use dna::{Dna, Stream};
-pub use graph::{Options, extend, generate};
+pub use graph::{Options, alone, extend, generate};
 pub use inputs::{InputKind, inputs};
 pub use ops::DRAWS;
 pub use weights::ElementKind;

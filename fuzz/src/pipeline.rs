@@ -2,8 +2,10 @@
 
 mod foreign;
 mod interface;
+mod scout;
 mod trial;
 
+pub use scout::{Scouted, Scouting, Tried};
 pub use trial::{Plan, Trial, operator_of};
 
 use crate::campaign::{Seen, Tally};
@@ -88,6 +90,9 @@ impl Pipeline {
         tally.stage("generate", generated);
         tally.cover(&trial.graph, trial.kind.name());
         self.count(&trial, index, &report, tally);
+        if let Some(operator) = plan.scouted(index) {
+            scout::count(operator, &trial, &report, &mut tally.scouted);
+        }
         report.findings
     }
 

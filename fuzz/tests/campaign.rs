@@ -6,7 +6,7 @@ use halfproof_corpus::known_issue::{KnownIssue, Sighting};
 use halfproof_corpus::store;
 use halfproof_fuzz::campaign::Seen;
 use halfproof_fuzz::generate::{InputKind, Options};
-use halfproof_fuzz::pipeline::{Pipeline, Plan};
+use halfproof_fuzz::pipeline::{Pipeline, Plan, Scouting};
 use halfproof_ir::Precision;
 use halfproof_oracle::verdict::{Class, Strength};
 use halfproof_systems::converters::in_tree::InTree;
@@ -61,6 +61,7 @@ fn a_campaign_finds_no_fault_of_ours_and_only_documented_refusals() {
         generator: Options::default(),
         precisions: Precision::ALL.to_vec(),
         kinds: InputKind::ALL.to_vec(),
+        scouting: Scouting::default(),
     };
     for index in 0..asked.unwrap_or(TESTS) {
         let trial = plan.trial(index);

@@ -1,5 +1,6 @@
 //! Counts of a campaign. Every count is a sum or a maximum, so tallies merge in any order to the same figures.
 
+use crate::pipeline::Scouted;
 use halfproof_ir::{Graph, Precision, ValueId};
 use halfproof_oracle::record::{Execution, Status};
 use halfproof_oracle::verdict::{Class, Verdict};
@@ -23,6 +24,8 @@ pub struct Tally {
     pub findings: BTreeMap<Class, u64>,
     /// What converters refused: system, operator and reason.
     pub refusals: BTreeMap<(String, String), u64>,
+    /// What became of operators alone.
+    pub scouted: Scouted,
     /// Time by stage, and how many tests went through it.
     pub stages: BTreeMap<String, (Duration, u64)>,
     /// Element types that operators were seen to make and to read: what could follow what.
@@ -161,6 +164,11 @@ impl Tally {
         self.reads.extend(other.reads);
         add(&mut self.findings, other.findings);
         add(&mut self.refusals, other.refusals);
+        for (operator, tried) in other.scouted {
+            let slot = self.scouted.entry(operator).or_default();
+            slot.tests += tried.tests;
+            slot.converted += tried.converted;
+        }
         for (name, (time, n)) in other.stages {
             let slot = self.stages.entry(name).or_default();
             slot.0 += time;

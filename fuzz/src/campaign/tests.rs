@@ -16,7 +16,7 @@ fn examine(index: u64, tally: &mut Tally) -> Vec<Seen> {
 }
 
 fn campaign(jobs: usize, runs: u64) -> Outcome {
-    let schedule = Schedule { until: Until::Runs(runs), jobs, shard: (0, 1) };
+    let schedule = Schedule { until: Until::Runs(runs), jobs, before: None, shard: (0, 1) };
     run(&schedule, Outcome::default(), &AtomicBool::new(false), |_| examine, |_| {})
 }
 
@@ -44,7 +44,7 @@ fn each_group_is_represented_by_its_first_test() {
 #[test]
 fn shards_split_the_tests_without_overlap() {
     let shard = |i| {
-        let schedule = Schedule { until: Until::Runs(1000), jobs: 2, shard: (i, 3) };
+        let schedule = Schedule { until: Until::Runs(1000), jobs: 2, before: None, shard: (i, 3) };
         run(&schedule, Outcome::default(), &AtomicBool::new(false), |_| examine, |_| {}).tally.totals.tests
     };
     assert_eq!(shard(0) + shard(1) + shard(2), 1000);
@@ -53,7 +53,8 @@ fn shards_split_the_tests_without_overlap() {
 #[test]
 fn a_canceled_campaign_keeps_what_it_has() {
     let cancel = AtomicBool::new(false);
-    let schedule = Schedule { until: Until::Time(Duration::from_secs(3600)), jobs: 2, shard: (0, 1) };
+    let schedule =
+        Schedule { until: Until::Time(Duration::from_secs(3600)), jobs: 2, before: None, shard: (0, 1) };
     let o = run(
         &schedule,
         Outcome::default(),
@@ -80,7 +81,7 @@ fn summary(o: &Outcome) -> (u64, Vec<(Signature, Group)>) {
 fn killed(folder: &std::path::Path, kill: impl Fn(&Outcome) -> bool, keep_counts: bool) {
     let mut journal = Journal::create(folder, "{}").unwrap();
     let cancel = AtomicBool::new(false);
-    let schedule = Schedule { until: Until::Runs(5000), jobs: 3, shard: (0, 1) };
+    let schedule = Schedule { until: Until::Runs(5000), jobs: 3, before: None, shard: (0, 1) };
     let _ = run(
         &schedule,
         Outcome::default(),
@@ -103,7 +104,7 @@ fn killed(folder: &std::path::Path, kill: impl Fn(&Outcome) -> bool, keep_counts
 fn resumed(folder: &std::path::Path) -> Outcome {
     let (_, plan, begun) = Journal::resume(folder).unwrap();
     assert_eq!(plan, "{}");
-    let schedule = Schedule { until: Until::Runs(5000), jobs: 2, shard: (0, 1) };
+    let schedule = Schedule { until: Until::Runs(5000), jobs: 2, before: None, shard: (0, 1) };
     run(&schedule, begun, &AtomicBool::new(false), |_| examine, |_| {})
 }
 

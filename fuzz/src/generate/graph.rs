@@ -1,6 +1,6 @@
 //! The builder: a growing graph and the pool of tensors that the next operator may read.
 
-use super::dna::Dna;
+use super::dna::{Dna, Stream};
 use super::ops::{DRAWS, Draw};
 use super::shapes::count;
 use super::weights::{ElementKind, elements, positive_elements};
@@ -99,6 +99,9 @@ pub(super) struct Builder<'d> {
 /// its first operator can give.
 const ATTEMPTS_FOR_PAIR: usize = 4;
 
+/// Inputs drawn for an operator alone: some operators take one shape in a hundred.
+const TRIES_ALONE: usize = 400;
+
 /// A random valid graph: a function of the decisions and the options alone.
 pub fn generate(mut dna: Dna<'_>, options: &Options) -> Graph {
     for _ in 1..ATTEMPTS_FOR_PAIR {
@@ -109,6 +112,17 @@ pub fn generate(mut dna: Dna<'_>, options: &Options) -> Graph {
         dna = rest;
     }
     attempt(dna, options).0
+}
+
+/// A graph of one operator, with the few that keep its operands in range; where no input that was drawn fits it, some other
+/// graph.
+pub fn alone(name: &'static str, seed: u64) -> Graph {
+    let nodes = DRAWS.iter().find(|d| d.name == name).map_or(1, |d| d.nodes);
+    let options = Options { max_nodes: nodes, ops: vec![name.to_string()], ..Options::default() };
+    let holds = |g: &Graph| g.nodes.iter().any(|n| n.op.name() == name);
+    let mut seeds = Stream::new(seed);
+    let mut graphs = (0..TRIES_ALONE).map(|_| generate(Dna::from_seed(seeds.next_u64()), &options));
+    graphs.find(holds).unwrap_or_else(|| generate(Dna::from_seed(seed), &Options::default()))
 }
 
 /// One graph, whether it has the pair (true when none was asked for), and the decisions that are left.

@@ -1,6 +1,7 @@
 //! Which test an index is: graph, strategy, inputs, and the opset of its file.
 
-use crate::generate::{DRAWS, Dna, InputKind, Options, Stream, generate, inputs};
+use super::scout::Scouting;
+use crate::generate::{DRAWS, Dna, InputKind, Options, Stream, alone, generate, inputs};
 use halfproof_ir::{Graph, Precision, Request, Tensor};
 use halfproof_wire::onnx::Opset;
 
@@ -15,6 +16,8 @@ pub struct Plan {
     pub precisions: Vec<Precision>,
     /// Kinds of inputs, in turn.
     pub kinds: Vec<InputKind>,
+    /// The tests that come first, and what they showed.
+    pub scouting: Scouting,
 }
 
 /// One test.
@@ -38,33 +41,62 @@ impl Plan {
         let mut stream = Stream::new(
             self.seed.wrapping_mul(0x9e37_79b9).wrapping_add(index.wrapping_mul(0xd134_2543_de82_ef95)),
         );
-        let pair = if index % 2 == 1 { self.pair(index / 2) } else { None };
-        let options = Options { pair, ..self.generator.clone() };
-        let graph = generate(Dna::from_seed(stream.next_u64()), &options);
+        let graph = self.graph(index, stream.next_u64());
         let precision = self.precisions[(index % self.precisions.len() as u64) as usize];
         let kind = self.kinds[stream.below(self.kinds.len() as u64) as usize];
         let inputs = inputs(&graph, kind, stream.next_u64());
         let opset = if stream.below(4) == 0 { Opset(9 + stream.below(13) as u16) } else { Opset::of(&graph) };
         Trial { graph, request: Request::new(precision), kind, inputs, opset }
     }
-}
 
-impl Plan {
-    /// The pair of operators that a directed test is to contain: all of them in turn, in an order in which neighbors
-    /// have nothing in common, so that any stretch of tests sees a fair sample.
-    fn pair(&self, turn: u64) -> Option<(&'static str, &'static str)> {
+    fn graph(&self, index: u64, dna: u64) -> Graph {
+        if let Some(operator) = self.scouted(index) {
+            return alone(operator, dna);
+        }
+        let mut operators = self.operators();
+        let mut options = self.generator.clone();
+        if self.scouting.cases > 0 {
+            operators = self.scouting.drawn(index, &operators);
+            options.ops = operators.iter().map(ToString::to_string).collect();
+        }
+        if index % 2 == 1 && options.max_nodes >= 3 {
+            options.pair = pair(index / 2, &operators);
+        }
+        generate(Dna::from_seed(dna), &options)
+    }
+
+    /// The operators that are asked for.
+    fn operators(&self) -> Vec<&'static str> {
         let ops = &self.generator.ops;
-        let names: Vec<&'static str> =
-            DRAWS.iter().map(|d| d.name).filter(|n| ops.is_empty() || ops.iter().any(|o| o == n)).collect();
-        if names.is_empty() || self.generator.max_nodes < 3 {
+        DRAWS.iter().map(|d| d.name).filter(|n| ops.is_empty() || ops.iter().any(|o| o == n)).collect()
+    }
+
+    /// How many tests come first that try one operator alone.
+    pub fn scouts(&self) -> u64 {
+        self.scouting.cases * self.operators().len() as u64
+    }
+
+    /// The operator that the test of an index tries alone, if it is one of those.
+    pub(super) fn scouted(&self, index: u64) -> Option<&'static str> {
+        if self.scouting.cases == 0 {
             return None;
         }
-        let n = names.len() as u64;
-        // A stride without a factor in common with n^2 visits every pair once before any comes again.
-        let stride = [7919u64, 7907, 7901].into_iter().find(|p| !n.is_multiple_of(*p))?;
-        let at = (u128::from(turn) * u128::from(stride) % u128::from(n * n)) as u64;
-        Some((names[(at / n) as usize], names[(at % n) as usize]))
+        let all = self.operators();
+        (index < self.scouts()).then(|| all[(index % all.len() as u64) as usize])
     }
+}
+
+/// The pair of operators that a directed test is to contain: all of them in turn, in an order in which neighbors
+/// have nothing in common, so that any stretch of tests sees a fair sample.
+fn pair(turn: u64, names: &[&'static str]) -> Option<(&'static str, &'static str)> {
+    if names.is_empty() {
+        return None;
+    }
+    let n = names.len() as u64;
+    // A stride without a factor in common with n^2 visits every pair once before any comes again.
+    let stride = [7919u64, 7907, 7901].into_iter().find(|p| !n.is_multiple_of(*p))?;
+    let at = (u128::from(turn) * u128::from(stride) % u128::from(n * n)) as u64;
+    Some((names[(at / n) as usize], names[(at % n) as usize]))
 }
 
 /// The ONNX operator of a node, or of the node that makes a value.

@@ -10,7 +10,7 @@ use super::planted::{BrokenConverter, BrokenRuntime, Place, Planted, kernel};
 use crate::campaign::{Group, Seen};
 use crate::generate::{Dna, InputKind, Stream, extend, generate, inputs};
 use crate::minimise::Budget;
-use crate::pipeline::{Pipeline, Plan, Trial, Turn};
+use crate::pipeline::{Pipeline, Plan, Scouting, Trial, Turn};
 use crate::triage::{Record, Signature, records, smaller};
 use halfproof_ir::{Graph, Precision, Request};
 use halfproof_oracle::tflite::Program;
@@ -139,6 +139,7 @@ fn one(draws: &Draws, index: u64) -> Option<Shrunk> {
             generator: crate::generate::Options { max_nodes: NODES.1, ..draws.generator.clone() },
             precisions: Precision::ALL.to_vec(),
             kinds: InputKind::ALL.to_vec(),
+            scouting: Scouting::default(),
         };
         let shrunk = campaign(index, &planted, &mut pipeline, &plan);
         (!shrunk.findings.is_empty()).then_some(shrunk)

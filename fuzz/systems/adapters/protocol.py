@@ -4,6 +4,7 @@ Libraries print what they like: while one converts, whatever goes to the file de
 of it that says what is wrong becomes the text of the answer.
 """
 
+import gc
 import json
 import os
 import re
@@ -32,6 +33,9 @@ class Unusable(Exception):
 
 def serve(name, version, takes, precisions, convert, gives="tflite"):
     """Answers orders until standard input ends; `convert(path, precision)` gives the bytes of a file of the form `gives`."""
+    # What the libraries made while they were imported stays: looking for garbage in it takes longer than some conversions.
+    gc.collect()
+    gc.freeze()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
 

@@ -7,7 +7,7 @@ use super::systems;
 use crate::exit::{Exit, Outcome};
 use halfproof_fuzz::campaign::Tally;
 use halfproof_fuzz::generate::{InputKind, Options};
-use halfproof_fuzz::pipeline::{Pipeline, Plan};
+use halfproof_fuzz::pipeline::{Pipeline, Plan, Scouting};
 use halfproof_ir::Precision;
 use std::time::Instant;
 
@@ -63,6 +63,7 @@ fn measure(args: &Args, nodes: usize, runtimes: &[String], share: u64, runs: u64
         generator: Options { max_nodes: nodes, ..Options::default() },
         precisions: Precision::ALL.to_vec(),
         kinds: InputKind::ALL.to_vec(),
+        scouting: Scouting::default(),
     };
     let mut tally = Tally::default();
     let mut seconds = 0.0;

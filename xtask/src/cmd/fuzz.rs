@@ -10,9 +10,10 @@ use halfproof_corpus::store;
 use halfproof_fuzz::campaign::{self, Event, Group, Schedule, Until};
 use halfproof_fuzz::generate::{DRAWS, InputKind, Options};
 use halfproof_fuzz::minimise::Budget;
-use halfproof_fuzz::pipeline::{Pipeline, Plan};
+use halfproof_fuzz::pipeline::{Pipeline, Plan, Scouted, Scouting};
 use halfproof_fuzz::triage::{Signature, records};
 use halfproof_ir::Precision;
+use halfproof_oracle::contract::HalfUnit;
 use halfproof_oracle::verdict::{Class, Verdict};
 use halfproof_reports::schema::{KnownIssue, System, SystemKind};
 use halfproof_reports::{Run, terminal};
@@ -26,6 +27,8 @@ use std::time::Duration;
 
 /// One test in so many also runs in outside runtimes, where nothing is said.
 const SHARE: u64 = 32;
+/// Tests of each operator alone with which a campaign on an outside converter begins, where nothing is said.
+const SCOUTS: u64 = 2;
 
 /// Options of `fuzz`.
 #[derive(clap::Args, Clone, Debug, Serialize, Deserialize)]
@@ -63,6 +66,10 @@ pub(crate) struct Args {
     /// One test in so many also runs in outside runtimes; with an outside converter every test does.
     #[arg(long, default_value_t = SHARE)]
     share: u64,
+    /// With an outside converter: tests of each operator alone that come first; graphs are then drawn from those that were
+    /// converted, and one in sixteen from all. 0 for none; 2 where nothing is said.
+    #[arg(long)]
+    scout: Option<u64>,
     /// Run only part i of n: tests whose index leaves i modulo n.
     #[arg(long, default_value = "0/1", value_parser = shard)]
     shard: (u64, u64),
@@ -95,6 +102,10 @@ enum Engine {
 }
 
 impl Args {
+    fn scouts(&self, is_outside: bool) -> u64 {
+        self.scout.unwrap_or(if is_outside { SCOUTS } else { 0 })
+    }
+
     fn until(&self) -> Until {
         self.runs.map_or(Until::Time(self.time.unwrap_or(Duration::from_secs(60))), Until::Runs)
     }
@@ -184,7 +195,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let args = &args;
     systems::check_runtimes(&args.runtime)?;
     let converter = systems::converter(&args.converter)?;
-    let plan = Plan {
+    let mut plan = Plan {
         seed: args.seed,
         generator: Options {
             max_nodes: args.max_nodes as usize,
@@ -193,6 +204,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         },
         precisions: systems::followed(converter.as_ref(), precisions(&args.precision)?)?,
         kinds: InputKind::ALL.to_vec(),
+        scouting: Scouting { cases: args.scouts(converter.is_outside()), seen: Scouted::new() },
     };
     let opened = systems::open(&args.runtime);
     // Fail before the work, not after it: the folder must take files.
@@ -210,11 +222,17 @@ pub(crate) fn run(args: &Args) -> Outcome {
     });
     result.skipped = opened.skipped.clone();
     result.options = options(args);
-    result.host = format!("{} {}, {} cores", std::env::consts::OS, std::env::consts::ARCH, cores());
+    result.host = format!(
+        "{} {} {}, {} cores",
+        std::env::consts::OS,
+        std::env::consts::ARCH,
+        HalfUnit::here().name(),
+        cores()
+    );
 
     let known = Known::new(&result)?;
     let jobs = args.jobs.unwrap_or_else(cores).max(1);
-    let schedule = Schedule { until: args.until(), jobs, shard: args.shard };
+    let schedule = Schedule { until: args.until(), jobs, before: None, shard: args.shard };
     let cancel = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&cancel);
     // A second handler cannot be set in tests that call this twice; the first one then stays.
@@ -224,44 +242,56 @@ pub(crate) fn run(args: &Args) -> Outcome {
         Until::Time(time) => time.as_secs(),
     });
     let mut warned = false;
-    let outcome = campaign::run(
-        &schedule,
-        begun,
-        &cancel,
-        |_| {
-            let mut p = pipeline(args).ok().map(|(p, _)| p);
-            let (plan, known) = (plan.clone(), &known);
-            move |index, tally: &mut campaign::Tally| {
-                let mut seen = p.as_mut().map_or_else(Vec::new, |p| p.test(&plan, index, tally));
-                for s in &mut seen {
-                    s.signature.known = known.issue(&s.signature, &s.verdict).map(|k| k.file);
+    let mut stretch = |schedule: &Schedule, plan: &Plan, begun| {
+        campaign::run(
+            schedule,
+            begun,
+            &cancel,
+            |_| {
+                let mut p = pipeline(args).ok().map(|(p, _)| p);
+                let (plan, known) = (plan.clone(), &known);
+                move |index, tally: &mut campaign::Tally| {
+                    let mut seen = p.as_mut().map_or_else(Vec::new, |p| p.test(&plan, index, tally));
+                    for s in &mut seen {
+                        s.signature.known = known.issue(&s.signature, &s.verdict).map(|k| k.file);
+                    }
+                    seen
                 }
-                seen
-            }
-        },
-        |event| {
-            match event {
-                Event::New { signature, group } => journal.found(signature, group),
-                Event::Progress(so_far) => {
-                    journal.progress(so_far);
-                    let position = match schedule.until {
-                        Until::Runs(_) => so_far.tally.totals.tests,
-                        Until::Time(_) => so_far.elapsed.as_secs(),
-                    };
-                    progress.update(position, &so_far.tally, so_far.elapsed);
+            },
+            |event| {
+                match event {
+                    Event::New { signature, group } => journal.found(signature, group),
+                    Event::Progress(so_far) => {
+                        journal.progress(so_far);
+                        let position = match schedule.until {
+                            Until::Runs(_) => so_far.tally.totals.tests,
+                            Until::Time(_) => so_far.elapsed.as_secs(),
+                        };
+                        progress.update(position, &so_far.tally, so_far.elapsed);
+                    }
                 }
-            }
-            if let Some(why) = journal.failure().filter(|_| !warned) {
-                warned = true;
-                anstream::eprintln!("the campaign goes on, but could not be resumed: {why}");
-            }
-        },
-    );
+                if let Some(why) = journal.failure().filter(|_| !warned) {
+                    warned = true;
+                    anstream::eprintln!("the campaign goes on, but could not be resumed: {why}");
+                }
+            },
+        )
+    };
+    let mut begun = begun;
+    let scouts = plan.scouts();
+    if begun.done.next() < scouts {
+        // Every shard needs to know what is converted.
+        let first = Schedule { before: Some(scouts), shard: (0, 1), ..schedule.clone() };
+        begun = stretch(&first, &plan, begun);
+    }
+    plan.scouting.seen = begun.tally.scouted.clone();
+    let outcome = stretch(&schedule, &plan, begun);
     journal.save(&outcome);
     let asked = &plan.generator.ops;
     let is_asked = |name: &&str| asked.is_empty() || asked.iter().any(|o| o == name);
     let names: Vec<&str> = DRAWS.iter().map(|d| d.name).filter(is_asked).collect();
     let refusals = outcome.tally.refusals.clone();
+    let scouted = outcome.tally.scouted.clone();
     let tests = outcome.tally.totals.tests;
     outcome.tally.fill(&mut result, &names);
     result.timings.seconds = outcome.elapsed.as_secs_f64();
@@ -277,6 +307,9 @@ pub(crate) fn run(args: &Args) -> Outcome {
     });
     // What was found is said even where the disk does not take it.
     anstream::println!("{}", terminal(&result, std::io::stdout().is_terminal()));
+    if !scouted.is_empty() {
+        anstream::println!("{}", taken(&scouted));
+    }
     for ((system, what), n) in refusals.iter().take(20) {
         anstream::println!("{system} refused {n} times: {what}");
     }
@@ -284,6 +317,15 @@ pub(crate) fn run(args: &Args) -> Outcome {
     journal.finish();
     anstream::println!("report: {}", args.out.join("report.html").display());
     Ok(if result.is_red() { Exit::NewFindings } else { Exit::Clean })
+}
+
+/// Which operators a converter takes alone, and which it does not.
+fn taken(scouted: &Scouted) -> String {
+    let refused: Vec<&str> =
+        scouted.iter().filter(|(_, t)| t.converted == 0).map(|(name, _)| name.as_str()).collect();
+    let (n, all) = (scouted.len() - refused.len(), scouted.len());
+    let rest = if refused.is_empty() { String::new() } else { format!("; not {}", refused.join(", ")) };
+    format!("{n} of {all} operators were converted alone, and graphs drawn from them{rest}")
 }
 
 /// Minimises and writes every group, in the order of their first tests. An attempt with an outside converter takes about a
@@ -380,6 +422,7 @@ fn options(args: &Args) -> std::collections::BTreeMap<String, String> {
     put("max-nodes", args.max_nodes.to_string());
     put("ops", args.ops.join(","));
     put("share", args.share.to_string());
+    put("scout", args.scouts(args.converter != "in-tree").to_string());
     put("shard", format!("{}/{}", args.shard.0, args.shard.1));
     map
 }
@@ -409,6 +452,9 @@ fn command(args: &Args) -> String {
     }
     if args.share != SHARE {
         words.push(format!("--share {}", args.share));
+    }
+    if let Some(scout) = args.scout {
+        words.push(format!("--scout {scout}"));
     }
     if args.shard != (0, 1) {
         words.push(format!("--shard {}/{}", args.shard.0, args.shard.1));
@@ -445,7 +491,7 @@ mod tests {
         }
         for line in [
             "cargo xtask fuzz --runs 5 --seed 7",
-            "cargo xtask fuzz --runs 5 --seed 7 --precision full --max-nodes 3 --runtime interp-f16,tract --share 4 --shard 1/3",
+            "cargo xtask fuzz --runs 5 --seed 7 --precision full --max-nodes 3 --runtime interp-f16,tract --share 4 --scout 1 --shard 1/3",
         ] {
             let words = line.split(' ').skip(2);
             let parsed = <Line as clap::Parser>::try_parse_from(words).unwrap_or_else(|e| panic!("{e}"));

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 /// Under which circumstances a verdict was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Setting<'a> {
+    /// The converter that made the model.
+    pub converter: &'a str,
     /// The converter or runtime that the verdict is about.
     pub system: &'a str,
     /// The float16 strategy of the conversion.
@@ -19,6 +21,9 @@ pub struct Setting<'a> {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Expectation {
+    /// The converters whose models it is about, by pattern as for systems; every one where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub converter: Option<String>,
     /// The system, by its name or by its beginning and a star (`litert-*`); every system where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system: Option<String>,
@@ -44,7 +49,8 @@ pub struct Expectation {
 impl Expectation {
     /// True when this expectation says something about verdicts of that setting.
     pub fn applies(&self, setting: &Setting<'_>) -> bool {
-        self.system.as_deref().is_none_or(|pattern| is_system(pattern, setting.system))
+        self.converter.as_deref().is_none_or(|pattern| is_system(pattern, setting.converter))
+            && self.system.as_deref().is_none_or(|pattern| is_system(pattern, setting.system))
             && self.precision.is_none_or(|p| p == setting.precision)
             && self.inputs.as_deref().is_none_or(|i| setting.inputs.is_none_or(|other| i == other))
     }
@@ -84,7 +90,7 @@ mod tests {
     use halfproof_oracle::verdict::Strength;
 
     fn setting(system: &str) -> Setting<'_> {
-        Setting { system, precision: Precision::Full, inputs: Some("gaussian") }
+        Setting { converter: "in-tree", system, precision: Precision::Full, inputs: Some("gaussian") }
     }
 
     fn verdict(class: Class, blame: Blame) -> Verdict {
@@ -121,6 +127,20 @@ mod tests {
         assert!(!agrees(&both, &setting("litert-xnnpack"), &verdict(Class::Pass, Blame::Nobody)));
         assert!(!agrees(&both, &setting("interp-f16"), &bad));
         assert!(agrees(&both, &setting("interp-f16"), &verdict(Class::Pass, Blame::Nobody)));
+    }
+
+    #[test]
+    fn what_one_converter_does_with_a_program_is_expected_of_its_models_alone() {
+        let ours = Expectation {
+            converter: Some("in-tree".into()),
+            class: vec![Class::Nonfinite],
+            ..Expectation::default()
+        };
+        assert!(ours.applies(&setting("x")));
+        assert!(!ours.applies(&Setting { converter: "tensorflow", ..setting("x") }));
+        let theirs = Expectation { converter: Some("tensorflow, onnx2tf*".into()), ..ours };
+        assert!(theirs.applies(&Setting { converter: "onnx2tf-direct", ..setting("x") }));
+        assert!(!theirs.applies(&setting("x")));
     }
 
     #[test]

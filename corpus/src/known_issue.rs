@@ -3,6 +3,7 @@
 
 use crate::expect::is_system;
 use crate::version::Range;
+use halfproof_oracle::contract::HalfUnit;
 use halfproof_oracle::verdict::{Blame, Class, Numbers, Verdict};
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +17,9 @@ pub struct KnownIssue {
     pub system: String,
     /// The versions in which it was seen.
     pub versions: Range,
+    /// The processors on which it is seen, by their float16 unit; all where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processor: Option<HalfUnit>,
     /// The class of its verdicts.
     pub class: Class,
     /// The blame of its verdicts.
@@ -118,7 +122,7 @@ pub enum Absence {
     Fixed,
     /// Nothing: it does not happen every time.
     Chance,
-    /// Nothing: the system has another version than those it was seen in.
+    /// Nothing: the system has another version, or the machine another processor, than those it was seen on.
     OtherVersion,
 }
 
@@ -128,6 +132,7 @@ impl KnownIssue {
         !self.has_expired(today)
             && is_system(&self.system, seen.system)
             && self.versions.contains(seen.version)
+            && self.is_processor()
             && self.is_class(seen.class)
             && self.blame == seen.blame
             && self.operator.as_deref().is_none_or(|o| seen.operator == Some(o))
@@ -143,6 +148,11 @@ impl KnownIssue {
         self.class == seen || (raised && seen == Class::Legalization)
     }
 
+    /// True when this machine has the processor that it is seen on.
+    fn is_processor(&self) -> bool {
+        self.processor.is_none_or(|p| p == HalfUnit::here())
+    }
+
     /// True from the day after the entry's last, given as YYYY-MM-DD.
     pub fn has_expired(&self, today: &str) -> bool {
         self.expires.as_deref().is_some_and(|last| today > last)
@@ -150,7 +160,7 @@ impl KnownIssue {
 
     /// What it means that its case was replayed on this version and the issue was not seen.
     pub fn absence(&self, version: &str) -> Absence {
-        if !self.versions.contains(version) {
+        if !self.versions.contains(version) || !self.is_processor() {
             Absence::OtherVersion
         } else if self.strict {
             Absence::Fixed
@@ -211,6 +221,18 @@ mod tests {
         signature: "KE-3f2a91",
         numbers: None,
     };
+
+    #[test]
+    fn what_is_seen_on_one_processor_excuses_nothing_on_another() {
+        let on = |processor| KnownIssue { processor: Some(processor), ..issue() };
+        let other = match HalfUnit::here() {
+            HalfUnit::Converting => HalfUnit::Computing,
+            HalfUnit::Computing => HalfUnit::Converting,
+        };
+        assert!(on(HalfUnit::here()).matches(&SEEN, "2026-09-01"));
+        assert!(!on(other).matches(&SEEN, "2026-09-01"));
+        assert_eq!(on(other).absence("2.1.6"), Absence::OtherVersion);
+    }
 
     #[test]
     fn a_finding_is_a_known_issue_only_when_everything_fits() {

@@ -25,7 +25,7 @@ fn disagreements(name: &str, case: &Case) -> Vec<String> {
                 let about = |a: &&Answer| a.system.as_deref().is_none_or(|s| s == system);
                 let about: Vec<_> = answers.iter().filter(about).cloned().collect();
                 let verdict = &worst(&about).unwrap().verdict;
-                let setting = Setting { system, precision, inputs: Some(&set.name) };
+                let setting = Setting { converter: "in-tree", system, precision, inputs: Some(&set.name) };
                 if !expect::agrees(&case.about.expect, &setting, verdict) {
                     let (class, blame) = (verdict.class, verdict.blame);
                     let text = format!("{} {:?} {:?}", verdict.text, verdict.place, verdict.notes);

@@ -3,8 +3,10 @@
 //! A bound is as good as its contract. A contract that is too narrow raises false alarms, one that is too wide hides
 //! faults, so each entry says where it comes from and whether executions of the real binary have confirmed it.
 
+mod machine;
 pub mod runtime;
 
+pub use machine::HalfUnit;
 pub use runtime::Runtime;
 
 use crate::half;

@@ -11,7 +11,7 @@ pub fn run_json() -> String {
          # run.json\n\n\
          Every campaign, replay and triage writes one `run.json`. The same in machine-readable form is\n\
          [`run.schema.json`](run.schema.json) (JSON Schema).\n\n\
-         With the same seed, options and versions, everything but `timings` and `host` is byte-identical, whatever\n\
+         With the same seed, options, versions and kind of processor, everything but `timings` and `host` is byte-identical, whatever\n\
          `--jobs` was. Lists are sorted. Fields may be added without a new version: ignore what you don't know.\n",
     );
     text += &format!("The version described here is {}.\n", schema::SCHEMA_VERSION);

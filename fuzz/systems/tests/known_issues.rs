@@ -4,6 +4,7 @@
 mod models;
 
 use halfproof_ir::Tensor;
+use halfproof_oracle::contract::HalfUnit;
 use halfproof_oracle::record::{Execution, Status};
 use halfproof_systems::runtimes::litert::{LiteRt, Mode};
 use halfproof_systems::worker::{Limits, Program};
@@ -98,14 +99,30 @@ fn xnnpack_fp16_constant_batch_matmul() {
 
 #[test]
 fn xnnpack_fp16_gelu_tanh_large_negative() {
+    if !is_here(HalfUnit::Converting) {
+        return;
+    }
     let options = options::Gelu { approximate: true };
     let inputs = [-65504.0, -10000.0, -1000.0];
     let Some(got) = unary(Builtin::Gelu, options.into(), &inputs, Mode::XnnpackFp16) else { return };
     assert!(got.iter().zip(inputs).all(|(y, x)| (y / f64::from(x) - 5.35e-4).abs() < 1.5e-5), "{got:?}");
 }
 
+/// True on a processor of that kind; says loudly that nothing is tested on others.
+fn is_here(unit: HalfUnit) -> bool {
+    if unit != HalfUnit::here() {
+        let text =
+            format!("SKIPPED, nothing was tested: this processor is one {}\n", HalfUnit::here().name());
+        std::io::stderr().write_all(text.as_bytes()).unwrap_or_default();
+    }
+    unit == HalfUnit::here()
+}
+
 #[test]
 fn xnnpack_fp16_exp_never_small() {
+    if !is_here(HalfUnit::Converting) {
+        return;
+    }
     let inputs = [-65504.0, -20.0, -11.0];
     let Some(got) = unary(Builtin::Exp, Options::None, &inputs, Mode::XnnpackFp16) else { return };
     assert_eq!(got, [1.0 / 32_768.0; 3]);
@@ -179,4 +196,23 @@ fn xnnpack_fp16_sum_times_constant() {
     assert_ne!(alone.outputs[0].floats().as_deref(), Some(&[5.0][..]), "{alone:?}");
     assert_eq!(kept.outputs[0].floats().as_deref(), Some(&[5.0][..]), "{kept:?}");
     assert_eq!(single.outputs[0].floats().as_deref(), Some(&[5.0][..]), "{single:?}");
+}
+
+#[test]
+fn xnnpack_avx512fp16_functions() {
+    if !is_here(HalfUnit::Computing) {
+        return;
+    }
+    let of = |builtin, inputs: &[f32]| unary(builtin, Options::None, inputs, Mode::XnnpackFp16);
+    let Some(tanh) = of(Builtin::Tanh, &[-10.0, 4.5, 10.0]) else { return };
+    assert_eq!(tanh, [-1.000_976_562_5, 1.000_976_562_5, 1.000_976_562_5]);
+    let exp = of(Builtin::Exp, &[-11.0, 10.7, 10.75, 11.0]).unwrap_or_default();
+    assert!(exp[0] == 0.0 && exp[1].is_finite() && exp[2..] == [f64::INFINITY; 2], "{exp:?}");
+    // 2^-24, 2^-16, and numbers whose logarithms are 11.09 and more.
+    let log = of(Builtin::Log, &[5.960_464_5e-8, 1.525_878_9e-5, 65504.0, f32::INFINITY]).unwrap_or_default();
+    assert_eq!(log, [-10.75, -10.445_312_5, 10.75, 10.75]);
+    let sin = of(Builtin::Sin, &[1000.0, 20_000.0, 20_992.0]).unwrap_or_default();
+    assert!((sin[0] - 0.8269).abs() < 1e-3 && sin[1] > 13.0 && sin[2] == f64::INFINITY, "{sin:?}");
+    let cos = of(Builtin::Cos, &[500.0, 1000.0, 20_000.0]).unwrap_or_default();
+    assert!((cos[0] + 0.8839).abs() < 2e-3 && cos[1] < -0.8 && cos[2] > 13.0, "{cos:?}");
 }

@@ -370,7 +370,7 @@ impl Point<'_> {
         }
         let inputs: Vec<Tensor> = self.inputs.iter().map(narrowed).collect();
         let constants = self.subject.narrowed_constants(bound.runtime.unwrap_or(Runtime::AnyHalf));
-        if matches!(bound.runtime, Some(Runtime::XnnpackHalfX86 { unrounded: true })) {
+        if matches!(bound.runtime, Some(Runtime::XnnpackHalfX86 { unrounded: true, .. })) {
             return self.evaluate_partly(&inputs, &constants, bound);
         }
         self.subject.program.run(&inputs, Constants::Exact(&constants), bound)

@@ -196,7 +196,7 @@ fn check(pipeline: &mut Pipeline, replay: &Replay, known: &Known, count: &mut Co
                     .map(|(_, a)| a.clone())
                     .collect();
                 let Some(answer) = worst(&about) else { continue };
-                let setting = Setting { system, precision, inputs: Some(set) };
+                let setting = Setting { converter: &converter, system, precision, inputs: Some(set) };
                 let v = &answer.verdict;
                 let certain = v.strength == Strength::Certified;
                 // What is wrong with the file is the converter's, whichever runtime it is shown by.

@@ -89,3 +89,33 @@ fn a_pattern_that_is_none_is_refused_in_one_line() {
     assert!(reason.starts_with("not a regular expression over names: regex parse error: "), "{reason}");
     assert!(!reason.contains('\n') && !reason.contains("  "), "{reason}");
 }
+
+#[test]
+fn an_output_reads_a_constant_in_the_type_of_the_interface() {
+    let said = |precision| {
+        let mut t = Target::default();
+        let x = t.input("x", &[2]);
+        let c = t.exact("c", &[2], Role::Plain, vec![1.0, 1e6]);
+        let y = t.plain(Builtin::Abs, &[x], "y", &[2]);
+        t.output("y", y);
+        t.output("c", c);
+        let notes = decide(&t, &Request::new(precision), &[]).unwrap().notes;
+        notes.into_iter().filter(|n| n.at.contains('c')).map(|n| n.level).collect::<Vec<_>>()
+    };
+    assert_eq!(said(Precision::Weights), [Level::Info], "FLOAT32, where 1e6 is 1e6");
+    assert_eq!(said(Precision::Full), [Level::Warning], "FLOAT16, where it is infinite");
+}
+
+#[test]
+fn a_budget_is_spent_on_operators_that_have_floats_of_their_own() {
+    let mut t = Target::default();
+    let x = t.input("x", &[2]);
+    let y = t.plain(Builtin::Abs, &[x], "y", &[2]);
+    t.output("y", y);
+    // Constants alone: whatever its type, nothing is rounded at run time.
+    let c = t.ints("c", vec![1, 2]);
+    let n = t.op(Builtin::Neg, &[c], "n", &[2], halfproof_wire::tflite::Options::None);
+    t.tensors[n.index()].dtype = halfproof_ir::DType::I32;
+    t.output("n", n);
+    assert_eq!(super::super::free(&t), [true, false]);
+}

@@ -18,7 +18,11 @@ const F32: TensorType = TensorType::Float32;
 
 /// What the walk beside the source says of a file whose constants nobody explains.
 fn diagnosed(graph: &Graph, model: &Model, input: &Tensor) -> Diagnosis {
-    let request = Request::new(Precision::Weights);
+    diagnosed_as(Precision::Weights, graph, model, input)
+}
+
+fn diagnosed_as(precision: Precision, graph: &Graph, model: &Model, input: &Tensor) -> Diagnosis {
+    let request = Request::new(precision);
     let conversion =
         Conversion { model: tflite::write(model), provenance: Provenance::default(), notes: vec![] };
     let subject = Subject::new(graph, &request, &conversion).expect("the file can be planned");
@@ -172,4 +176,25 @@ fn zeros_that_a_converter_made_may_have_either_sign() {
     let subject = Subject::new(&graph, &request, &conversion).expect("the file can be planned");
     let verdict = subject.constants();
     assert_eq!(verdict.class, Class::Pass, "{verdict:?}");
+}
+
+/// `module.half()` rounds a weight to float16; the converter then computes in float32 and stores it as FLOAT32.
+#[test]
+fn a_float32_constant_may_have_been_float16_where_all_was_to_be() {
+    let mut source = Graph::new("scaled");
+    let x = source.add_input("x", DType::F32, &[3]);
+    let k = source.add_constant("k", Tensor::f32([1], vec![1.313_934_3]));
+    let y = source.add_node(Op::Mul, &[x, k], "y");
+    source.outputs.push(y);
+    let input = Tensor::f32([3], vec![1.0, -2.5, 3.0]);
+    let narrowed = product_with(f16::from_f32(1.313_934_3).to_f32());
+    let of = |precision, model: &Model| diagnosed_as(precision, &source, model, &input).verdict;
+    assert_eq!(of(Precision::Full, &narrowed).class, Class::Pass, "{:?}", of(Precision::Full, &narrowed));
+    let kept = of(Precision::Weights, &narrowed);
+    assert_eq!((kept.class, kept.strength), (Class::Semantics, Strength::Certified), "{kept:?}");
+    // Two units of float16 away, and a number of float32 that no float16 weight can be.
+    for other in [1.315_429_7, 1.313_5] {
+        let wrong = of(Precision::Full, &product_with(other));
+        assert_eq!(wrong.class, Class::Semantics, "{other}: {wrong:?}");
+    }
 }

@@ -124,7 +124,24 @@ pub fn normalise(text: &str) -> String {
             text = text.replace(shape, "#");
         }
     }
-    text.trim().to_string()
+    arrays(text.trim())
+}
+
+/// The elements of an array are numbers like others, however many there are, and wherever the line ends.
+fn arrays(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('[') {
+        out.push_str(&rest[..at]);
+        let is_inside = |c: char| "[]#-+., e".contains(c);
+        let end = rest[at..].find(|c| !is_inside(c)).map_or(rest.len(), |n| at + n);
+        // What follows the last bracket is not the array's.
+        let inside = &rest[at..end];
+        let array = inside.rfind(']').map_or(inside, |n| &inside[..=n]);
+        out.push_str(if array.contains('#') { "[#]" } else { array });
+        rest = &rest[at + array.len()..];
+    }
+    out + rest
 }
 
 #[cfg(test)]
@@ -161,6 +178,14 @@ mod tests {
         assert_eq!(normalise("layer \"tf.math.add_n_19\""), normalise("layer \"tf.math.add_n_9\""));
         assert_eq!(normalise("'tfl.conv_2d' op"), "tfl.conv_2d op");
         assert_eq!(normalise("'tf.Atan2' op"), "tf.Atan2 op");
+    }
+
+    #[test]
+    fn an_array_is_one_whatever_it_holds_and_where_the_line_ends() {
+        let whole = normalise("Tensor [[-1. 0.5]\n [1e-3 2.]] has 4 elements");
+        assert_eq!(whole, "Tensor [#] has # elements");
+        assert_eq!(normalise("Tensor [[[ 0.25 -0.32"), normalise("Tensor [-2. ]"));
+        assert_eq!(normalise("a[b] and [Op:ReverseV2] in [1,2]"), "a[b] and [Op:ReverseV2] in [#]");
     }
 
     #[test]

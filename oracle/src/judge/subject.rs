@@ -8,7 +8,7 @@ use crate::arith::{Arith, Bound, Enclosure};
 use crate::contract::Runtime;
 use crate::half as binary16;
 use crate::onnx::{self, EvalError, Evaluation};
-use crate::tflite::{Constants, Kind, Program, Run, value};
+use crate::tflite::{Constants, Kind, Program, ProgramError, Run, value};
 use crate::value::{Array, Value};
 use crate::verdict::{Blame, Class, Strength, Verdict};
 use half::f16;
@@ -136,7 +136,14 @@ impl<'a> Subject<'a> {
         let mut model = tflite::read(&conversion.model)
             .map_err(|e| invalid("the file is no valid .tflite", e.to_string()))?;
         let program = Program::new(&model).map_err(|e| match e.kind() {
-            Kind::Malformed => invalid("the model contradicts itself", e.to_string()),
+            Kind::Malformed => {
+                let mut verdict = invalid("the model contradicts itself", e.to_string());
+                if let ProgramError::Operator { operator, name, .. } = &e {
+                    verdict.place.operator_index = u32::try_from(*operator).ok();
+                    verdict.place.operator = Some(name.clone());
+                }
+                verdict
+            }
             // Quantized tensors are no open question: they are not what was asked for.
             Kind::Unsupported => legality::quantized(&model).map_or_else(
                 || undecidable("the interpreter does not know the model", e.to_string()),

@@ -7,7 +7,7 @@ use crate::half as binary16;
 use crate::judge::kernels::either;
 use crate::tflite::Operation;
 use crate::value::{Array, Value};
-use halfproof_ir::DType;
+use halfproof_ir::{DType, Precision};
 
 /// How a constant that is not recognised was computed before it was stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,8 +53,12 @@ impl Tracer<'_> {
         if !dtype.is_float() || !self.subject.program.is_constant(tensor) {
             return None;
         }
-        let unit = |x: f64| binary16::ulp_of(x, dtype);
         let elements = self.subject.constant_elements(tensor);
+        let was_half = self.may_have_been_half(dtype, &elements);
+        let unit = |x: f64| match was_half {
+            true if self.folding == Folding::Rounded || !is_round(x) => binary16::ulp(x),
+            _ => binary16::ulp_of(x, dtype),
+        };
         let largest = elements.iter().filter(|x| x.is_finite()).fold(0.0, |m: f64, x| m.max(x.abs()));
         let folded = self.folding.units(dtype) * unit(largest);
         let interval = |x: f64| {
@@ -62,6 +66,13 @@ impl Tracer<'_> {
             if x.is_finite() { Enclosure::of(x, x - radius, x + radius) } else { Enclosure::point(x) }
         };
         Some(elements.into_iter().map(interval).collect())
+    }
+
+    /// True for a FLOAT32 constant of a program that was to be float16 throughout, all of whose elements are float16 numbers:
+    /// `module.half()` rounds weights before a converter widens what it computes in float32.
+    fn may_have_been_half(&self, dtype: DType, elements: &[f64]) -> bool {
+        let full = self.subject.request.precision == Precision::Full;
+        full && dtype == DType::F32 && elements.iter().all(|&x| x.is_nan() || binary16::is_representable(x))
     }
 
     /// A FLOAT32 constant as a runtime holds it that computes everything in float16.
@@ -79,4 +90,12 @@ impl Tracer<'_> {
             None => rounded,
         })
     }
+}
+
+/// True for a number of few binary digits, as people and definitions write them: taken for one that was rounded, an exponent of 2
+/// would tell nothing about powers. One weight in a hundred is such a number by chance; the walk in which folding may have rounded
+/// takes it for any other.
+fn is_round(x: f64) -> bool {
+    let digits = x.abs() / binary16::power_of_two(binary16::exponent(x));
+    x == 0.0 || (digits * 8.0).fract() == 0.0
 }

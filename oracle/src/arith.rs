@@ -104,6 +104,11 @@ pub trait Arith: Clone + Sync {
     /// A number that enters exactly as it is: an input or constant element, or a literal of an operator's definition.
     fn exact(&self, x: f64) -> Self::E;
 
+    /// A number of an operator's options, which hold binary32: what a converter meant may lie half a unit away.
+    fn option(&self, x: f32) -> Self::E {
+        self.exact(x.into())
+    }
+
     /// A number that an operator computes from no data, such as an element of a window, nearest to its type: a converter stores it, so
     /// it is exact, but a runtime that computes it anew may be off.
     fn tabulated(&self, x: f64) -> Self::E {

@@ -32,8 +32,10 @@ pub(super) fn meaning(trial: &Trial, conversion: &Conversion) -> Verdict {
     if let Some(verdict) = other_shape(&of_outputs) {
         return verdict;
     }
-    // An output of the file does not mean what that of the source means.
-    let wrong = |row: &&Row| row.is_meant_otherwise();
+    // An output of the file does not mean what that of the source means. A scalar that became a vector of one element is a
+    // matter of the interface, which is asked about elsewhere.
+    let is_scalar = |row: &Row| matches!(&row.meaning, Meaning::Shape(source, target) if source.is_empty() && target.iter().all(|&d| d == 1));
+    let wrong = |row: &&Row| row.is_meant_otherwise() && !is_scalar(row);
     let reaches = of_outputs.iter().any(wrong);
     let verdict = found.diagnosis.verdict;
     match verdict.class {

@@ -159,6 +159,13 @@ impl Arith for Bound {
         Enclosure::point(x)
     }
 
+    fn option(&self, x: f32) -> Enclosure {
+        let x = f64::from(x);
+        // A runtime computes with what is stored; meaning is a question of what was meant.
+        let off = if self.contract.rounds_storage { 0.0 } else { 0.5 * half::ulp_single(x) };
+        Enclosure { lo: x - off, hi: x + off, ..Enclosure::point(x) }
+    }
+
     fn tabulated(&self, x: f64) -> Enclosure {
         let point = Enclosure::point(x);
         match self.contract.library {

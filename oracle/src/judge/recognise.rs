@@ -103,6 +103,15 @@ fn float_constants(source: Source<'_>) -> Vec<(String, Arc<Tensor>)> {
     }
 }
 
+/// The largest finite magnitude among the float constants of a source; 0 where it has none.
+pub(super) fn largest_constant(source: Source<'_>) -> f64 {
+    let largest = |tensor: &Tensor| {
+        let at = element(tensor);
+        (0..tensor.len()).map(|i| at(i).abs()).filter(|x| x.is_finite()).fold(0.0, f64::max)
+    };
+    float_constants(source).iter().map(|(_, t)| largest(t)).fold(0.0, f64::max)
+}
+
 /// Reads one float element without copying the others.
 fn element(tensor: &Tensor) -> impl Fn(usize) -> f64 + '_ {
     move |i| match &tensor.data {

@@ -18,6 +18,7 @@ pub use source::{Source, values};
 use super::compare::Tally;
 use super::kernels::{self, Check, Kernels, either};
 use super::layout::permuted_shape;
+use super::recognise::largest_constant;
 use super::semantics;
 use super::subject::{Subject, narrowed};
 use crate::arith::half::Half;
@@ -143,6 +144,7 @@ impl Subject<'_> {
             walk: None,
             anchors: None,
             folding,
+            largest: plan.source.map_or(0.0, largest_constant),
             fixed: BTreeSet::new(),
             run: plan.run,
             taps: BTreeMap::new(),
@@ -257,6 +259,8 @@ struct Tracer<'a> {
     anchors: Option<Anchors>,
     /// How constants that are not recognised were computed.
     folding: Folding,
+    /// The largest finite magnitude among the float constants of the source: what folding may have cancelled.
+    largest: f64,
     /// Tensors that depend on constants alone. Where the converter does not say what they carry they are not matched:
     /// a number that is near 1 may be meant as 1 or as anything near it.
     fixed: BTreeSet<u32>,

@@ -33,9 +33,9 @@ pub(super) struct L2Normalization {
 pub(super) struct LocalResponse {
     channels: usize,
     radius: usize,
-    bias: f64,
-    alpha: f64,
-    beta: f64,
+    bias: f32,
+    alpha: f32,
+    beta: f32,
 }
 
 /// Plans L2_NORMALIZATION.
@@ -55,13 +55,7 @@ pub(super) fn plan_local_response(call: &Call<'_>) -> Result<Planned, Fault> {
     let x = call.float(0)?;
     plan::rank("the operand", x.shape, 4)?;
     let radius = usize::try_from(o.radius).map_err(|_| Fault::malformed(format!("radius {}", o.radius)))?;
-    let kernel = LocalResponse {
-        channels: x.shape[3],
-        radius,
-        bias: o.bias.into(),
-        alpha: o.alpha.into(),
-        beta: o.beta.into(),
-    };
+    let kernel = LocalResponse { channels: x.shape[3], radius, bias: o.bias, alpha: o.alpha, beta: o.beta };
     Planned::one(kernel, x.shape)
 }
 
@@ -84,7 +78,7 @@ impl LocalResponse {
     pub(super) fn run<A: Arith>(self, exec: &Exec<'_, A>) -> Done<A::E> {
         let arith = exec.arith;
         let x = &exec.floats(0)?.data;
-        let [bias, alpha, power] = [self.bias, self.alpha, -self.beta].map(|x| arith.exact(x));
+        let [bias, alpha, power] = [self.bias, self.alpha, -self.beta].map(|x| arith.option(x));
         let mut result = Vec::with_capacity(x.len());
         for row in x.chunks_exact(self.channels.max(1)) {
             for (c, &x) in row.iter().enumerate() {

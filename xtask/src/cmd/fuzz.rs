@@ -14,7 +14,7 @@ use halfproof_fuzz::pipeline::{Pipeline, Plan, Scouted, Scouting};
 use halfproof_fuzz::triage::{Signature, records};
 use halfproof_ir::Precision;
 use halfproof_oracle::contract::HalfUnit;
-use halfproof_oracle::verdict::{Class, Verdict};
+use halfproof_oracle::verdict::{Class, Strength, Verdict};
 use halfproof_reports::schema::{KnownIssue, System, SystemKind};
 use halfproof_reports::{Run, terminal};
 use halfproof_wire::file::write_atomically;
@@ -310,6 +310,9 @@ pub(crate) fn run(args: &Args) -> Outcome {
     if !scouted.is_empty() {
         anstream::println!("{}", taken(&scouted));
     }
+    if let Some(text) = arrivals(&result, args.shard.1) {
+        anstream::println!("{text}");
+    }
     for ((system, what), n) in refusals.iter().take(20) {
         anstream::println!("{system} refused {n} times: {what}");
     }
@@ -326,6 +329,22 @@ fn taken(scouted: &Scouted) -> String {
     let (n, all) = (scouted.len() - refused.len(), scouted.len());
     let rest = if refused.is_empty() { String::new() } else { format!("; not {}", refused.join(", ")) };
     format!("{n} of {all} operators were converted alone, and graphs drawn from them{rest}")
+}
+
+/// In which part of the campaign new findings were first seen: whether they have stopped coming.
+fn arrivals(run: &Run, shards: u64) -> Option<String> {
+    const PARTS: u64 = 4;
+    // Indices of a shard lie that many apart.
+    let indices = (run.totals.tests * shards).max(1);
+    let mut seen = [0_u64; PARTS as usize];
+    for finding in
+        run.findings.iter().filter(|f| f.strength == Strength::Certified && f.known_issue.is_none())
+    {
+        seen[(finding.first_test * PARTS / indices).min(PARTS - 1) as usize] += 1;
+    }
+    let listed = seen.map(|n| n.to_string()).join(", ");
+    (seen.iter().sum::<u64>() > 0)
+        .then(|| format!("new certified findings by quarter of the tests: {listed}"))
 }
 
 /// Minimises and writes every group, in the order of their first tests. An attempt with an outside converter takes about a

@@ -60,7 +60,14 @@ impl Tracer<'_> {
             _ => binary16::ulp_of(x, dtype),
         };
         let largest = elements.iter().filter(|x| x.is_finite()).fold(0.0, |m: f64, x| m.max(x.abs()));
-        let folded = self.folding.units(dtype) * unit(largest);
+        let folded = match self.folding {
+            Folding::Exact => 0.0,
+            // A bias less a mean times a scale is small where it cancels; what was rounded is not.
+            Folding::Rounded => {
+                let cancelled = Folding::Rounded.units(DType::F32) * binary16::ulp_single(self.largest);
+                (Folding::Rounded.units(dtype) * unit(largest)).max(cancelled)
+            }
+        };
         let interval = |x: f64| {
             let radius = 0.5 * unit(x) + folded;
             if x.is_finite() { Enclosure::of(x, x - radius, x + radius) } else { Enclosure::point(x) }

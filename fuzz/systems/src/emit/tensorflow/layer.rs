@@ -144,7 +144,8 @@ pub(super) fn layer(w: &mut Writer<'_>, node: &Node) -> Result<Option<String>, S
         }
         Op::LpNormalization(op) => {
             let x = w.operand(node, 0)?;
-            format!("{x} / tf.norm({x}, ord={}, axis={}, keepdims=True)", op.p, op.axis)
+            // Where all is zero, the result is.
+            format!("tf.math.divide_no_nan({x}, tf.norm({x}, ord={}, axis={}, keepdims=True))", op.p, op.axis)
         }
         Op::MeanVarianceNormalization(op) => {
             let x = w.operand(node, 0)?;

@@ -16,7 +16,9 @@ fn labels(case: &Case, precision: Precision) -> String {
         return "-".to_string();
     }
     let mut words: Vec<String> = vec![];
-    for e in case.about.expect.iter().filter(|e| e.precision.is_none_or(|p| p == precision)) {
+    // What other converters make of it is not listed.
+    let ours = case.about.expect.iter().filter(|e| e.converter.is_none());
+    for e in ours.filter(|e| e.precision.is_none_or(|p| p == precision)) {
         let classes: Vec<&str> = e.class.iter().map(|c| c.name()).collect();
         let label =
             if e.class == [Class::Pass, Class::Explained] { "right".into() } else { classes.join(" or ") };

@@ -26,7 +26,7 @@ def run(name, inputs):
     m.invoke()
     return m.get_tensor(1)
 
-inputs = np.float16([2**-24, 2**-20, 2**-16, 50000, 65504, np.inf])
+inputs = np.float16([2**-24, 2**-20, 2**-16, 50000, 65504])
 got, want = run("LOG", inputs), np.log(inputs.astype(float))
 print("log of", inputs, ":", got, "want", want.astype(np.float16))
 sys.exit(int(not np.allclose(got.astype(float), want, atol=0.02)))

@@ -12,7 +12,7 @@ mod tally;
 
 pub use done::Done;
 pub use journal::{Journal, JournalError};
-pub use tally::Tally;
+pub use tally::{Scouted, Tally, Tried};
 
 use crate::triage::Signature;
 use halfproof_oracle::verdict::Verdict;

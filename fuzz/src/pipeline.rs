@@ -5,7 +5,7 @@ mod interface;
 mod scout;
 mod trial;
 
-pub use scout::{Scouted, Scouting, Tried};
+pub use scout::Scouting;
 pub use trial::{Plan, Trial, operator_of};
 
 use crate::campaign::{Seen, Tally};

@@ -1,6 +1,5 @@
 //! Counts of a campaign. Every count is a sum or a maximum, so tallies merge in any order to the same figures.
 
-use crate::pipeline::Scouted;
 use halfproof_ir::{Graph, Precision, ValueId};
 use halfproof_oracle::record::{Execution, Status};
 use halfproof_oracle::verdict::{Class, Verdict};
@@ -12,6 +11,25 @@ use std::time::Duration;
 
 /// Operator, strategy and system.
 type Field = (String, Precision, String);
+
+/// What became of operators alone, by their ONNX names.
+pub type Scouted = BTreeMap<String, Tried>;
+
+/// How often an operator was tried alone, and how often it was converted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tried {
+    /// Tests.
+    pub tests: u64,
+    /// Tests in which there was a conversion, right or wrong.
+    pub converted: u64,
+}
+
+impl Tried {
+    /// True when the converter takes the operator, in one shape at least.
+    pub fn is_taken(self) -> bool {
+        self.converted > 0
+    }
+}
 
 /// Everything that is counted.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

@@ -2,8 +2,7 @@
 //! of them: where half of the operators are refused, so are all but one in thirty graphs of five.
 
 use super::{Report, Trial};
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use crate::campaign::Scouted;
 
 /// A campaign's first tests: every operator alone, once, then once more, and so on.
 #[derive(Clone, Debug, Default)]
@@ -14,25 +13,13 @@ pub struct Scouting {
     pub seen: Scouted,
 }
 
-/// What became of operators alone, by their ONNX names.
-pub type Scouted = BTreeMap<String, Tried>;
-
-/// How often an operator was tried alone, and how often it was converted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tried {
-    /// Tests.
-    pub tests: u64,
-    /// Tests in which there was a conversion, right or wrong.
-    pub converted: u64,
-}
-
 /// One test in so many draws from all operators all the same: what is refused in one shape may be taken in another.
 const OF_ALL: u64 = 16;
 
 impl Scouting {
     /// The operators out of `all` that a test behind the scouting tests draws from.
     pub(super) fn drawn<'n>(&self, index: u64, all: &[&'n str]) -> Vec<&'n str> {
-        let is_taken = |name: &&&str| self.seen.get(**name).is_none_or(|t| t.converted > 0);
+        let is_taken = |name: &&&str| self.seen.get(**name).is_none_or(|t| t.is_taken());
         let taken: Vec<&str> = all.iter().filter(is_taken).copied().collect();
         if taken.is_empty() || index.is_multiple_of(OF_ALL) { all.to_vec() } else { taken }
     }

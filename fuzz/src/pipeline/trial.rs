@@ -53,27 +53,20 @@ impl Plan {
         if let Some(operator) = self.scouted(index) {
             return alone(operator, dna);
         }
-        let mut operators = self.operators();
         let mut options = self.generator.clone();
         if self.scouting.cases > 0 {
-            operators = self.scouting.drawn(index, &operators);
-            options.ops = operators.iter().map(ToString::to_string).collect();
+            let drawn = self.scouting.drawn(index, &asked(&options.ops));
+            options.ops = drawn.into_iter().map(String::from).collect();
         }
         if index % 2 == 1 && options.max_nodes >= 3 {
-            options.pair = pair(index / 2, &operators);
+            options.pair = pair(index / 2, &asked(&options.ops));
         }
         generate(Dna::from_seed(dna), &options)
     }
 
-    /// The operators that are asked for.
-    fn operators(&self) -> Vec<&'static str> {
-        let ops = &self.generator.ops;
-        DRAWS.iter().map(|d| d.name).filter(|n| ops.is_empty() || ops.iter().any(|o| o == n)).collect()
-    }
-
     /// How many tests come first that try one operator alone.
     pub fn scouts(&self) -> u64 {
-        self.scouting.cases * self.operators().len() as u64
+        self.scouting.cases * asked(&self.generator.ops).len() as u64
     }
 
     /// The operator that the test of an index tries alone, if it is one of those.
@@ -81,9 +74,14 @@ impl Plan {
         if self.scouting.cases == 0 {
             return None;
         }
-        let all = self.operators();
+        let all = asked(&self.generator.ops);
         (index < self.scouts()).then(|| all[(index % all.len() as u64) as usize])
     }
+}
+
+/// The operators that are asked for: all where none is named.
+fn asked(ops: &[String]) -> Vec<&'static str> {
+    DRAWS.iter().map(|d| d.name).filter(|n| ops.is_empty() || ops.iter().any(|o| o == n)).collect()
 }
 
 /// The pair of operators that a directed test is to contain: all of them in turn, in an order in which neighbors

@@ -111,8 +111,7 @@ fn xnnpack_fp16_gelu_tanh_large_negative() {
 /// True on a processor of that kind; says loudly that nothing is tested on others.
 fn is_here(unit: HalfUnit) -> bool {
     if unit != HalfUnit::here() {
-        let text =
-            format!("SKIPPED, nothing was tested: this processor is one {}\n", HalfUnit::here().name());
+        let text = format!("SKIPPED, nothing was tested on this processor ({})\n", HalfUnit::here().name());
         std::io::stderr().write_all(text.as_bytes()).unwrap_or_default();
     }
     unit == HalfUnit::here()

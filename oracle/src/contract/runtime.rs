@@ -86,7 +86,7 @@ impl Runtime {
     pub fn forces(self, builtin: Builtin) -> bool {
         // The GPU takes a program as a whole or not at all.
         self == Runtime::Gpu { half: true }
-            || self.base().force_f16 && xnnpack_kernel(self.base(), HalfUnit::Converting, builtin).is_some()
+            || self.base().force_f16 && xnnpack_kernel(self.base(), builtin).is_some()
     }
 
     /// The contract outside any operator: constants, inputs, outputs.
@@ -138,8 +138,8 @@ impl Runtime {
                 Contract { excess: true, source: GPU, ..Contract::any_half() }
             }
             Runtime::Interpreter { .. } | Runtime::AnyHalf | Runtime::Gpu { .. } => base,
-            Runtime::XnnpackX86 { unit, .. } | Runtime::XnnpackHalfX86 { unit, .. } => {
-                match xnnpack_kernel(base, unit, builtin) {
+            Runtime::XnnpackX86 { .. } | Runtime::XnnpackHalfX86 { .. } => {
+                match xnnpack_kernel(base, builtin) {
                     Some(contract) => contract,
                     // Left to the builtin kernels, whose float32 results are rounded only when a forced operator reads them.
                     None => {
@@ -189,14 +189,11 @@ pub fn is_fused_square(square: Builtin, reduction: Builtin) -> bool {
 }
 
 /// `None` for operators that the delegate leaves to LiteRT's builtin kernels.
-fn xnnpack_kernel(base: Contract, unit: HalfUnit, builtin: Builtin) -> Option<Contract> {
+fn xnnpack_kernel(base: Contract, builtin: Builtin) -> Option<Contract> {
     use Builtin::*;
     let narrow = Contract { accumulator: Format::Half, registers: Format::Half, ..base };
-    let products = match unit {
-        HalfUnit::Converting => base,
-        // Sums of integers that only binary32 holds are wrong for nine outputs of ten (`probes/accumulators.py`).
-        HalfUnit::Computing => narrow,
-    };
+    // Sums of integers that only binary32 holds are wrong there for nine outputs of ten (`probes/accumulators.py`).
+    let products = if base.library == Library::XnnpackHalf(HalfUnit::Computing) { narrow } else { base };
     Some(match builtin {
         // f16-f32acc GEMM and IGEMM: float32 fused multiply-adds over the whole depth, one rounding at the end.
         // 0 of all measured outputs outside, largest error equal to the bound.

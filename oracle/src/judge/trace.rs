@@ -103,7 +103,8 @@ impl Subject<'_> {
         let mut trace = self.walked(plan, Folding::Exact, progress)?;
         // Accused of what its constants say: whoever folds them in float32 or float16 is not exact either.
         if self.provenance.tensors.is_empty() && trace.rows.iter().any(Row::is_meant_otherwise) {
-            let loose = self.walked(plan, Folding::Rounded, &mut |_| ())?;
+            let folding = Folding::Rounded { source: plan.source.map_or(0.0, largest_constant) };
+            let loose = self.walked(plan, folding, &mut |_| ())?;
             if !loose.rows.iter().any(Row::is_meant_otherwise) {
                 trace.meaning = Strength::Unknown;
                 trace.doubt = Some(
@@ -144,7 +145,6 @@ impl Subject<'_> {
             walk: None,
             anchors: None,
             folding,
-            largest: plan.source.map_or(0.0, largest_constant),
             fixed: BTreeSet::new(),
             run: plan.run,
             taps: BTreeMap::new(),
@@ -259,8 +259,6 @@ struct Tracer<'a> {
     anchors: Option<Anchors>,
     /// How constants that are not recognised were computed.
     folding: Folding,
-    /// The largest finite magnitude among the float constants of the source: what folding may have cancelled.
-    largest: f64,
     /// Tensors that depend on constants alone. Where the converter does not say what they carry they are not matched:
     /// a number that is near 1 may be meant as 1 or as anything near it.
     fixed: BTreeSet<u32>,

@@ -7,14 +7,14 @@ use crate::exit::{Exit, Failure, Outcome};
 use crate::progress::Progress;
 use halfproof_corpus::known_issue::Sighting;
 use halfproof_corpus::store;
-use halfproof_fuzz::campaign::{self, Event, Group, Schedule, Until};
+use halfproof_fuzz::campaign::{self, Event, Group, Schedule, Scouted, Until};
 use halfproof_fuzz::generate::{DRAWS, InputKind, Options};
 use halfproof_fuzz::minimise::Budget;
-use halfproof_fuzz::pipeline::{Pipeline, Plan, Scouted, Scouting};
+use halfproof_fuzz::pipeline::{Pipeline, Plan, Scouting};
 use halfproof_fuzz::triage::{Signature, records};
 use halfproof_ir::Precision;
 use halfproof_oracle::contract::HalfUnit;
-use halfproof_oracle::verdict::{Class, Strength, Verdict};
+use halfproof_oracle::verdict::{Class, Verdict};
 use halfproof_reports::schema::{KnownIssue, System, SystemKind};
 use halfproof_reports::{Run, terminal};
 use halfproof_wire::file::write_atomically;
@@ -221,7 +221,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         version: converter.version().to_string(),
     });
     result.skipped = opened.skipped.clone();
-    result.options = options(args);
+    result.options = options(args, plan.scouting.cases);
     result.host = format!(
         "{} {} {}, {} cores",
         std::env::consts::OS,
@@ -291,7 +291,6 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let is_asked = |name: &&str| asked.is_empty() || asked.iter().any(|o| o == name);
     let names: Vec<&str> = DRAWS.iter().map(|d| d.name).filter(is_asked).collect();
     let refusals = outcome.tally.refusals.clone();
-    let scouted = outcome.tally.scouted.clone();
     let tests = outcome.tally.totals.tests;
     outcome.tally.fill(&mut result, &names);
     result.timings.seconds = outcome.elapsed.as_secs_f64();
@@ -307,8 +306,8 @@ pub(crate) fn run(args: &Args) -> Outcome {
     });
     // What was found is said even where the disk does not take it.
     anstream::println!("{}", terminal(&result, std::io::stdout().is_terminal()));
-    if !scouted.is_empty() {
-        anstream::println!("{}", taken(&scouted));
+    if !plan.scouting.seen.is_empty() {
+        anstream::println!("{}", taken(&plan.scouting.seen));
     }
     if let Some(text) = arrivals(&result, args.shard.1) {
         anstream::println!("{text}");
@@ -325,7 +324,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
 /// Which operators a converter takes alone, and which it does not.
 fn taken(scouted: &Scouted) -> String {
     let refused: Vec<&str> =
-        scouted.iter().filter(|(_, t)| t.converted == 0).map(|(name, _)| name.as_str()).collect();
+        scouted.iter().filter(|(_, t)| !t.is_taken()).map(|(name, _)| name.as_str()).collect();
     let (n, all) = (scouted.len() - refused.len(), scouted.len());
     let rest = if refused.is_empty() { String::new() } else { format!("; not {}", refused.join(", ")) };
     format!("{n} of {all} operators were converted alone, and graphs drawn from them{rest}")
@@ -337,9 +336,7 @@ fn arrivals(run: &Run, shards: u64) -> Option<String> {
     // Indices of a shard lie that many apart.
     let indices = (run.totals.tests * shards).max(1);
     let mut seen = [0_u64; PARTS as usize];
-    for finding in
-        run.findings.iter().filter(|f| f.strength == Strength::Certified && f.known_issue.is_none())
-    {
+    for finding in run.new_findings().filter(|f| f.is_certified()) {
         seen[(finding.first_test * PARTS / indices).min(PARTS - 1) as usize] += 1;
     }
     let listed = seen.map(|n| n.to_string()).join(", ");
@@ -428,7 +425,7 @@ pub(crate) fn cores() -> usize {
 }
 
 /// The options that change results.
-fn options(args: &Args) -> std::collections::BTreeMap<String, String> {
+fn options(args: &Args, scouts: u64) -> std::collections::BTreeMap<String, String> {
     let mut map = std::collections::BTreeMap::new();
     let mut put = |name: &str, value: String| map.insert(name.to_string(), value);
     match args.until() {
@@ -441,7 +438,7 @@ fn options(args: &Args) -> std::collections::BTreeMap<String, String> {
     put("max-nodes", args.max_nodes.to_string());
     put("ops", args.ops.join(","));
     put("share", args.share.to_string());
-    put("scout", args.scouts(args.converter != "in-tree").to_string());
+    put("scout", scouts.to_string());
     put("shard", format!("{}/{}", args.shard.0, args.shard.1));
     map
 }

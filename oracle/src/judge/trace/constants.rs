@@ -10,22 +10,24 @@ use crate::value::{Array, Value};
 use halfproof_ir::{DType, Precision};
 
 /// How a constant that is not recognised was computed before it was stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Folding {
     /// As if in unlimited precision: it is off by half a unit.
     Exact,
     /// In the type that it is stored in, by a few operators: off by some units of its largest element.
-    Rounded,
+    Rounded {
+        /// The largest finite magnitude among the source's float constants: what folding may have cancelled.
+        source: f64,
+    },
 }
 
 impl Folding {
-    /// Units in the last place of the largest element that a folded constant may be off, beyond half a unit.
-    pub(super) fn units(self, dtype: DType) -> f64 {
-        match (self, dtype) {
-            (Folding::Exact, _) => 0.0,
-            (Folding::Rounded, DType::F16) => 2.0,
-            (Folding::Rounded, _) => 16.0,
-        }
+    /// How far a folded constant may be off, beyond half a unit; `unit` is that of its largest element.
+    fn radius(self, dtype: DType, unit: f64) -> f64 {
+        let Folding::Rounded { source } = self else { return 0.0 };
+        let units = if dtype == DType::F16 { 2.0 } else { 16.0 };
+        // A bias less a mean times a scale is small where it cancels; what was rounded, in binary32, is not.
+        (units * unit).max(16.0 * binary16::ulp_single(source))
     }
 }
 
@@ -55,19 +57,12 @@ impl Tracer<'_> {
         }
         let elements = self.subject.constant_elements(tensor);
         let was_half = self.may_have_been_half(dtype, &elements);
-        let unit = |x: f64| match was_half {
-            true if self.folding == Folding::Rounded || !is_round(x) => binary16::ulp(x),
-            _ => binary16::ulp_of(x, dtype),
+        let unit = |x: f64| {
+            let is_half = was_half && (self.folding != Folding::Exact || !is_round(x));
+            if is_half { binary16::ulp(x) } else { binary16::ulp_of(x, dtype) }
         };
         let largest = elements.iter().filter(|x| x.is_finite()).fold(0.0, |m: f64, x| m.max(x.abs()));
-        let folded = match self.folding {
-            Folding::Exact => 0.0,
-            // A bias less a mean times a scale is small where it cancels; what was rounded is not.
-            Folding::Rounded => {
-                let cancelled = Folding::Rounded.units(DType::F32) * binary16::ulp_single(self.largest);
-                (Folding::Rounded.units(dtype) * unit(largest)).max(cancelled)
-            }
-        };
+        let folded = self.folding.radius(dtype, unit(largest));
         let interval = |x: f64| {
             let radius = 0.5 * unit(x) + folded;
             if x.is_finite() { Enclosure::of(x, x - radius, x + radius) } else { Enclosure::point(x) }

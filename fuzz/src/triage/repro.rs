@@ -39,19 +39,19 @@ const ONNX_WAYS: [(&str, &str, &str, &str); 3] = [
     (
         "onnx2tf",
         "onnx2tf==1.29.24 tensorflow==2.19.0",
-        "import onnx2tf\nimport tensorflow as tf\nInterpreter = tf.lite.Interpreter\n",
+        "import onnx.reference\nimport onnx2tf\nimport tensorflow as tf\nInterpreter = tf.lite.Interpreter\n",
         ONNX2TF,
     ),
     (
         "onnx2tf-direct",
         "onnx2tf==2.6.9 ai-edge-litert",
-        "import onnx2tf\nfrom ai_edge_litert.interpreter import Interpreter\n",
+        "import onnx.reference\nimport onnx2tf\nfrom ai_edge_litert.interpreter import Interpreter\n",
         ONNX2TF,
     ),
     (
         "modelopt-autocast",
         "\"nvidia-modelopt[onnx]==0.47.0\"",
-        "import onnxruntime\nfrom modelopt.onnx.autocast import convert_to_mixed_precision\n",
+        "import onnx.reference\nimport onnxruntime\nfrom modelopt.onnx.autocast import convert_to_mixed_precision\n",
         "file = convert_to_mixed_precision(str(here / \"model.onnx\"), low_precision_type=\"fp16\").SerializeToString()\n\
          session = onnxruntime.InferenceSession(file)\n\
          wanted = {i.name: np.float16 if \"float16\" in i.type else arrays[i.name].dtype for i in session.get_inputs()}\n\
@@ -60,10 +60,21 @@ const ONNX_WAYS: [(&str, &str, &str, &str); 3] = [
     ),
 ];
 
-const ONNX2TF: &str = "with tempfile.TemporaryDirectory() as folder:\n    \
-     onnx2tf.convert(input_onnx_file_path=str(here / \"model.onnx\"), output_folder_path=folder, not_use_onnxsim=True,\n\
+/// Inputs with channels keep the order of their axes, as the adapter asks for; onnx2tf turns those of outputs, so they are made
+/// flat inside the program.
+const ONNX2TF: &str = "channelled = [name for name, x in arrays.items() if 3 <= x.ndim <= 5]\n\
+     others = [name for name in arrays if name not in channelled]\n\
+     model = onnx.load(here / \"model.onnx\")\n\
+     model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([-1]), \"flat\"))\n\
+     for y in model.graph.output:\n    \
+     model.graph.node.append(onnx.helper.make_node(\"Reshape\", [y.name, \"flat\"], [y.name + \"_flat\"]))\n    \
+     y.CopyFrom(onnx.helper.make_tensor_value_info(y.name + \"_flat\", y.type.tensor_type.elem_type, [None]))\n\
+     with tempfile.TemporaryDirectory() as folder:\n    \
+     onnx.save(model, folder + \"/model.onnx\")\n    \
+     onnx2tf.convert(input_onnx_file_path=folder + \"/model.onnx\", output_folder_path=folder, not_use_onnxsim=True,\n\
      \x20                   copy_onnx_input_output_names_to_tflite=True, non_verbose=True,\n\
-     \x20                   keep_shape_absolutely_input_names=list(arrays))\n    \
+     \x20                   keep_ncw_or_nchw_or_ncdhw_input_names=channelled or None,\n\
+     \x20                   keep_shape_absolutely_input_names=others or None)\n    \
      interpreter = Interpreter(model_path=folder + \"/model_float16.tflite\")\n    \
      interpreter.allocate_tensors()\n\
      for detail in interpreter.get_input_details():\n    \
@@ -71,6 +82,9 @@ const ONNX2TF: &str = "with tempfile.TemporaryDirectory() as folder:\n    \
      interpreter.set_tensor(detail[\"index\"], arrays[name].astype(detail[\"dtype\"]).reshape(detail[\"shape\"]))\n\
      interpreter.invoke()\n\
      got = {d[\"name\"]: interpreter.get_tensor(d[\"index\"]) for d in interpreter.get_output_details()}\n";
+
+/// What ONNX's own evaluator makes of the program; last, since it does not know every operator.
+const REFERENCE: &str = "onnx.reference.ReferenceEvaluator(here / \"model.onnx\").run(None, arrays)";
 
 /// The script, which stands beside the finding's files; `None` for a converter that is not reached from Python, or a program
 /// that has no form there.
@@ -106,7 +120,7 @@ fn through_onnx(finding: &Finding) -> Option<String> {
     Some(format!(
         "{}import pathlib\nimport tempfile\nimport numpy as np\n{imports}\n\
          here = pathlib.Path(__file__).resolve().parent\narrays = dict(np.load(here / \"inputs.npz\"))\n{lines}\
-         print(\"converted:\", got)\n{}",
+         print(\"converted:\", got)\n{}print(\"ONNX's reference:\", {REFERENCE})\n",
         head(finding, packages),
         exact(finding)
     ))

@@ -9,6 +9,10 @@ case "${SANITIZER:-address}" in
     address | memory) sanitizer=$SANITIZER ;;
     *) sanitizer=none ;;
 esac
+# Sanitizers are for nightly Rust only; the image of OSS-Fuzz names the one that it has.
+if [ "$sanitizer" != none ]; then
+    export RUSTUP_TOOLCHAIN=${RUSTUP_TOOLCHAIN:-nightly}
+fi
 
 build=${HALFPROOF_FUZZ_BUILD:-target/fuzzing}
 for glue in fuzz/fuzz_targets/*.rs; do

@@ -80,6 +80,49 @@ fn depthwise_convolutions_round_after_every_step() {
     assert_eq!(y, [0.0], "1 would be a binary32 accumulator");
 }
 
+/// Sums of nine elements in binary32, each rounded to binary16 before the next nine join it, times the reciprocal of the number
+/// of elements as binary16 holds it. The contract allows more (binary16 sums, in any order), since the other kind of
+/// processor was only seen to need that reciprocal.
+#[test]
+fn averages_are_sums_of_nine_times_a_binary16_reciprocal() {
+    let rounded = |x: f64| half::round(x);
+    for n in [2_u8, 3, 7, 9, 10, 18, 19, 40] {
+        let options = options::Pool2D {
+            padding: tflite::Padding::Valid,
+            stride_w: 1,
+            stride_h: 1,
+            filter_width: n.into(),
+            filter_height: 1,
+            ..options::Pool2D::default()
+        };
+        let channels = 256;
+        let shape: &[i32] = &[1, 1, n.into(), channels];
+        let model =
+            models::single(Builtin::AveragePool2d, options.into(), &[(shape, None)], &[1, 1, 1, channels]);
+        let size = usize::from(n) * channels as usize;
+        // Multiples of 1/1024 between -2 and 2 in an order without pattern.
+        let x: Vec<f32> = (0..size).map(|i| ((i * 2_654_435_761) % 4001) as f32 / 1024.0 - 2.0).collect();
+        let x: Vec<f32> = x.into_iter().map(|v| rounded(v.into()) as f32).collect();
+        let input = Tensor::f32(vec![1, 1, n.into(), channels as usize], x.clone());
+        let Some(y) = forced(&model, &[input]) else { return };
+        let channel = |k: usize| x.iter().skip(k).step_by(channels as usize).map(|&v| f64::from(v));
+        let expected: Vec<f64> = (0..channels as usize)
+            .map(|k| {
+                let all: Vec<f64> = channel(k).collect();
+                let sum = all.chunks(9).fold(0.0, |sum, nine| rounded(sum) + nine.iter().sum::<f64>());
+                rounded(sum * rounded(1.0 / f64::from(n)))
+            })
+            .collect();
+        match HalfUnit::here() {
+            HalfUnit::Computing => assert_eq!(y, expected, "{n} elements"),
+            HalfUnit::Converting => {
+                let size = channel(0).map(f64::abs).sum::<f64>();
+                assert!((y[0] - expected[0]).abs() <= f64::from(n) * half::UNIT * size, "{n} elements");
+            }
+        }
+    }
+}
+
 #[test]
 fn results_are_rounded_before_the_next_operator_reads_them() {
     // 300 * 300 overflows binary16; divided by 300 it would be 300 again where the product was not stored.

@@ -1,10 +1,12 @@
 //! `fuzz`: the campaign.
 
+mod arrivals;
 mod resume;
 
 use super::{libfuzzer, report, systems};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::progress::Progress;
+use arrivals::Arrivals;
 use halfproof_corpus::known_issue::Sighting;
 use halfproof_corpus::store;
 use halfproof_fuzz::campaign::{self, Event, Group, Schedule, Scouted, Until};
@@ -309,8 +311,8 @@ pub(crate) fn run(args: &Args) -> Outcome {
     if !plan.scouting.seen.is_empty() {
         anstream::println!("{}", taken(&plan.scouting.seen));
     }
-    if let Some(text) = arrivals(&result, args.shard.1) {
-        anstream::println!("{text}");
+    for line in Arrivals::of(&result, plan.scouts(), args.shard.1).lines() {
+        anstream::println!("{line}");
     }
     for ((system, what), n) in refusals.iter().take(20) {
         anstream::println!("{system} refused {n} times: {what}");
@@ -328,20 +330,6 @@ fn taken(scouted: &Scouted) -> String {
     let (n, all) = (scouted.len() - refused.len(), scouted.len());
     let rest = if refused.is_empty() { String::new() } else { format!("; not {}", refused.join(", ")) };
     format!("{n} of {all} operators were converted alone, and graphs drawn from them{rest}")
-}
-
-/// In which part of the campaign new findings were first seen: whether they have stopped coming.
-fn arrivals(run: &Run, shards: u64) -> Option<String> {
-    const PARTS: u64 = 4;
-    // Indices of a shard lie that many apart.
-    let indices = (run.totals.tests * shards).max(1);
-    let mut seen = [0_u64; PARTS as usize];
-    for finding in run.new_findings().filter(|f| f.is_certified()) {
-        seen[(finding.first_test * PARTS / indices).min(PARTS - 1) as usize] += 1;
-    }
-    let listed = seen.map(|n| n.to_string()).join(", ");
-    (seen.iter().sum::<u64>() > 0)
-        .then(|| format!("new certified findings by quarter of the tests: {listed}"))
 }
 
 /// Minimises and writes every group, in the order of their first tests. An attempt with an outside converter takes about a

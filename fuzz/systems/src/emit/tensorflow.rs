@@ -276,6 +276,28 @@ mod tests {
     }
 
     #[test]
+    fn a_depthwise_convolution_has_strides_or_dilations_and_no_dilation_of_one_element() {
+        let body = |kernel: usize, result: usize, attributes: &str| {
+            let taps = vec!["1"; 2 * kernel * kernel].join(", ");
+            let text = format!(
+                "x = input f32[1,2,9,9]
+                 w = const f32[2,1,{kernel},{kernel}] {{{taps}}}
+                 y: f32[1,2,{result},{result}] = Conv(x, w) group=2 {attributes}
+                 output y"
+            );
+            function(&text::parse(&text).unwrap()).unwrap()
+        };
+        let both = body(3, 3, "strides=[2,2] dilations=[2,2]");
+        assert!(
+            both.contains("tf.nn.conv2d(") && both.contains("[2, 2], 'VALID', dilations=[2, 2])"),
+            "{both}"
+        );
+        let one = body(1, 5, "strides=[2,2] dilations=[3,1]");
+        assert!(one.contains("[1, 2, 2, 1], 'VALID', dilations=[1, 1])"), "{one}");
+        assert!(body(3, 5, "dilations=[2,2]").contains("tf.nn.depthwise_conv2d("));
+    }
+
+    #[test]
     fn what_has_no_form_is_refused_by_name() {
         let graph = text::parse("x = input f32[2,3]\ny = NonZero(x)\noutput y").unwrap();
         assert!(function(&graph).unwrap_err().starts_with("NonZero: "));

@@ -344,6 +344,13 @@ mod tests {
     }
 
     #[test]
+    fn the_norm_of_zeros_divides_nothing() {
+        let graph = text::parse("x = input f32[2,2]\ny = LpNormalization(x)\noutput y").unwrap();
+        let module = module(&graph).unwrap();
+        assert!(module.contains("x0 / torch.where(v0 == 0, torch.ones_like(v0), v0)"), "{module}");
+    }
+
+    #[test]
     fn what_has_no_form_is_refused_by_name() {
         let graph = text::parse("x = input f32[2,3,4]\ny = TensorScatter(x, x)\noutput y").unwrap();
         assert!(module(&graph).unwrap_err().starts_with("TensorScatter: "));

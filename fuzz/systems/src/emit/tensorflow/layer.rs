@@ -213,13 +213,21 @@ fn conv(w: &mut Writer<'_>, node: &Node, op: &ops::Conv) -> Result<String, Strin
     let padding = window.padding(&input[2..], &w.result(node)?[2..]);
     let x = prepared(w, node, &padding, "")?;
     let filter = w.operand(node, 1)?;
-    let (strides, dilations) = (list(or_ones(&op.strides, rank)), list(or_ones(&op.dilations, rank)));
+    // A kernel of one element has nothing to spread.
+    let spread: Vec<i64> =
+        or_ones(&op.dilations, rank).iter().zip(&kernel).map(|(&d, &k)| if k == 1 { 1 } else { d }).collect();
+    // TensorFlow's text allows a depthwise convolution one of the two, and its kernel does not look.
+    let is_plain = spread.iter().all(|&d| d == 1) || op.strides.iter().all(|&s| s == 1);
+    let (strides, dilations) = (list(or_ones(&op.strides, rank)), list(&spread));
     // From output, input, space to space, input, output.
     let order = list([(2..rank + 2).collect(), vec![1, 0]].concat());
     let filter = format!("tf.transpose({filter}, {order})");
     let mut y = match (rank, op.group) {
         (2, group)
-            if group > 1 && group as usize == input[1] && op.strides.iter().all(|s| *s == op.strides[0]) =>
+            if group > 1
+                && group as usize == input[1]
+                && is_plain
+                && op.strides.iter().all(|s| *s == op.strides[0]) =>
         {
             let multiplier = weight[0] / input[1];
             let shape = list([kernel[0], kernel[1], input[1] as i64, multiplier as i64]);

@@ -84,7 +84,10 @@ impl Writer<'_> {
             }
             Op::LpNormalization(op) => {
                 let x = self.operand(node, 0)?;
-                format!("{x} / torch.linalg.vector_norm({x}, {}, dim={}, keepdim=True)", op.p, op.axis)
+                // Where all is zero, the result is.
+                let norm = self
+                    .bind(&format!("torch.linalg.vector_norm({x}, {}, dim={}, keepdim=True)", op.p, op.axis));
+                format!("{x} / torch.where({norm} == 0, torch.ones_like({norm}), {norm})")
             }
             Op::Attention(op) => self.attention(node, op)?,
             _ => return Ok(None),

@@ -81,13 +81,24 @@ def diagnostic(text):
 
 
 class Log:
-    """Catches what is written to the file descriptor 2 (and 1, which is the same file)."""
+    """Catches what is written to the file descriptor 2 (and 1, which is the same file).
+
+    The harness gives a file and reads its last line when this process dies, so what a conversion writes stays there until
+    it has ended. Anything else (a terminal) makes way for a file of our own.
+    """
 
     def __enter__(self):
-        self.file = tempfile.TemporaryFile()
-        self.kept = [os.dup(1), os.dup(2)]
-        os.dup2(self.file.fileno(), 1)
-        os.dup2(self.file.fileno(), 2)
+        sys.stderr.flush()
+        try:
+            self.start = os.lseek(2, 0, os.SEEK_END)
+            os.pread(2, 0, 0)
+            self.kept = []
+        except OSError:
+            self.start = 0
+            self.kept = [os.dup(1), os.dup(2)]
+            with tempfile.TemporaryFile() as file:
+                os.dup2(file.fileno(), 1)
+                os.dup2(file.fileno(), 2)
         return self
 
     def __exit__(self, *_):
@@ -96,10 +107,14 @@ class Log:
         for number, kept in zip((1, 2), self.kept):
             os.dup2(kept, number)
             os.close(kept)
-        self.file.close()
+        if not self.kept:
+            # A campaign is long, and nobody reads what a conversion wrote that has ended.
+            os.ftruncate(2, self.start)
+            os.lseek(2, self.start, os.SEEK_SET)
 
     def diagnostic(self):
         """The first error that a compiler wrote."""
+        sys.stdout.flush()
         sys.stderr.flush()
-        self.file.seek(0)
-        return diagnostic(self.file.read().decode(errors="replace"))
+        written = os.pread(2, os.fstat(2).st_size - self.start, self.start)
+        return diagnostic(written.decode(errors="replace"))

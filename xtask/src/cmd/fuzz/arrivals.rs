@@ -74,7 +74,7 @@ mod tests {
     fn a_campaign_without_news_says_nothing() {
         let none = Arrivals { parts: [0; 4], ..arrivals(0, 0, 100) };
         assert!(none.lines().is_empty());
-        assert_eq!(Arrivals::of(&Run::new("cargo xtask fuzz".into(), 1), 284, 1).drawn, 0);
+        assert_eq!(Arrivals::of(&Run::new("cargo xtask fuzz".to_string(), 1), 284, 1).drawn, 0);
     }
 
     #[test]

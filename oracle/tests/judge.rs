@@ -149,6 +149,15 @@ fn bytes_that_are_no_model_are_an_invalid_model() {
     assert_eq!(judged(&conversion, &[])[0].verdict.class, Class::InvalidModel);
 }
 
+/// litert-torch writes STABLEHLO_SCATTER, whose options the reader does not hold: 32 tests of a campaign accused it of broken files.
+#[test]
+fn what_the_reader_does_not_hold_accuses_nobody() {
+    let mut model = right();
+    model.version = 2;
+    let verdict = &judged(&conversion(&model), &[])[0].verdict;
+    assert_eq!((verdict.class, verdict.blame), (Class::Undecidable, Blame::Nobody), "{verdict:?}");
+}
+
 #[test]
 fn a_float32_tensor_in_a_full_model_is_impure() {
     let mut model = right();

@@ -15,7 +15,7 @@ use half::f16;
 use halfproof_ir::{
     Conversion, DType, Data, Elements, Graph, IoLayout, Provenance, Request, Tensor, TensorOrigin, ValueId,
 };
-use halfproof_wire::tflite::{self, Model};
+use halfproof_wire::tflite::{self, Model, ReadError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
@@ -122,7 +122,7 @@ impl<'a> Subject<'a> {
     ///
     /// # Errors
     /// A verdict: `invalid-model` when the bytes are no model or contradict themselves, `impure` when tensors are
-    /// quantized, `undecidable` when the model needs something else that the interpreter does not know.
+    /// quantized, `undecidable` when the model needs something else that the reader or the interpreter does not know.
     pub fn new(
         graph: &'a Graph,
         request: &'a Request,
@@ -133,8 +133,13 @@ impl<'a> Subject<'a> {
             verdict.notes.push(why);
             Box::new(verdict)
         };
-        let mut model = tflite::read(&conversion.model)
-            .map_err(|e| invalid("the file is no valid .tflite", e.to_string()))?;
+        let mut model = tflite::read(&conversion.model).map_err(|e| match e {
+            // Our reader's limit, not the file's fault: STABLEHLO_SCATTER keeps its options in a second table.
+            ReadError::Unsupported { .. } => {
+                undecidable("the file holds a part of the schema that is not read", e.to_string())
+            }
+            _ => invalid("the file is no valid .tflite", e.to_string()),
+        })?;
         let program = Program::new(&model).map_err(|e| match e.kind() {
             Kind::Malformed => {
                 let mut verdict = invalid("the model contradicts itself", e.to_string());

@@ -272,7 +272,7 @@ fn describe(
     let mut lines = verdict.text.lines();
     Finding {
         replay: format!("bash findings/{id}/repro.sh"),
-        title: lines.next().unwrap_or_default().to_string(),
+        title: seen.signature.title(lines.next().unwrap_or_default()),
         because: lines.collect::<Vec<_>>().join("; "),
         class: verdict.class,
         blame: verdict.blame,

@@ -49,6 +49,17 @@ impl Signature {
         }
     }
 
+    /// What a list of findings says of one whose verdict has this text. A wrong lowering is told from others by the operators of the
+    /// source: several of them become RESHAPE or MUL.
+    pub fn title(&self, text: &str) -> String {
+        let is_lowering = self.class == Class::Semantics && self.operator.is_empty();
+        if is_lowering && !self.pattern.is_empty() {
+            format!("{}: {text}", self.pattern)
+        } else {
+            text.to_string()
+        }
+    }
+
     /// The signature of a file with FLOAT32 where FLOAT16 was asked for: the judge has other words for it in each strategy.
     pub fn of_single(self) -> Signature {
         Signature { text: "FLOAT# is left where FLOAT# was asked for".to_string(), ..self }
@@ -148,6 +159,15 @@ fn arrays(text: &str) -> String {
 mod tests {
     use super::*;
     use halfproof_oracle::verdict::Strength;
+
+    #[test]
+    fn a_title_names_the_operators_of_the_source_whose_lowering_is_wrong() {
+        let verdict = Verdict::new(Class::Semantics, Blame::Converter, Strength::Certified, "MUL is wrong");
+        let lowering = Signature::of("onnx2tf", &verdict, "ScatterND").of_lowering();
+        assert_eq!(lowering.title(&verdict.text), "ScatterND: MUL is wrong");
+        let kernel = Verdict::new(Class::Kernel, Blame::Kernel, Strength::Certified, "MUL is wrong");
+        assert_eq!(Signature::of("litert-xnnpack", &kernel, "f16").title(&kernel.text), "MUL is wrong");
+    }
 
     #[test]
     fn numbers_names_paths_and_shapes_vanish() {

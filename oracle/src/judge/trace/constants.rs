@@ -22,12 +22,15 @@ pub(super) enum Folding {
 }
 
 impl Folding {
-    /// How far a folded constant may be off, beyond half a unit; `unit` is that of its largest element.
-    fn radius(self, dtype: DType, unit: f64) -> f64 {
+    /// How far a folded constant may be off, beyond half a unit; `unit` is that of its largest element. `narrow` where the source's
+    /// own constants were rounded to float16 first, and folding is done in it.
+    fn radius(self, dtype: DType, unit: f64, narrow: bool) -> f64 {
         let Folding::Rounded { source } = self else { return 0.0 };
         let units = if dtype == DType::F16 { 2.0 } else { 16.0 };
-        // A bias less a mean times a scale is small where it cancels; what was rounded, in binary32, is not.
-        (units * unit).max(16.0 * binary16::ulp_single(source))
+        // A bias less a mean times a scale is small where it cancels; what was rounded is not.
+        let cancelled =
+            if narrow { 2.0 * binary16::ulp(source) } else { 16.0 * binary16::ulp_single(source) };
+        (units * unit).max(cancelled)
     }
 }
 
@@ -62,7 +65,8 @@ impl Tracer<'_> {
             if is_half { binary16::ulp(x) } else { binary16::ulp_of(x, dtype) }
         };
         let largest = elements.iter().filter(|x| x.is_finite()).fold(0.0, |m: f64, x| m.max(x.abs()));
-        let folded = self.folding.radius(dtype, unit(largest));
+        let narrow = was_half || dtype == DType::F16 && self.subject.request.precision == Precision::Full;
+        let folded = self.folding.radius(dtype, unit(largest), narrow);
         let interval = |x: f64| {
             let radius = 0.5 * unit(x) + folded;
             if x.is_finite() { Enclosure::of(x, x - radius, x + radius) } else { Enclosure::point(x) }

@@ -19,6 +19,18 @@ pub struct Options {
     pub pair: Option<(&'static str, &'static str)>,
 }
 
+impl Options {
+    /// The rows of the operators that are asked for: all where none is named.
+    fn draws(&self) -> impl Iterator<Item = &'static Draw> {
+        DRAWS.iter().filter(|d| self.ops.is_empty() || self.ops.iter().any(|o| o == d.name))
+    }
+
+    /// The ONNX names of the operators that are asked for.
+    pub fn names(&self) -> Vec<&'static str> {
+        self.draws().map(|d| d.name).collect()
+    }
+}
+
 impl Default for Options {
     fn default() -> Options {
         Options { max_nodes: 8, max_elements: 2048, ops: vec![], pair: None }
@@ -128,8 +140,7 @@ pub fn alone(name: &'static str, seed: u64) -> Graph {
 /// One graph, whether it has the pair (true when none was asked for), and the decisions that are left.
 fn attempt<'d>(dna: Dna<'d>, options: &Options) -> (Graph, bool, Dna<'d>) {
     let mut b = Builder::new(dna, options);
-    let draws: Vec<&Draw> =
-        DRAWS.iter().filter(|d| options.ops.is_empty() || options.ops.iter().any(|o| o == d.name)).collect();
+    let draws: Vec<&Draw> = options.draws().collect();
     let total: usize = draws.iter().map(|d| d.weight).sum();
     // The pair has its room at the end; what stands before it makes its operands.
     let room_for_pair = if options.pair.is_some() { 2 } else { 0 };

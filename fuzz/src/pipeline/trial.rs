@@ -1,7 +1,7 @@
 //! Which test an index is: graph, strategy, inputs, and the opset of its file.
 
 use super::scout::Scouting;
-use crate::generate::{DRAWS, Dna, InputKind, Options, Stream, alone, generate, inputs};
+use crate::generate::{Dna, InputKind, Options, Stream, alone, generate, inputs};
 use halfproof_ir::{Graph, Precision, Request, Tensor};
 use halfproof_wire::onnx::Opset;
 
@@ -55,18 +55,18 @@ impl Plan {
         }
         let mut options = self.generator.clone();
         if self.scouting.cases > 0 {
-            let drawn = self.scouting.drawn(index, &asked(&options.ops));
+            let drawn = self.scouting.drawn(index, &options.names());
             options.ops = drawn.into_iter().map(String::from).collect();
         }
         if index % 2 == 1 && options.max_nodes >= 3 {
-            options.pair = pair(index / 2, &asked(&options.ops));
+            options.pair = pair(index / 2, &options.names());
         }
         generate(Dna::from_seed(dna), &options)
     }
 
     /// How many tests come first that try one operator alone.
     pub fn scouts(&self) -> u64 {
-        self.scouting.cases * asked(&self.generator.ops).len() as u64
+        self.scouting.cases * self.generator.names().len() as u64
     }
 
     /// The operator that the test of an index tries alone, if it is one of those.
@@ -74,14 +74,9 @@ impl Plan {
         if self.scouting.cases == 0 {
             return None;
         }
-        let all = asked(&self.generator.ops);
+        let all = self.generator.names();
         (index < self.scouts()).then(|| all[(index % all.len() as u64) as usize])
     }
-}
-
-/// The operators that are asked for: all where none is named.
-fn asked(ops: &[String]) -> Vec<&'static str> {
-    DRAWS.iter().map(|d| d.name).filter(|n| ops.is_empty() || ops.iter().any(|o| o == n)).collect()
 }
 
 /// The pair of operators that a directed test is to contain: all of them in turn, in an order in which neighbors

@@ -39,19 +39,19 @@ const ONNX_WAYS: [(&str, &str, &str, &str); 3] = [
     (
         "onnx2tf",
         "onnx2tf==1.29.24 tensorflow==2.19.0",
-        "import onnx.reference\nimport onnx2tf\nimport tensorflow as tf\nInterpreter = tf.lite.Interpreter\n",
+        "import onnx2tf\nimport tensorflow as tf\nInterpreter = tf.lite.Interpreter\n",
         ONNX2TF,
     ),
     (
         "onnx2tf-direct",
         "onnx2tf==2.6.9 ai-edge-litert",
-        "import onnx.reference\nimport onnx2tf\nfrom ai_edge_litert.interpreter import Interpreter\n",
+        "import onnx2tf\nfrom ai_edge_litert.interpreter import Interpreter\n",
         ONNX2TF,
     ),
     (
         "modelopt-autocast",
         "\"nvidia-modelopt[onnx]==0.47.0\"",
-        "import onnx.reference\nimport onnxruntime\nfrom modelopt.onnx.autocast import convert_to_mixed_precision\n",
+        "import onnxruntime\nfrom modelopt.onnx.autocast import convert_to_mixed_precision\n",
         "file = convert_to_mixed_precision(str(here / \"model.onnx\"), low_precision_type=\"fp16\").SerializeToString()\n\
          session = onnxruntime.InferenceSession(file)\n\
          wanted = {i.name: np.float16 if \"float16\" in i.type else arrays[i.name].dtype for i in session.get_inputs()}\n\
@@ -118,7 +118,7 @@ fn exact(finding: &Finding) -> String {
 fn through_onnx(finding: &Finding) -> Option<String> {
     let (_, packages, imports, lines) = ONNX_WAYS.iter().find(|(name, ..)| *name == finding.converter)?;
     Some(format!(
-        "{}import pathlib\nimport tempfile\nimport numpy as np\n{imports}\n\
+        "{}import pathlib\nimport tempfile\nimport numpy as np\nimport onnx.reference\n{imports}\n\
          here = pathlib.Path(__file__).resolve().parent\narrays = dict(np.load(here / \"inputs.npz\"))\n{lines}\
          print(\"converted:\", got)\n{}print(\"ONNX's reference:\", {REFERENCE})\n",
         head(finding, packages),

@@ -85,7 +85,6 @@ fn depthwise_convolutions_round_after_every_step() {
 /// processor was only seen to need that reciprocal.
 #[test]
 fn averages_are_sums_of_nine_times_a_binary16_reciprocal() {
-    let rounded = |x: f64| half::round(x);
     for n in [2_u8, 3, 7, 9, 10, 18, 19, 40] {
         let options = options::Pool2D {
             padding: tflite::Padding::Valid,
@@ -101,16 +100,16 @@ fn averages_are_sums_of_nine_times_a_binary16_reciprocal() {
             models::single(Builtin::AveragePool2d, options.into(), &[(shape, None)], &[1, 1, 1, channels]);
         let size = usize::from(n) * channels as usize;
         // Multiples of 1/1024 between -2 and 2 in an order without pattern.
-        let x: Vec<f32> = (0..size).map(|i| ((i * 2_654_435_761) % 4001) as f32 / 1024.0 - 2.0).collect();
-        let x: Vec<f32> = x.into_iter().map(|v| rounded(v.into()) as f32).collect();
+        let element = |i: usize| half::round(((i * 2_654_435_761) % 4001) as f64 / 1024.0 - 2.0) as f32;
+        let x: Vec<f32> = (0..size).map(element).collect();
         let input = Tensor::f32(vec![1, 1, n.into(), channels as usize], x.clone());
         let Some(y) = forced(&model, &[input]) else { return };
         let channel = |k: usize| x.iter().skip(k).step_by(channels as usize).map(|&v| f64::from(v));
         let expected: Vec<f64> = (0..channels as usize)
             .map(|k| {
                 let all: Vec<f64> = channel(k).collect();
-                let sum = all.chunks(9).fold(0.0, |sum, nine| rounded(sum) + nine.iter().sum::<f64>());
-                rounded(sum * rounded(1.0 / f64::from(n)))
+                let sum = all.chunks(9).fold(0.0, |sum, nine| half::round(sum) + nine.iter().sum::<f64>());
+                half::round(sum * half::round(1.0 / f64::from(n)))
             })
             .collect();
         match HalfUnit::here() {

@@ -289,12 +289,9 @@ pub(crate) fn run(args: &Args) -> Outcome {
     plan.scouting.seen = begun.tally.scouted.clone();
     let outcome = stretch(&schedule, &plan, begun);
     journal.save(&outcome);
-    let asked = &plan.generator.ops;
-    let is_asked = |name: &&str| asked.is_empty() || asked.iter().any(|o| o == name);
-    let names: Vec<&str> = DRAWS.iter().map(|d| d.name).filter(is_asked).collect();
     let refusals = outcome.tally.refusals.clone();
     let tests = outcome.tally.totals.tests;
-    outcome.tally.fill(&mut result, &names);
+    outcome.tally.fill(&mut result, &plan.generator.names());
     result.timings.seconds = outcome.elapsed.as_secs_f64();
     result.timings.jobs = jobs as u32;
     result.timings.tests_per_second = tests as f64 / outcome.elapsed.as_secs_f64().max(1e-9);

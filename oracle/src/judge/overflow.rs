@@ -6,12 +6,12 @@
 use super::compare::numbers;
 use super::plain;
 use super::region::has_unrounded;
-use super::subject::Point;
+use super::subject::{Point, Subject};
 use crate::arith::{Bound, Enclosure, Ideal};
 use crate::contract::Runtime;
 use crate::half;
 use crate::record::Execution;
-use crate::tflite::{Constants, value};
+use crate::tflite::{Constants, Operation, value};
 use crate::value::Value;
 use crate::verdict::{Blame, Class, Numbers, Strength, Verdict};
 use halfproof_ir::{DType, Elements, Tensor};
@@ -19,10 +19,19 @@ use std::cell::OnceCell;
 
 impl Point<'_> {
     /// Finite outputs that only an overflow on the way explains: in formats that have no largest number they would be others.
-    /// The inverse root of an infinite variance is such a 0. The first element, and how many there are.
-    pub(super) fn ruined(&self, runtime: Runtime, execution: &Execution) -> (Option<(u64, Numbers)>, u64) {
+    /// The inverse root of an infinite variance is such a 0. The first element, and how many there are, of the outputs that
+    /// are `suspect`, by position.
+    pub(super) fn ruined(
+        &self,
+        runtime: Runtime,
+        execution: &Execution,
+        suspect: &[bool],
+    ) -> (Option<(u64, Numbers)>, u64) {
+        if !suspect.contains(&true) {
+            return (None, 0);
+        }
         let bound = Bound::new(runtime).without_overflow();
-        let wide = match self.continued(&bound, execution) {
+        let wide = match self.continued(&bound, execution, suspect) {
             Some(tensors) => tensors,
             None => match self.evaluate(&bound) {
                 Ok(run) => run.tensors,
@@ -33,6 +42,9 @@ impl Point<'_> {
         for (position, (&tensor, actual)) in
             self.subject.program.outputs().iter().zip(&execution.outputs).enumerate()
         {
+            if !suspect[position] {
+                continue;
+            }
             let (Some(Value::Float(dtype, wide)), Some(values)) =
                 (wide[tensor as usize].as_ref(), actual.floats())
             else {
@@ -51,16 +63,24 @@ impl Point<'_> {
     }
 
     /// How an execution would have gone on in `bound` from the operators whose results are not finite: every tensor that
-    /// depends on one of those. `None` where it does not show its tensors as the next operators read them.
-    fn continued(&self, bound: &Bound, execution: &Execution) -> Option<Vec<Option<Value<Enclosure>>>> {
+    /// depends on one of those, and on which an output of `suspect` depends. `None` where it does not show its tensors as the
+    /// next operators read them.
+    fn continued(
+        &self,
+        bound: &Bound,
+        execution: &Execution,
+        suspect: &[bool],
+    ) -> Option<Vec<Option<Value<Enclosure>>>> {
         let shown = self.shown(execution)?;
         let program = &self.subject.program;
+        let wanted = self.subject.behind(suspect);
         let mut tensors: Vec<Option<Value<Enclosure>>> = vec![None; shown.len()];
         for (index, op) in program.operators().enumerate() {
             let depends = op.operands.iter().flatten().any(|&t| tensors[t as usize].is_some());
             let overflows =
                 op.results.iter().any(|&t| shown[t as usize].is_some_and(|tensor| !plain::is_finite(tensor)));
-            if !depends && !overflows {
+            let is_wanted = op.results.iter().any(|&t| wanted[t as usize]);
+            if !is_wanted || !depends && !overflows {
                 continue;
             }
             let own: Vec<Option<Value<Enclosure>>> = op
@@ -163,6 +183,23 @@ impl Point<'_> {
         let run = subject.program.run(&self.inputs, Constants::Exact(&constants), &bound);
         let value = run.ok().and_then(|mut run| run.tensors[tensor as usize].take());
         matches!(value, Some(Value::Float(_, a)) if a.data.get(element as usize).is_some_and(|e| e.contains(actual)))
+    }
+}
+
+impl Subject<'_> {
+    /// By tensor: an output of `chosen`, by position, is computed from it, or is it.
+    fn behind(&self, chosen: &[bool]) -> Vec<bool> {
+        let mut behind = vec![false; self.tensor_count()];
+        for (&t, &is_chosen) in self.program.outputs().iter().zip(chosen) {
+            behind[t as usize] |= is_chosen;
+        }
+        let operators: Vec<Operation<'_>> = self.program.operators().collect();
+        for op in operators.iter().rev() {
+            if op.results.iter().any(|&t| behind[t as usize]) {
+                op.operands.iter().flatten().for_each(|&t| behind[t as usize] = true);
+            }
+        }
+        behind
     }
 }
 

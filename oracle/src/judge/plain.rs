@@ -217,11 +217,11 @@ pub(super) struct Distance {
     pub(super) off: u64,
     /// Elements that are not finite.
     pub(super) not_finite: Vec<usize>,
-    /// Elements that are finite where the exact one is not.
-    pub(super) tamed: u64,
+    /// Elements that are finite where the exact one is not, and integers that are others.
+    pub(super) undecided: u64,
 }
 
-/// The distance; `None` when an integer is another one, or the tensors do not fit each other.
+/// The distance; `None` when the tensors do not fit each other.
 pub(super) fn distance(exact: &Value<f64>, actual: &Tensor) -> Option<Distance> {
     if exact.shape() != actual.shape || exact.dtype() != actual.dtype() {
         return None;
@@ -235,8 +235,11 @@ pub(super) fn distance(exact: &Value<f64>, actual: &Tensor) -> Option<Distance> 
             distance.measure(&e.data, v.iter().map(|&x| f64::from(x)), *dtype);
         }
         (Value::Float(dtype, e), Data::F64(v)) => distance.measure(&e.data, v.iter().copied(), *dtype),
-        (Value::Whole(..), _) if is_rounded(exact, actual) => {}
-        _ => return None,
+        (Value::Whole(_, e), _) => {
+            let others = e.data.iter().zip(actual.integers()?).filter(|(e, x)| e.value != *x);
+            distance.undecided = others.count() as u64;
+        }
+        (Value::Float(..), _) => return None,
     }
     Some(distance)
 }
@@ -247,7 +250,7 @@ impl Distance {
             if !x.is_finite() {
                 self.not_finite.push(i);
             } else if !e.is_finite() {
-                self.tamed += 1;
+                self.undecided += 1;
             } else if e != x {
                 let error = half_units(e, x, dtype);
                 self.off += u64::from(error > 1.0);
@@ -303,7 +306,7 @@ mod tests {
         let lost = Distance { not_finite: vec![2], ..Distance::default() };
         assert_eq!(distance(&exact, &half(&[1.0, 2.0, f64::INFINITY])), Some(lost));
         let infinite = floats(DType::F16, &[f64::INFINITY]);
-        let tamed = Distance { tamed: 1, ..Distance::default() };
+        let tamed = Distance { undecided: 1, ..Distance::default() };
         assert_eq!(distance(&infinite, &half(&[1.0])), Some(tamed));
     }
 

@@ -98,6 +98,7 @@ impl Point<'_> {
         let mut worst_output = None;
         let mut avoidable_output = 0;
         let mut fallback = false;
+        let mut suspect = Vec::with_capacity(outputs.len());
         for (position, (&tensor, actual)) in outputs.iter().zip(&execution.outputs).enumerate() {
             let Some(expected) = run.tensors[tensor as usize].as_ref() else { continue };
             if expected.shape() != actual.shape || expected.dtype() != actual.dtype() {
@@ -114,6 +115,8 @@ impl Point<'_> {
             let source = OnceCell::new();
             let seen = observe(expected, actual, |i| self.source_element(&source, position, tensor, i));
             bits_lost.push(lost(seen.half_units));
+            // What is the exact result, rounded, nothing has ruined.
+            suspect.push(seen.off + seen.fates.inherent + seen.tally.excluded > 0);
             if seen.tally.outside > 0 && worst_output.is_none() {
                 worst_output = seen.tally.worst.map(|(e, n)| (tensor, e, n));
             }
@@ -128,11 +131,9 @@ impl Point<'_> {
             total.tally.add(&seen.tally);
         }
         let mut out_of_domain = false;
-        // What is the exact result, rounded, nothing has ruined.
-        let rounded = total.off == 0 && total.fates.inherent == 0 && total.tally.excluded == 0;
-        if worst_output.is_none() && total.avoidable.is_none() && !rounded {
-            if run.tensors.iter().flatten().any(admits_overflow) {
-                (total.avoidable, total.fates.avoidable) = self.ruined(known, execution);
+        if worst_output.is_none() && total.avoidable.is_none() {
+            if suspect.contains(&true) && run.tensors.iter().flatten().any(admits_overflow) {
+                (total.avoidable, total.fates.avoidable) = self.ruined(known, execution, &suspect);
             }
         } else if let Some((element, numbers)) = &total.avoidable {
             let at = (avoidable_output, *element, numbers.actual);
@@ -182,7 +183,8 @@ impl Point<'_> {
     }
 
     /// The verdict about an execution that is proven to be allowed: its outputs need no bound of the whole program, only their
-    /// distance from the exact ones, and what is not finite its source. `None` where an integer is another one.
+    /// distance from the exact ones, and what is not finite its source. An integer that is another one is undecided: that
+    /// its operator may give it is proven too. `None` where nothing is decided.
     pub(super) fn measured(&self, execution: &Execution, proof: Proof) -> Option<Verdict> {
         let known = Runtime::of_system(&execution.system);
         let runtime = known.unwrap_or(Runtime::AnyHalf);
@@ -193,15 +195,17 @@ impl Point<'_> {
             return None;
         }
         let mut bits_lost = Vec::with_capacity(outputs.len());
-        let (mut off, mut judged, mut tamed) = (0, 0, 0);
+        let (mut off, mut judged, mut undecided) = (0, 0, 0);
+        let mut suspect = Vec::with_capacity(outputs.len());
         let (mut fates, mut first) = (Fates::default(), None);
         for (position, (&tensor, actual)) in outputs.iter().zip(&execution.outputs).enumerate() {
             let exact = stored[tensor as usize].as_deref()?;
             let distance = plain::distance(exact, actual)?;
             bits_lost.push(lost(distance.half_units));
             off += distance.off;
-            tamed += distance.tamed;
-            judged += actual.len() as u64 - distance.tamed;
+            undecided += distance.undecided;
+            judged += actual.len() as u64 - distance.undecided;
+            suspect.push(distance.off + distance.undecided > 0);
             if proof == Proof::AsFinite || distance.not_finite.is_empty() {
                 continue;
             }
@@ -226,9 +230,9 @@ impl Point<'_> {
                 (Some((element, numbers)), self.is_out_of_domain(runtime, execution, at))
             }
             // What is the exact result, rounded, nothing has ruined.
-            None if proof == Proof::Overflowed && off + tamed > 0 => {
+            None if proof == Proof::Overflowed => {
                 let ruined;
-                (ruined, fates.avoidable) = self.ruined(runtime, execution);
+                (ruined, fates.avoidable) = self.ruined(runtime, execution, &suspect);
                 (ruined, false)
             }
             None => (None, false),
@@ -241,7 +245,7 @@ impl Point<'_> {
             None => inside(off, judged, strength),
         };
         fates.remark(&mut verdict);
-        (verdict.judged, verdict.excluded, verdict.bits_lost) = (judged, tamed, bits_lost);
+        (verdict.judged, verdict.excluded, verdict.bits_lost) = (judged, undecided, bits_lost);
         Some(verdict)
     }
 

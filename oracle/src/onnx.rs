@@ -81,6 +81,37 @@ pub fn evaluate<A: Arith>(
     inputs: &[Tensor],
     arith: &A,
 ) -> Result<Evaluation<A::E>, EvalError> {
+    walk(graph, inputs, arith, None)
+}
+
+/// [`evaluate`] of some tensors and what they are computed from; every other tensor has no value.
+///
+/// # Errors
+/// As [`evaluate`], as far as those tensors go.
+pub fn evaluate_some<A: Arith>(
+    graph: &Graph,
+    inputs: &[Tensor],
+    arith: &A,
+    chosen: &[ValueId],
+) -> Result<Evaluation<A::E>, EvalError> {
+    let mut behind = vec![false; graph.values.len()];
+    chosen.iter().for_each(|id| behind[id.index()] = true);
+    for node in graph.nodes.iter().rev() {
+        if node.outputs.iter().flatten().any(|id| behind[id.index()]) {
+            node.inputs.iter().flatten().for_each(|id| behind[id.index()] = true);
+        }
+    }
+    walk(graph, inputs, arith, Some(&behind))
+}
+
+/// Evaluates the nodes that have a result in `wanted`, by value; all where it is `None`.
+fn walk<A: Arith>(
+    graph: &Graph,
+    inputs: &[Tensor],
+    arith: &A,
+    wanted: Option<&[bool]>,
+) -> Result<Evaluation<A::E>, EvalError> {
+    let is_wanted = |id: &ValueId| wanted.is_none_or(|wanted| wanted[id.index()]);
     if inputs.len() != graph.inputs.len() {
         return Err(EvalError::InputCount { expected: graph.inputs.len(), found: inputs.len() });
     }
@@ -94,6 +125,10 @@ pub fn evaluate<A: Arith>(
     let mut varies = vec![false; graph.values.len()];
     graph.inputs.iter().for_each(|id| varies[id.index()] = true);
     for node in &graph.nodes {
+        // A node without results is evaluated too, where all are: it may be invalid.
+        if wanted.is_some() && !node.outputs.iter().flatten().any(is_wanted) {
+            continue;
+        }
         for &id in node.inputs.iter().flatten() {
             define(graph, id, &node.name, &mut values, arith)?;
         }
@@ -115,7 +150,7 @@ pub fn evaluate<A: Arith>(
             }
         }
     }
-    for &id in &graph.outputs {
+    for &id in graph.outputs.iter().filter(|id| is_wanted(id)) {
         define(graph, id, "graph output", &mut values, arith)?;
     }
     Ok(Evaluation { values, outputs: graph.outputs.clone() })

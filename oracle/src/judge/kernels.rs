@@ -36,7 +36,7 @@ impl Point<'_> {
         // Where bounds are wanted anyway, nothing is evaluated to do without them.
         let is_quick = self.depth == Depth::Verdicts && !has_unrounded(runtime, &kernels.region);
         let quick = if is_quick { self.runs() } else { None };
-        let mut same = quick.map(|runs| Same { runs, tensors: &tensors, known: vec![None; tensors.len()] });
+        let mut same = quick.map(|runs| Same::new(runs, &tensors));
         let mut total = Tally::default();
         let (mut checked, mut skipped) = (0usize, 0usize);
         let mut proven = quick.is_some_and(|runs| {
@@ -172,16 +172,23 @@ pub(super) enum Proof {
 /// An execution beside the exact results: which of its tensors hold the very same numbers.
 struct Same<'p> {
     runs: &'p Runs,
-    tensors: &'p [Option<&'p Tensor>],
+    /// The tensors that the execution shows, in f64.
+    shown: Vec<Option<Value<f64>>>,
+    /// By tensor: it is what it is in the exact computation with stored constants; `None` until somebody asks.
     known: Vec<Option<bool>>,
 }
 
-impl Same<'_> {
+impl<'p> Same<'p> {
+    fn new(runs: &'p Runs, tensors: &[Option<&Tensor>]) -> Same<'p> {
+        let shown = tensors.iter().map(|t| t.map(|tensor| value(tensor, &Ideal))).collect();
+        Same { runs, shown, known: vec![None; tensors.len()] }
+    }
+
     /// True when a tensor is what it is in the exact computation with stored constants.
     fn is_exact(&mut self, tensor: u32) -> bool {
         let at = tensor as usize;
-        *self.known[at].get_or_insert_with(|| match (self.tensors[at], &self.runs.stored[at]) {
-            (Some(actual), Some(exact)) => plain::is_same(exact, actual),
+        *self.known[at].get_or_insert_with(|| match (&self.shown[at], &self.runs.stored[at]) {
+            (Some(shown), Some(exact)) => plain::is_same(exact, shown),
             // A constant, or one behind a DEQUANTIZE, which no execution shows.
             (None, _) => true,
             (Some(_), None) => false,
@@ -194,43 +201,34 @@ impl Same<'_> {
     fn rounded(&mut self, subject: &Subject<'_>, index: usize, op: &Operation<'_>) -> Option<u64> {
         let program = &subject.program;
         let visible = |&t: &u32| {
-            self.tensors[t as usize].is_some() || program.is_constant(t) || subject.widened.contains_key(&t)
+            self.shown[t as usize].is_some() || program.is_constant(t) || subject.widened.contains_key(&t)
         };
         if !op.operands.iter().flatten().all(visible) {
             return None;
         }
         let mut judged = 0;
-        // Of every operand, for the next step asks which of them are not.
-        let all_exact = op.operands.iter().flatten().fold(true, |all, &t| self.is_exact(t) & all);
+        let all_exact = op.operands.iter().flatten().all(|&t| self.is_exact(t));
         let computed = if all_exact {
             None
         } else {
-            let own: Vec<Option<Value<f64>>> = op
-                .operands
-                .iter()
-                .map(|t| {
-                    let t = (*t)? as usize;
-                    let differs = self.known[t] == Some(false);
-                    Some(value(self.tensors[t].filter(|_| differs)?, &Ideal))
-                })
-                .collect();
-            // The very same numbers as in the exact computation; of constants, and those behind a DEQUANTIZE, no execution
-            // shows others.
-            let exact = |t: &Option<u32>| self.runs.stored[(*t)? as usize].as_deref();
-            let operands: Vec<Option<&Value<f64>>> =
-                op.operands.iter().zip(&own).map(|(t, own)| own.as_ref().or_else(|| exact(t))).collect();
+            // Constants, and those behind a DEQUANTIZE, no execution shows.
+            let operand = |t: &Option<u32>| {
+                let at = (*t)? as usize;
+                self.shown[at].as_ref().or_else(|| self.runs.stored[at].as_deref())
+            };
+            let operands: Vec<Option<&Value<f64>>> = op.operands.iter().map(operand).collect();
             Some(program.trusted(index, &operands, &Ideal).ok()?)
         };
         for (i, &t) in op.results.iter().enumerate() {
-            let actual = self.tensors[t as usize]?;
+            let shown = self.shown[t as usize].as_ref()?;
             let exact = match &computed {
                 Some(results) => results.get(i)?,
                 None => self.runs.stored[t as usize].as_deref()?,
             };
-            if !plain::is_rounded(exact, actual) {
+            if !plain::is_rounded(exact, shown) {
                 return None;
             }
-            judged += actual.len() as u64;
+            judged += shown.len() as u64;
         }
         Some(judged)
     }

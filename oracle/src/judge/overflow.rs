@@ -6,12 +6,12 @@
 use super::compare::numbers;
 use super::plain;
 use super::region::has_unrounded;
-use super::subject::{Point, Subject};
+use super::subject::Point;
 use crate::arith::{Bound, Enclosure, Ideal};
 use crate::contract::Runtime;
 use crate::half;
 use crate::record::Execution;
-use crate::tflite::{Constants, Operation, value};
+use crate::tflite::{Constants, value};
 use crate::value::Value;
 use crate::verdict::{Blame, Class, Numbers, Strength, Verdict};
 use halfproof_ir::{DType, Elements, Tensor};
@@ -73,7 +73,8 @@ impl Point<'_> {
     ) -> Option<Vec<Option<Value<Enclosure>>>> {
         let shown = self.shown(execution)?;
         let program = &self.subject.program;
-        let wanted = self.subject.behind(suspect);
+        let outputs = program.outputs().iter().zip(suspect);
+        let wanted = program.behind(outputs.filter(|(_, is_suspect)| **is_suspect).map(|(&t, _)| t));
         let mut tensors: Vec<Option<Value<Enclosure>>> = vec![None; shown.len()];
         for (index, op) in program.operators().enumerate() {
             let depends = op.operands.iter().flatten().any(|&t| tensors[t as usize].is_some());
@@ -183,23 +184,6 @@ impl Point<'_> {
         let run = subject.program.run(&self.inputs, Constants::Exact(&constants), &bound);
         let value = run.ok().and_then(|mut run| run.tensors[tensor as usize].take());
         matches!(value, Some(Value::Float(_, a)) if a.data.get(element as usize).is_some_and(|e| e.contains(actual)))
-    }
-}
-
-impl Subject<'_> {
-    /// By tensor: an output of `chosen`, by position, is computed from it, or is it.
-    fn behind(&self, chosen: &[bool]) -> Vec<bool> {
-        let mut behind = vec![false; self.tensor_count()];
-        for (&t, &is_chosen) in self.program.outputs().iter().zip(chosen) {
-            behind[t as usize] |= is_chosen;
-        }
-        let operators: Vec<Operation<'_>> = self.program.operators().collect();
-        for op in operators.iter().rev() {
-            if op.results.iter().any(|&t| behind[t as usize]) {
-                op.operands.iter().flatten().for_each(|&t| behind[t as usize] = true);
-            }
-        }
-        behind
     }
 }
 

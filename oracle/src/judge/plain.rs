@@ -8,7 +8,7 @@ use super::subject::Subject;
 use crate::arith::Ideal;
 use crate::half;
 use crate::tflite::{RunError, value};
-use crate::value::{Array, Value};
+use crate::value::{Array, Value, Whole};
 use halfproof_ir::{DType, Data, Tensor};
 use std::sync::Arc;
 
@@ -130,15 +130,17 @@ pub(super) fn same_number(a: f64, b: f64) -> bool {
     (a.to_bits() == b.to_bits()) | (a.is_nan() & b.is_nan())
 }
 
-/// True when a tensor of an execution holds the very numbers of a value.
-pub(super) fn is_same(exact: &Value<f64>, actual: &Tensor) -> bool {
-    match (exact, &actual.data) {
-        (Value::Float(_, e), Data::F16(v)) => all_of(&e.data, v, |e, x| same_number(e, half::value(x))),
-        (Value::Float(_, e), Data::F32(v)) => all_of(&e.data, v, |e, x| same_number(e, f64::from(x))),
-        (Value::Float(_, e), Data::F64(v)) => all_of(&e.data, v, same_number),
-        (Value::Float(..), _) => false,
-        (Value::Whole(..), _) => is_rounded(exact, actual),
+/// True when a tensor of an execution, in f64, holds the very numbers of a value.
+pub(super) fn is_same(exact: &Value<f64>, shown: &Value<f64>) -> bool {
+    match (exact, shown) {
+        (Value::Float(_, e), Value::Float(_, x)) => all_of(&e.data, &x.data, same_number),
+        (Value::Whole(_, e), Value::Whole(_, x)) => same_integers(&e.data, &x.data),
+        _ => false,
     }
+}
+
+fn same_integers(exact: &[Whole], shown: &[Whole]) -> bool {
+    exact.iter().zip(shown).all(|(e, x)| e.value == x.value)
 }
 
 /// True when each infinity and NaN of a tensor is also one of the exact value: none is there because a type has a largest
@@ -188,23 +190,19 @@ pub(super) fn agree(
     }
 }
 
-/// True when every element of a tensor is the exact one rounded to the tensor's type.
-pub(super) fn is_rounded(exact: &Value<f64>, actual: &Tensor) -> bool {
-    if exact.shape() != actual.shape || exact.dtype() != actual.dtype() {
+/// True when every element of a tensor of an execution, in f64, is the exact one rounded to the tensor's type.
+pub(super) fn is_rounded(exact: &Value<f64>, shown: &Value<f64>) -> bool {
+    if exact.shape() != shown.shape() || exact.dtype() != shown.dtype() {
         return false;
     }
-    match (exact, &actual.data) {
-        (Value::Float(_, e), Data::F16(v)) => {
-            all_of(&e.data, v, |e, x| equal(half::round(e), half::value(x)))
-        }
-        (Value::Float(_, e), Data::F32(v)) => {
-            all_of(&e.data, v, |e, x| equal(half::round_single(e), f64::from(x)))
-        }
-        (Value::Float(_, e), Data::F64(v)) => all_of(&e.data, v, equal),
-        (Value::Float(..), _) => false,
-        (Value::Whole(_, e), _) => {
-            actual.integers().is_some_and(|v| e.data.iter().zip(v).all(|(e, x)| e.value == x))
-        }
+    match (exact, shown) {
+        (Value::Float(dtype, e), Value::Float(_, x)) => match dtype {
+            DType::F16 => all_of(&e.data, &x.data, |e, x| equal(half::round(e), x)),
+            DType::F32 => all_of(&e.data, &x.data, |e, x| equal(half::round_single(e), x)),
+            _ => all_of(&e.data, &x.data, equal),
+        },
+        (Value::Whole(_, e), Value::Whole(_, x)) => same_integers(&e.data, &x.data),
+        _ => false,
     }
 }
 
@@ -280,14 +278,20 @@ mod tests {
         Tensor::new(vec![data.len()], Data::F16(bits))
     }
 
+    /// As an execution shows it, in f64.
+    fn shown(tensor: &Tensor) -> Value<f64> {
+        value(tensor, &Ideal)
+    }
+
     #[test]
     fn a_rounded_result_is_the_nearest_number_of_its_type_and_no_neighbour() {
         let exact = floats(DType::F16, &[0.1, 70_000.0, f64::NAN, -0.0]);
-        assert!(is_rounded(&exact, &half(&[0.1, f64::INFINITY, f64::NAN, 0.0])));
+        assert!(is_rounded(&exact, &shown(&half(&[0.1, f64::INFINITY, f64::NAN, 0.0]))));
         let neighbour = half::round(0.1) + half::ulp(0.1);
-        assert!(!is_rounded(&exact, &half(&[neighbour, f64::INFINITY, f64::NAN, 0.0])));
-        assert!(!is_rounded(&exact, &half(&[0.1, 65_504.0, f64::NAN, 0.0])), "an overflow that is clamped");
-        assert!(!is_rounded(&exact, &Tensor::f32(vec![4], vec![0.1; 4])), "another type");
+        assert!(!is_rounded(&exact, &shown(&half(&[neighbour, f64::INFINITY, f64::NAN, 0.0]))));
+        let clamped = half(&[0.1, 65_504.0, f64::NAN, 0.0]);
+        assert!(!is_rounded(&exact, &shown(&clamped)), "an overflow that is clamped");
+        assert!(!is_rounded(&exact, &shown(&Tensor::f32(vec![4], vec![0.1; 4]))), "another type");
     }
 
     #[test]
@@ -320,7 +324,7 @@ mod tests {
     #[test]
     fn zeros_of_other_signs_are_not_the_same_number() {
         let zero = floats(DType::F16, &[0.0]);
-        assert!(is_same(&zero, &half(&[0.0])));
-        assert!(!is_same(&zero, &half(&[-0.0])));
+        assert!(is_same(&zero, &shown(&half(&[0.0]))));
+        assert!(!is_same(&zero, &shown(&half(&[-0.0]))));
     }
 }

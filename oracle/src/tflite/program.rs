@@ -156,7 +156,33 @@ impl Program {
         constants: Constants<'_>,
         arith: &A,
     ) -> Result<Run<A::E>, RunError> {
-        self.evaluate(inputs, constants, arith, true)
+        self.evaluate(inputs, constants, arith, &Keep::All)
+    }
+
+    /// Evaluates some tensors and what they are computed from; every other tensor has no value.
+    ///
+    /// # Errors
+    /// As [`Program::run`].
+    pub fn run_some<A: Arith>(
+        &self,
+        inputs: &[Tensor],
+        constants: Constants<'_>,
+        arith: &A,
+        chosen: impl IntoIterator<Item = u32>,
+    ) -> Result<Run<A::E>, RunError> {
+        self.evaluate(inputs, constants, arith, &Keep::Behind(self.behind(chosen)))
+    }
+
+    /// By tensor: it is one of the chosen, or one of them is computed from it.
+    pub fn behind(&self, chosen: impl IntoIterator<Item = u32>) -> Vec<bool> {
+        let mut behind = vec![false; self.slots.len()];
+        chosen.into_iter().for_each(|t| behind[t as usize] = true);
+        for step in self.steps.iter().rev() {
+            if step.results.iter().any(|&t| behind[t as usize]) {
+                step.operands.iter().flatten().for_each(|&t| behind[t as usize] = true);
+            }
+        }
+        behind
     }
 
     /// Evaluates the program and keeps only its outputs, in interface order; memory holds no more than what later
@@ -170,7 +196,7 @@ impl Program {
         constants: Constants<'_>,
         arith: &A,
     ) -> Result<Vec<Value<A::E>>, RunError> {
-        let Run { mut tensors, outputs } = self.evaluate(inputs, constants, arith, false)?;
+        let Run { mut tensors, outputs } = self.evaluate(inputs, constants, arith, &Keep::Outputs)?;
         let take = |(i, &t): (usize, &u32)| {
             let again = outputs[i + 1..].contains(&t);
             let slot = &mut tensors[t as usize];
@@ -184,7 +210,7 @@ impl Program {
         inputs: &[Tensor],
         constants: Constants<'_>,
         arith: &A,
-        keep: bool,
+        keep: &Keep,
     ) -> Result<Run<A::E>, RunError> {
         self.check_inputs(inputs)?;
         self.check_constants(constants)?;
@@ -193,6 +219,11 @@ impl Program {
             tensors[t as usize] = Some(convert::value(input, arith));
         }
         for (at, step) in self.steps.iter().enumerate() {
+            if let Keep::Behind(wanted) = keep
+                && !step.results.iter().any(|&t| wanted[t as usize])
+            {
+                continue;
+            }
             let own: Vec<Option<Value<A::E>>> =
                 step.operands.iter().map(|t| t.and_then(|t| self.constant(t, constants, arith))).collect();
             let operands: Vec<Option<&Value<A::E>>> = step
@@ -205,7 +236,7 @@ impl Program {
             for (&t, value) in step.results.iter().zip(results) {
                 tensors[t as usize] = Some(value);
             }
-            if !keep {
+            if let Keep::Outputs = keep {
                 for &t in step.operands.iter().flatten().chain(&step.results) {
                     if self.last_use[t as usize] == at {
                         tensors[t as usize] = None;
@@ -370,6 +401,15 @@ impl Program {
         }
         Ok(())
     }
+}
+
+/// Which tensors an evaluation keeps.
+enum Keep {
+    All,
+    /// Those of the interface.
+    Outputs,
+    /// Those that are marked, by tensor; it computes no others.
+    Behind(Vec<bool>),
 }
 
 const UNUSED: Slot = Slot { shape: vec![], dtype: DType::F32, constant: None };

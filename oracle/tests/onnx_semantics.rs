@@ -29,6 +29,21 @@ fn iota(shape: &[usize]) -> Tensor {
 }
 
 #[test]
+fn some_tensors_are_those_of_the_whole_graph_and_no_other_node_is_evaluated() {
+    let mut g = Graph::new("some");
+    let x = g.add_input("x", DType::F32, &[2]);
+    let wanted = g.add_node(Op::Neg, &[x], "wanted");
+    let deeper = g.add_node(Op::Abs, &[wanted], "deeper");
+    let beside = g.add_node(Op::Exp, &[x], "beside");
+    g.outputs.extend([deeper, beside]);
+    let inputs = [Tensor::f32([2], vec![1.0, -2.0])];
+    let whole = onnx::evaluate(&g, &inputs, &Ideal).unwrap();
+    let some = onnx::evaluate_some(&g, &inputs, &Ideal, &[wanted]).unwrap();
+    assert_eq!(some.value(wanted), whole.value(wanted));
+    assert_eq!((some.value(deeper), some.value(beside)), (None, None));
+}
+
+#[test]
 fn conv_same_padding_is_asymmetric_for_even_kernels() {
     for (auto_pad, expected) in
         [(AutoPad::SameUpper, [3.0, 5.0, 7.0, 4.0]), (AutoPad::SameLower, [1.0, 3.0, 5.0, 7.0])]

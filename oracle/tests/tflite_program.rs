@@ -51,6 +51,17 @@ fn results_are_the_outputs_of_a_run() {
 }
 
 #[test]
+fn a_run_of_some_tensors_computes_nothing_behind_them() {
+    let program = Program::new(&dense()).unwrap();
+    let x = [Tensor::f32(vec![1, 2], vec![1.0, 1.0])];
+    let whole = program.run(&x, Constants::Stored, &Ideal).unwrap();
+    let some = program.run_some(&x, Constants::Stored, &Ideal, [3]).unwrap();
+    assert_eq!(some.tensors[3], whole.tensors[3]);
+    assert_eq!(some.tensors[4], None);
+    assert_eq!(program.behind([3]), [true, true, true, true, false]);
+}
+
+#[test]
 fn exact_constants_replace_stored_ones() {
     let program = Program::new(&dense()).unwrap();
     let x = [Tensor::f32(vec![1, 2], vec![1.0, 1.0])];

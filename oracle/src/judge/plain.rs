@@ -315,6 +315,15 @@ mod tests {
     }
 
     #[test]
+    fn an_integer_that_is_another_one_is_undecided() {
+        let whole = |x: &[i64]| x.iter().map(|&x| Whole::known(x)).collect::<Vec<_>>();
+        let exact = Value::Whole(DType::I32, Array::new(vec![3], whole(&[1, 2, 3])));
+        let actual = Tensor::new(vec![3], Data::I32(vec![1, 5, 3]));
+        assert_eq!(distance(&exact, &actual), Some(Distance { undecided: 1, ..Distance::default() }));
+        assert_eq!(distance(&exact, &Tensor::new(vec![3], Data::I64(vec![1, 2, 3]))), None, "another type");
+    }
+
+    #[test]
     fn an_overflow_is_told_from_an_infinity_that_was_there() {
         let infinite = floats(DType::F16, &[f64::INFINITY, 70_000.0]);
         assert!(is_as_finite(&infinite, &half(&[f64::INFINITY, 65_504.0])));

@@ -98,7 +98,7 @@ impl Point<'_> {
         let mut worst_output = None;
         let mut avoidable_output = 0;
         let mut fallback = false;
-        let mut suspect = Vec::with_capacity(outputs.len());
+        let mut suspect = vec![false; outputs.len()];
         for (position, (&tensor, actual)) in outputs.iter().zip(&execution.outputs).enumerate() {
             let Some(expected) = run.tensors[tensor as usize].as_ref() else { continue };
             if expected.shape() != actual.shape || expected.dtype() != actual.dtype() {
@@ -116,7 +116,7 @@ impl Point<'_> {
             let seen = observe(expected, actual, |i| self.source_element(&source, position, tensor, i));
             bits_lost.push(lost(seen.half_units));
             // What is the exact result, rounded, nothing has ruined.
-            suspect.push(seen.off + seen.fates.inherent + seen.tally.excluded > 0);
+            suspect[position] = seen.off + seen.fates.inherent + seen.tally.excluded > 0;
             if seen.tally.outside > 0 && worst_output.is_none() {
                 worst_output = seen.tally.worst.map(|(e, n)| (tensor, e, n));
             }

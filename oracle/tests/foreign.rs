@@ -199,18 +199,24 @@ fn a_float32_constant_may_have_been_float16_where_all_was_to_be() {
     }
 }
 
-/// The bias of a folded BatchNormalization, which cancels: 1 - 1 · 0.999995 in float32 is off by its unit near 1, which is a thousandth
-/// of the result.
-#[test]
-fn a_folded_constant_that_cancels_is_no_certain_fault() {
+/// x · (1 + b), where a converter may fold the sum; and an input of it.
+fn shifted(b: f32) -> (Graph, Tensor) {
     let mut source = Graph::new("shifted");
     let x = source.add_input("x", DType::F32, &[3]);
     let a = source.add_constant("a", Tensor::f32([1], vec![1.0]));
-    let b = source.add_constant("b", Tensor::f32([1], vec![-0.999_995]));
+    let b = source.add_constant("b", Tensor::f32([1], vec![b]));
     let ab = source.add_node(Op::Add, &[a, b], "ab");
     let y = source.add_node(Op::Mul, &[x, ab], "y");
     source.outputs.push(y);
     let input = Tensor::f32([3], vec![1.0, -2.5, 3.0]);
+    (source, input)
+}
+
+/// The bias of a folded BatchNormalization, which cancels: 1 - 1 · 0.999995 in float32 is off by its unit near 1, which is a thousandth
+/// of the result.
+#[test]
+fn a_folded_constant_that_cancels_is_no_certain_fault() {
+    let (source, input) = shifted(-0.999_995);
     let exact = 1.0 - f64::from(0.999_995_f32);
     let of = |off: f64| diagnosed(&source, &product_with((exact + off) as f32), &input).verdict;
     let near = of(6e-9);
@@ -223,14 +229,7 @@ fn a_folded_constant_that_cancels_is_no_certain_fault() {
 /// seed 103).
 #[test]
 fn a_constant_that_float16_folded_and_that_cancels_is_no_certain_fault() {
-    let mut source = Graph::new("shifted");
-    let x = source.add_input("x", DType::F32, &[3]);
-    let a = source.add_constant("a", Tensor::f32([1], vec![1.0]));
-    let b = source.add_constant("b", Tensor::f32([1], vec![-0.953_462_6]));
-    let ab = source.add_node(Op::Add, &[a, b], "ab");
-    let y = source.add_node(Op::Mul, &[x, ab], "y");
-    source.outputs.push(y);
-    let input = Tensor::f32([3], vec![1.0, -2.5, 3.0]);
+    let (source, input) = shifted(-0.953_462_6);
     let folded = 1.0 - f16::from_f32(0.953_462_6).to_f32();
     let of = |precision, k: f32| diagnosed_as(precision, &source, &product_with(k), &input).verdict;
     let near = of(Precision::Full, folded);

@@ -205,6 +205,7 @@ impl Point<'_> {
             off += distance.off;
             undecided += distance.undecided;
             judged += actual.len() as u64 - distance.undecided;
+            // What is the exact result, rounded, nothing has ruined.
             suspect.push(distance.off + distance.undecided > 0);
             if proof == Proof::AsFinite || distance.not_finite.is_empty() {
                 continue;
@@ -229,7 +230,6 @@ impl Point<'_> {
                 let at = (tensor, element, numbers.actual);
                 (Some((element, numbers)), self.is_out_of_domain(runtime, execution, at))
             }
-            // What is the exact result, rounded, nothing has ruined.
             None if proof == Proof::Overflowed => {
                 let ruined;
                 (ruined, fates.avoidable) = self.ruined(runtime, execution, &suspect);

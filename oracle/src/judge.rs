@@ -11,6 +11,7 @@
 //! The judge is a pure function of records: graph, request, conversion, inputs, executions. [`judge`] answers everything
 //! at once; a campaign that judges one conversion on many inputs holds a [`Subject`] and a [`Point`] per input set.
 
+mod agreement;
 mod compare;
 mod constants;
 pub mod controls;
@@ -24,6 +25,7 @@ mod precision;
 pub mod recognise;
 mod region;
 mod semantics;
+mod source;
 mod subject;
 pub mod trace;
 
@@ -32,6 +34,7 @@ mod tests;
 
 pub use overflow::OUT_OF_DOMAIN;
 pub use precision::second_opinion;
+pub use source::is_regular;
 pub use subject::{Depth, Point, Reference, Subject};
 
 use crate::record::{Execution, Status};

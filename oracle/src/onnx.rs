@@ -81,37 +81,6 @@ pub fn evaluate<A: Arith>(
     inputs: &[Tensor],
     arith: &A,
 ) -> Result<Evaluation<A::E>, EvalError> {
-    walk(graph, inputs, arith, None)
-}
-
-/// [`evaluate`] of some tensors and what they are computed from; every other tensor has no value.
-///
-/// # Errors
-/// As [`evaluate`], as far as those tensors go.
-pub fn evaluate_some<A: Arith>(
-    graph: &Graph,
-    inputs: &[Tensor],
-    arith: &A,
-    chosen: &[ValueId],
-) -> Result<Evaluation<A::E>, EvalError> {
-    let mut behind = vec![false; graph.values.len()];
-    chosen.iter().for_each(|id| behind[id.index()] = true);
-    for node in graph.nodes.iter().rev() {
-        if node.outputs.iter().flatten().any(|id| behind[id.index()]) {
-            node.inputs.iter().flatten().for_each(|id| behind[id.index()] = true);
-        }
-    }
-    walk(graph, inputs, arith, Some(&behind))
-}
-
-/// Evaluates the nodes that have a result in `wanted`, by value; all where it is `None`.
-fn walk<A: Arith>(
-    graph: &Graph,
-    inputs: &[Tensor],
-    arith: &A,
-    wanted: Option<&[bool]>,
-) -> Result<Evaluation<A::E>, EvalError> {
-    let is_wanted = |id: &ValueId| wanted.is_none_or(|wanted| wanted[id.index()]);
     if inputs.len() != graph.inputs.len() {
         return Err(EvalError::InputCount { expected: graph.inputs.len(), found: inputs.len() });
     }
@@ -121,19 +90,59 @@ fn walk<A: Arith>(
         check_input(graph, id, tensor)?;
         values[id.index()] = Some(named(graph, id, load(tensor, arith))?);
     }
+    walk(graph, values, arith, None)
+}
+
+/// Evaluates some tensors from others, `given` by [`ValueId`]; what is not between them has no value.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_from<A: Arith>(
+    graph: &Graph,
+    given: Vec<Option<Value<A::E>>>,
+    arith: &A,
+    chosen: &[ValueId],
+) -> Result<Evaluation<A::E>, EvalError> {
+    let settled: Vec<bool> = given.iter().map(Option::is_some).collect();
+    walk(graph, given, arith, Some(&behind(graph, chosen, &settled)))
+}
+
+/// By value: it is one of `chosen`, or one of those is computed from it. What a `settled` value is computed from is not
+/// looked at; there may be fewer of these than of values.
+pub fn behind(graph: &Graph, chosen: &[ValueId], settled: &[bool]) -> Vec<bool> {
+    let mut behind = vec![false; graph.values.len()];
+    chosen.iter().for_each(|id| behind[id.index()] = true);
+    let is_settled = |id: &ValueId| settled.get(id.index()) == Some(&true);
+    for node in graph.nodes.iter().rev() {
+        if node.outputs.iter().flatten().any(|id| behind[id.index()] && !is_settled(id)) {
+            node.inputs.iter().flatten().for_each(|id| behind[id.index()] = true);
+        }
+    }
+    behind
+}
+
+/// Evaluates the nodes that have a result in `wanted`, by value, that has no value yet; all where it is `None`.
+fn walk<A: Arith>(
+    graph: &Graph,
+    mut values: Vec<Option<Value<A::E>>>,
+    arith: &A,
+    wanted: Option<&[bool]>,
+) -> Result<Evaluation<A::E>, EvalError> {
+    let is_wanted = |id: &ValueId| wanted.is_none_or(|wanted| wanted[id.index()]);
     // Values that depend on an input.
     let mut varies = vec![false; graph.values.len()];
     graph.inputs.iter().for_each(|id| varies[id.index()] = true);
     for node in &graph.nodes {
+        let node_varies = node.inputs.iter().flatten().any(|id| varies[id.index()]);
+        node.outputs.iter().flatten().for_each(|id| varies[id.index()] = node_varies);
         // A node without results is evaluated too, where all are: it may be invalid.
-        if wanted.is_some() && !node.outputs.iter().flatten().any(is_wanted) {
+        let mut results = node.outputs.iter().flatten();
+        if wanted.is_some() && !results.any(|id| is_wanted(id) && values[id.index()].is_none()) {
             continue;
         }
         for &id in node.inputs.iter().flatten() {
             define(graph, id, &node.name, &mut values, arith)?;
         }
-        let node_varies = node.inputs.iter().flatten().any(|id| varies[id.index()]);
-        node.outputs.iter().flatten().for_each(|id| varies[id.index()] = node_varies);
         let operand = node.inputs.first().copied().flatten().and_then(|id| values[id.index()].as_ref());
         let folded = operand.filter(|_| !node_varies).and_then(|x| folded(&node.op, x, arith));
         let mut operands: Vec<Option<&Value<A::E>>> =

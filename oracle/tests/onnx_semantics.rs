@@ -38,9 +38,16 @@ fn some_tensors_are_those_of_the_whole_graph_and_no_other_node_is_evaluated() {
     g.outputs.extend([deeper, beside]);
     let inputs = [Tensor::f32([2], vec![1.0, -2.0])];
     let whole = onnx::evaluate(&g, &inputs, &Ideal).unwrap();
-    let some = onnx::evaluate_some(&g, &inputs, &Ideal, &[wanted]).unwrap();
+    let mut given = vec![None; g.values.len()];
+    given[x.index()] = whole.value(x).cloned();
+    let some = onnx::evaluate_from(&g, given.clone(), &Ideal, &[wanted]).unwrap();
     assert_eq!(some.value(wanted), whole.value(wanted));
     assert_eq!((some.value(deeper), some.value(beside)), (None, None));
+    // From a value in between, whatever it was computed from.
+    given[wanted.index()] = whole.value(x).cloned();
+    let later = onnx::evaluate_from(&g, given, &Ideal, &[deeper]).unwrap();
+    assert_eq!(later.value(wanted), whole.value(x));
+    assert_eq!(later.value(deeper), whole.value(deeper));
 }
 
 #[test]

@@ -55,10 +55,16 @@ fn a_run_of_some_tensors_computes_nothing_behind_them() {
     let program = Program::new(&dense()).unwrap();
     let x = [Tensor::f32(vec![1, 2], vec![1.0, 1.0])];
     let whole = program.run(&x, Constants::Stored, &Ideal).unwrap();
-    let some = program.run_some(&x, Constants::Stored, &Ideal, [3]).unwrap();
+    let given = |t: usize, value: usize| {
+        (0..whole.tensors.len()).map(|i| whole.tensors[value].clone().filter(|_| i == t)).collect()
+    };
+    let some = program.run_from(given(0, 0), Constants::Stored, &Ideal, [3]).unwrap();
     assert_eq!(some.tensors[3], whole.tensors[3]);
     assert_eq!(some.tensors[4], None);
-    assert_eq!(program.behind([3]), [true, true, true, true, false]);
+    assert_eq!(program.behind([3], &[]), [true, true, true, true, false]);
+    // From a tensor in between, whatever it was computed from.
+    let later = program.run_from(given(3, 3), Constants::Stored, &Ideal, [4]).unwrap();
+    assert_eq!((&later.tensors[0], &later.tensors[4]), (&None, &whole.tensors[4]));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use crate::DType;
 use half::f16;
+use half::slice::HalfFloatSliceExt;
 
 /// The elements of a [`Tensor`], one vector per element type.
 #[derive(Clone, Debug, PartialEq)]
@@ -178,7 +179,7 @@ impl Tensor {
     /// Float elements widened to f64 exactly; `None` for integers and booleans.
     pub fn floats(&self) -> Option<Vec<f64>> {
         match &self.data {
-            Data::F16(v) => Some(v.iter().map(|x| x.to_f64()).collect()),
+            Data::F16(v) => Some(v.to_f64_vec()),
             Data::F32(v) => Some(v.iter().map(|&x| f64::from(x)).collect()),
             Data::F64(v) => Some(v.clone()),
             _ => None,

@@ -9,6 +9,33 @@ use halfproof_ir::DType;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Ideal;
 
+/// Powers of a row for its softmax, of exponents that are not positive.
+pub(super) struct Powers {
+    /// beta (x - max).
+    pub(super) exponents: Vec<f64>,
+    /// e to each of them.
+    pub(super) powers: Vec<f64>,
+}
+
+impl Powers {
+    pub(super) fn new(row: &[f64], beta: f64) -> Powers {
+        let max = row.iter().copied().fold(f64::NEG_INFINITY, larger);
+        let exponents: Vec<f64> = row.iter().map(|x| beta * (x - max)).collect();
+        let powers = exponents.iter().map(|&d| libm::exp(d)).collect();
+        Powers { exponents, powers }
+    }
+
+    /// The softmax, or its logarithm.
+    pub(super) fn softmax(&self, log: bool) -> Vec<f64> {
+        let total: f64 = self.powers.iter().sum();
+        if log {
+            let total = libm::log(total);
+            return self.exponents.iter().map(|d| d - total).collect();
+        }
+        self.powers.iter().map(|p| p / total).collect()
+    }
+}
+
 impl Arith for Ideal {
     type E = f64;
 
@@ -99,16 +126,7 @@ impl Arith for Ideal {
     }
 
     fn softmax(&self, row: &[f64], beta: f64, log: bool) -> Vec<f64> {
-        let max = row.iter().copied().fold(f64::NEG_INFINITY, larger);
-        if log {
-            let shifted: Vec<f64> = row.iter().map(|x| beta * (x - max)).collect();
-            let total = libm::log(shifted.iter().map(|&d| libm::exp(d)).sum());
-            return shifted.into_iter().map(|d| d - total).collect();
-        }
-        let mut powers: Vec<f64> = row.iter().map(|x| libm::exp(beta * (x - max))).collect();
-        let total: f64 = powers.iter().sum();
-        powers.iter_mut().for_each(|p| *p /= total);
-        powers
+        Powers::new(row, beta).softmax(log)
     }
 
     #[inline]

@@ -15,6 +15,7 @@ use crate::tflite::{Constants, value};
 use crate::value::Value;
 use crate::verdict::{Blame, Class, Numbers, Strength, Verdict};
 use halfproof_ir::{DType, Elements, Tensor};
+use halfproof_wire::tflite::Builtin;
 use std::cell::OnceCell;
 
 impl Point<'_> {
@@ -28,6 +29,9 @@ impl Point<'_> {
         suspect: &[bool],
     ) -> (Option<(u64, Numbers)>, u64) {
         if !suspect.contains(&true) {
+            return (None, 0);
+        }
+        if self.reaches_no_number(execution, suspect) {
             return (None, 0);
         }
         let bound = Bound::new(runtime).without_overflow();
@@ -74,7 +78,8 @@ impl Point<'_> {
         let shown = self.shown(execution)?;
         let program = &self.subject.program;
         let outputs = program.outputs().iter().zip(suspect);
-        let wanted = program.behind(outputs.filter(|(_, is_suspect)| **is_suspect).map(|(&t, _)| t));
+        let suspects = outputs.filter(|(_, is_suspect)| **is_suspect).map(|(&t, _)| t);
+        let wanted = program.behind(suspects, &[]);
         let mut tensors: Vec<Option<Value<Enclosure>>> = vec![None; shown.len()];
         for (index, op) in program.operators().enumerate() {
             let depends = op.operands.iter().flatten().any(|&t| tensors[t as usize].is_some());
@@ -106,6 +111,69 @@ impl Point<'_> {
             }
         }
         Some(tensors)
+    }
+
+    /// True when no finite number of an output of `suspect` is computed from one of an execution that is not finite. False
+    /// where that is not certain.
+    fn reaches_no_number(&self, execution: &Execution, suspect: &[bool]) -> bool {
+        let (Some(shown), Some(runs)) = (self.shown(execution), self.runs()) else { return false };
+        let program = &self.subject.program;
+        let outputs = program.outputs().iter().zip(suspect).filter(|(_, is_suspect)| **is_suspect);
+        let wanted = program.behind(outputs.clone().map(|(&t, _)| t), &[]);
+        // NaN in the place of every infinity, and of all that is computed from it.
+        let mut marked: Vec<Option<Value<f64>>> = vec![None; shown.len()];
+        for (index, op) in program.operators().enumerate() {
+            let depends = op.operands.iter().flatten().any(|&t| marked[t as usize].is_some());
+            let overflows =
+                op.results.iter().any(|&t| shown[t as usize].is_some_and(|tensor| !plain::is_finite(tensor)));
+            if !op.results.iter().any(|&t| wanted[t as usize]) || !depends && !overflows {
+                continue;
+            }
+            let own: Vec<Option<Value<f64>>> = op
+                .operands
+                .iter()
+                .map(|t| {
+                    let t = (*t)? as usize;
+                    let seen = marked[t].is_none().then_some(shown[t]).flatten();
+                    seen.map(|tensor| value(tensor, &Ideal))
+                        .or_else(|| runs.stored[t].as_deref().filter(|_| marked[t].is_none()).cloned())
+                })
+                .collect();
+            let operands: Vec<Option<&Value<f64>>> = op
+                .operands
+                .iter()
+                .zip(&own)
+                .map(|(t, own)| own.as_ref().or_else(|| marked[(*t)? as usize].as_ref()))
+                .collect();
+            let results = if depends {
+                if !keeps_nan(op.builtin) {
+                    return false;
+                }
+                program.step(index, &operands, &Ideal).ok()
+            } else {
+                op.results.iter().map(|&t| shown[t as usize].map(|tensor| value(tensor, &Ideal))).collect()
+            };
+            let Some(results) = results else { return false };
+            for (&t, mut result) in op.results.iter().zip(results) {
+                let Value::Float(_, array) = &mut result else { return false };
+                let held = shown[t as usize].and_then(Tensor::floats);
+                for (i, x) in array.data.iter_mut().enumerate() {
+                    if held.as_ref().is_some_and(|held| !held[i].is_finite()) {
+                        *x = f64::NAN;
+                    }
+                }
+                marked[t as usize] = Some(result);
+            }
+        }
+        let is_marked = |(position, &tensor): (usize, &u32)| {
+            let (Some(Value::Float(_, marks)), Some(held)) =
+                (&marked[tensor as usize], execution.outputs[position].floats())
+            else {
+                return false;
+            };
+            suspect[position] && marks.data.iter().zip(&held).any(|(mark, x)| mark.is_nan() && x.is_finite())
+        };
+        !program.outputs().iter().enumerate().any(is_marked)
     }
 
     /// The tensors of an execution by index; `None` where not every one is shown that an operator computes, or operators may
@@ -187,6 +255,57 @@ impl Point<'_> {
     }
 }
 
+/// True for operators of which in f64 every result that depends on a NaN is one.
+fn keeps_nan(builtin: Builtin) -> bool {
+    use Builtin::*;
+    matches!(
+        builtin,
+        Add | Sub
+            | Mul
+            | Div
+            | Neg
+            | Square
+            | SquaredDifference
+            | Sqrt
+            | Rsqrt
+            | Exp
+            | Log
+            | Sin
+            | Cos
+            | Tanh
+            | Logistic
+            | Relu
+            | Relu6
+            | Gelu
+            | Elu
+            | Maximum
+            | Minimum
+            | FullyConnected
+            | Conv2d
+            | DepthwiseConv2d
+            | BatchMatmul
+            | Sum
+            | Mean
+            | ReduceMax
+            | ReduceMin
+            | Softmax
+            | LogSoftmax
+            | AveragePool2d
+            | MaxPool2d
+            | Reshape
+            | Transpose
+            | Concatenation
+            | Slice
+            | StridedSlice
+            | Pad
+            | ExpandDims
+            | Squeeze
+            | BroadcastTo
+            | Tile
+            | Dequantize
+    )
+}
+
 /// Why an element is not finite that the source's is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
@@ -263,7 +382,7 @@ pub(super) fn unbounded(exact: f64, actual: f64) -> Numbers {
 }
 
 /// The least magnitude that a float type does not hold.
-fn largest(dtype: DType) -> f64 {
+pub(super) fn largest(dtype: DType) -> f64 {
     if dtype == DType::F16 { half::OVERFLOW } else { half::OVERFLOW_SINGLE }
 }
 

@@ -6,7 +6,6 @@
 
 use super::compare::{Tally, numbers, whole_numbers};
 use super::kernels::Proof;
-use super::layout::source_order;
 use super::overflow::{Fate, Fates, admits_overflow, inherent, not_representable, unbounded};
 use super::plain;
 use super::region::is_cut;
@@ -19,7 +18,7 @@ use crate::record::Execution;
 use crate::tflite::Constants;
 use crate::value::Value;
 use crate::verdict::{Blame, Class, Numbers, Place, Strength, Verdict};
-use halfproof_ir::{DType, Graph, Tensor, ValueId};
+use halfproof_ir::{DType, Graph, Tensor};
 use std::cell::OnceCell;
 
 /// Share of the judged elements that may be more than half a unit off in a `pass`.
@@ -57,12 +56,6 @@ impl Widest {
         let many = if times.is_finite() { format!("{times:.3e}") } else { "infinite".to_string() };
         format!("condition number at most {many}: exact result {exact:.6e}, bound [{low:.6e}, {high:.6e}]")
     }
-}
-
-/// An output of the source, and the order of its elements in the tensor that carries it, where that is another.
-pub(super) struct SourceOutput {
-    id: ValueId,
-    order: Option<Vec<usize>>,
 }
 
 impl Point<'_> {
@@ -256,34 +249,6 @@ impl Point<'_> {
             runtime.kernel(op.builtin, float.unwrap_or(DType::F32)).strength()
         });
         contracts.max().unwrap_or(Strength::Certified)
-    }
-
-    /// One of the exact results of the source, of an output that is a float; NaN where there is no number, or f64 cannot tell
-    /// whether there is one, as in the logarithm of a difference that is 0 but for rounding.
-    pub(super) fn source_element(
-        &self,
-        output: &OnceCell<Option<SourceOutput>>,
-        position: usize,
-        tensor: u32,
-        element: usize,
-    ) -> Option<f64> {
-        let output = output.get_or_init(|| self.source_output(position, tensor)).as_ref()?;
-        let at = output.order.as_ref().map_or(Some(element), |order| order.get(element).copied())?;
-        let Value::Float(_, plain) = self.reference.plain.value(output.id)? else { return None };
-        if !plain.data.get(at)?.is_finite() {
-            return Some(f64::NAN);
-        }
-        let enclosed = self.reference.enclosed(self.subject.source()).ok()?;
-        let Value::Float(_, source) = enclosed.value(output.id)? else { return None };
-        let e = source.data.get(at)?;
-        Some(if e.is_finite() { e.v } else { f64::NAN })
-    }
-
-    fn source_output(&self, position: usize, tensor: u32) -> Option<SourceOutput> {
-        let id = *self.subject.graph.outputs.get(position)?;
-        let shape = self.reference.plain.value(id)?.shape();
-        let permutation = self.subject.interface_permutation(id, tensor, shape);
-        Some(SourceOutput { id, order: source_order(shape, permutation.as_deref()) })
     }
 
     /// True when the outputs are explained by binary16 sums only: with binary32 sums they would be outside.

@@ -6,21 +6,19 @@
 
 use super::compare::{Tally, whole_numbers};
 use super::layout::{permuted_shape, source_order};
-use super::plain;
 use super::subject::{Depth, Point, undecidable};
 use crate::arith::{Bound, Enclosure};
 use crate::contract::Runtime;
-use crate::onnx::{self, Evaluation};
+use crate::onnx::Evaluation;
 use crate::tflite::{Constants, Run, RunError};
 use crate::value::Value;
 use crate::verdict::{Blame, Class, Numbers, Place, Strength, Verdict};
 use halfproof_ir::{Node, Op, ValueId};
-use std::borrow::Cow;
 
 /// The bounds of both evaluations are taken this many times: folding a constant rounds a few times more.
-const FOLDING: f64 = 16.0;
+pub(super) const FOLDING: f64 = 16.0;
 /// Least tolerance, relative to the values compared.
-const LEAST: f64 = 1e-13;
+pub(super) const LEAST: f64 = 1e-13;
 /// Greatest tolerance, relative to the largest element of the tensor, or of what it is a sum or difference of; beyond it
 /// an element is undecidable.
 const GREATEST: f64 = 1e-9;
@@ -105,76 +103,6 @@ impl Point<'_> {
         verdict
     }
 
-    /// The verdict where two plain evaluations agree in every tensor that carries a source value, to the least tolerance
-    /// that any bound leaves, or else within the bounds of those tensors in which they do not; `None` where that is no
-    /// agreement, or something else is wrong.
-    fn agreement(&self) -> Option<Verdict> {
-        let subject = self.subject;
-        let runs = self.runs()?;
-        let value = |tensor: u32| runs.exact.get(tensor as usize)?.as_deref();
-        let mut total = Tally::default();
-        let mut open: Vec<Open<'_>> = Vec::new();
-        for (&tensor, &id) in subject.program.outputs().iter().zip(&subject.graph.outputs) {
-            let (source, target) = (self.reference.plain.value(id)?, value(tensor)?);
-            let permutation = subject.interface_permutation(id, tensor, source.shape());
-            if permuted_shape(source.shape(), permutation.as_deref()) != target.shape() {
-                return None;
-            }
-            if plain::agree(source, target, permutation.as_deref(), LEAST) {
-                total.judged += target.len() as u64;
-            } else {
-                open.push(Open { id, tensor, permutation: permutation.map(Cow::Owned), is_output: true });
-            }
-        }
-        for (id, origin) in &subject.origins {
-            let Some((source, target)) = self.reference.plain.value(*id).zip(value(origin.tensor)) else {
-                continue;
-            };
-            let permutation = origin.permutation.as_deref();
-            let comparable = source.len() == target.len() && subject.producer(origin.tensor).is_some();
-            if comparable && !plain::agree(source, target, permutation, LEAST) {
-                let permutation = permutation.map(Cow::Borrowed);
-                open.push(Open { id: *id, tensor: origin.tensor, permutation, is_output: false });
-            }
-        }
-        if !open.is_empty() {
-            total.add(&self.bounded(&open)?);
-        }
-        if total.judged == 0 {
-            return None;
-        }
-        let mut verdict =
-            Verdict::new(Class::Pass, Blame::Nobody, Strength::Certified, "source and converted graph agree");
-        (verdict.judged, verdict.excluded) = (total.judged, total.excluded);
-        verdict.numbers = total.worst.map(|(_, n)| n);
-        Some(verdict)
-    }
-
-    /// The outputs among tensors in which two plain evaluations differ, by their bounds; `None` where one of the tensors is
-    /// outside, or cannot be compared. What none of them is computed from is not evaluated.
-    fn bounded(&self, open: &[Open<'_>]) -> Option<Tally> {
-        let subject = self.subject;
-        let bound = Bound::new(Runtime::Double);
-        let ids: Vec<ValueId> = open.iter().map(|o| o.id).collect();
-        let enclosed = onnx::evaluate_some(subject.source(), &self.reference.inputs, &bound, &ids).ok()?;
-        let constants = Constants::Exact(&subject.exact);
-        let run =
-            subject.program.run_some(&self.inputs, constants, &bound, open.iter().map(|o| o.tensor)).ok()?;
-        let scales = self.scales();
-        let mut outputs = Tally::default();
-        for o in open {
-            let (source, target) = (enclosed.value(o.id)?, run.tensors[o.tensor as usize].as_ref()?);
-            let tally = compare(source, target, o.permutation.as_deref(), scales[o.id.index()])?;
-            if tally.outside > 0 {
-                return None;
-            }
-            if o.is_output {
-                outputs.add(&tally);
-            }
-        }
-        Some(outputs)
-    }
-
     /// The converted graph cannot be computed on inputs that the source graph takes: an index out of range is as wrong as
     /// a wrong result. Anything else that goes wrong is the interpreter's.
     fn fails(&self, error: &RunError) -> Verdict {
@@ -216,7 +144,7 @@ impl Point<'_> {
 
     /// By source value, the magnitude that differences are measured against: its largest element, or where cancellation
     /// made it small, that of the terms it is a sum of. The difference of two equal numbers is judged like the numbers.
-    fn scales(&self) -> Vec<f64> {
+    pub(super) fn scales(&self) -> Vec<f64> {
         let graph = self.subject.graph;
         let plain = &self.reference.plain;
         let largest = |id: ValueId| plain.value(id).map_or(0.0, |v| largest_of(v, |x| *x));
@@ -256,14 +184,6 @@ impl Point<'_> {
         let index = self.subject.producer(tensor)?;
         self.subject.program.operators().nth(index).map(|op| op.builtin.name().to_string())
     }
-}
-
-/// A tensor that carries a source value, in which two plain evaluations differ.
-struct Open<'a> {
-    id: ValueId,
-    tensor: u32,
-    permutation: Option<Cow<'a, [usize]>>,
-    is_output: bool,
 }
 
 fn differs(text: &str, tensor: u32, point: &Point<'_>) -> Verdict {

@@ -3,6 +3,7 @@
 use crate::arith::Arith;
 use crate::value::{Array, Value, Whole};
 use half::f16;
+use half::slice::HalfFloatSliceExt;
 use halfproof_ir::{DType, Data, Tensor};
 
 /// The value of a tensor, element for element and exactly.
@@ -17,7 +18,8 @@ pub fn value<A: Arith>(tensor: &Tensor, arith: &A) -> Value<A::E> {
 /// Float elements, exactly; `None` for integers and booleans.
 pub(super) fn floats<A: Arith>(data: &Data, arith: &A) -> Option<Vec<A::E>> {
     Some(match data {
-        Data::F16(v) => v.iter().map(|x| arith.exact(crate::half::value(*x))).collect(),
+        // All at once: the processor converts four in one instruction.
+        Data::F16(v) => v.to_f64_vec().into_iter().map(|x| arith.exact(x)).collect(),
         Data::F32(v) => v.iter().map(|&x| arith.exact(f64::from(x))).collect(),
         Data::F64(v) => v.iter().map(|&x| arith.exact(x)).collect(),
         _ => return None,

@@ -159,26 +159,29 @@ impl Program {
         self.evaluate(inputs, constants, arith, &Keep::All)
     }
 
-    /// Evaluates some tensors and what they are computed from; every other tensor has no value.
+    /// Evaluates some tensors from others, `given` by index; what is not between them has no value.
     ///
     /// # Errors
     /// As [`Program::run`].
-    pub fn run_some<A: Arith>(
+    pub fn run_from<A: Arith>(
         &self,
-        inputs: &[Tensor],
+        given: Vec<Option<Value<A::E>>>,
         constants: Constants<'_>,
         arith: &A,
         chosen: impl IntoIterator<Item = u32>,
     ) -> Result<Run<A::E>, RunError> {
-        self.evaluate(inputs, constants, arith, &Keep::Behind(self.behind(chosen)))
+        let settled: Vec<bool> = given.iter().map(Option::is_some).collect();
+        self.walk(given, constants, arith, &Keep::Behind(self.behind(chosen, &settled)))
     }
 
-    /// By tensor: it is one of the chosen, or one of them is computed from it.
-    pub fn behind(&self, chosen: impl IntoIterator<Item = u32>) -> Vec<bool> {
+    /// By tensor: it is one of the chosen, or one of them is computed from it. What a `settled` tensor is computed from is not
+    /// looked at; there may be fewer of these than of tensors.
+    pub fn behind(&self, chosen: impl IntoIterator<Item = u32>, settled: &[bool]) -> Vec<bool> {
         let mut behind = vec![false; self.slots.len()];
         chosen.into_iter().for_each(|t| behind[t as usize] = true);
+        let is_settled = |t: u32| settled.get(t as usize) == Some(&true);
         for step in self.steps.iter().rev() {
-            if step.results.iter().any(|&t| behind[t as usize]) {
+            if step.results.iter().any(|&t| behind[t as usize] && !is_settled(t)) {
                 step.operands.iter().flatten().for_each(|&t| behind[t as usize] = true);
             }
         }
@@ -213,14 +216,24 @@ impl Program {
         keep: &Keep,
     ) -> Result<Run<A::E>, RunError> {
         self.check_inputs(inputs)?;
-        self.check_constants(constants)?;
         let mut tensors: Vec<Option<Value<A::E>>> = (0..self.slots.len()).map(|_| None).collect();
         for (&t, input) in self.inputs.iter().zip(inputs) {
             tensors[t as usize] = Some(convert::value(input, arith));
         }
+        self.walk(tensors, constants, arith, keep)
+    }
+
+    fn walk<A: Arith>(
+        &self,
+        mut tensors: Vec<Option<Value<A::E>>>,
+        constants: Constants<'_>,
+        arith: &A,
+        keep: &Keep,
+    ) -> Result<Run<A::E>, RunError> {
+        self.check_constants(constants)?;
         for (at, step) in self.steps.iter().enumerate() {
             if let Keep::Behind(wanted) = keep
-                && !step.results.iter().any(|&t| wanted[t as usize])
+                && !step.results.iter().any(|&t| wanted[t as usize] && tensors[t as usize].is_none())
             {
                 continue;
             }
@@ -337,12 +350,12 @@ impl Program {
         })
     }
 
-    /// The value of a constant; `None` for every other tensor.
     /// The stored elements of a constant; `None` where it is none, or has elements that are no numbers.
     pub(crate) fn stored<A: Arith>(&self, tensor: u32, arith: &A) -> Option<Value<A::E>> {
         self.constant(tensor, Constants::Stored, arith)
     }
 
+    /// The value of a constant; `None` for every other tensor.
     fn constant<A: Arith>(&self, tensor: u32, constants: Constants<'_>, arith: &A) -> Option<Value<A::E>> {
         let slot = &self.slots[tensor as usize];
         let held = slot.constant.as_ref()?;

@@ -7,8 +7,10 @@
 
 use super::Bound;
 use super::enclosure::{Enclosure, Nan};
-use crate::arith::{Arith, Function, Ideal};
+use crate::arith::ideal::Powers;
+use crate::arith::{Arith, Function};
 use crate::contract::Format;
+use crate::function;
 use crate::tolerance::Library;
 
 /// Errors of a softmax kernel over a row of one length.
@@ -54,7 +56,8 @@ impl Bound {
     /// exp(beta (x - max)) / sum, or its logarithm.
     pub(super) fn softmax_row(&self, row: &[Enclosure], beta: f64, log: bool) -> Vec<Enclosure> {
         let centres: Vec<f64> = row.iter().map(|x| x.v).collect();
-        let exact = Ideal.softmax(&centres, beta, log);
+        let centre = Powers::new(&centres, beta);
+        let exact = centre.softmax(log);
         let top = row.iter().map(|x| x.hi * beta).fold(f64::NEG_INFINITY, f64::max);
         let regular = beta > 0.0 && row.iter().all(|x| x.nan == Nan::Impossible) && top.is_finite();
         // A row that may be all -inf has no largest element: -inf - -inf.
@@ -62,7 +65,7 @@ impl Bound {
             return self.irregular_softmax(row, &exact, log);
         }
         let errors = self.softmax_errors(row.len(), beta);
-        let kept = self.kept_softmax(row, &exact, beta, log, top, &errors);
+        let kept = self.kept_softmax(row, &centre, &exact, beta, log, top, &errors);
         // The steps of our own interpreter are known one by one; from single numbers they lead to a narrower interval.
         if self.contract.library != Library::Exact || !row.iter().all(|x| x.is_point() && x.lo.is_finite()) {
             return kept;
@@ -98,6 +101,7 @@ impl Bound {
     fn kept_softmax(
         &self,
         row: &[Enclosure],
+        centre: &Powers,
         exact: &[f64],
         beta: f64,
         log: bool,
@@ -118,8 +122,11 @@ impl Bound {
         let low: Vec<f64> = row.iter().map(|x| shifted(x.lo, -1.0)).collect();
         let above = |power: f64| power * (1.0 + errors.power) + errors.cut;
         let below = |power: f64| (power * (1.0 - errors.power) - errors.cut).max(0.0);
-        let exp_high: Vec<f64> = high.iter().map(|&d| libm::exp(d)).collect();
-        let exp_low: Vec<f64> = low.iter().map(|&d| libm::exp(d)).collect();
+        let exp = |ends: &[f64]| -> Vec<f64> {
+            let known = centre.exponents.iter().copied().zip(centre.powers.iter().copied());
+            ends.iter().zip(known).map(|(&d, known)| function::exp_beside(d, known)).collect()
+        };
+        let (exp_high, exp_low) = (exp(&high), exp(&low));
         let powers_high: Vec<f64> = exp_high.iter().map(|&p| above(p)).collect();
         let powers_low: Vec<f64> = exp_low.iter().map(|&p| below(p)).collect();
         let others_high = sums_without_each(&powers_high);

@@ -1,0 +1,99 @@
+//! What the source has where an execution has an infinity or NaN: a number, or something that f64 cannot call one.
+
+use super::layout::source_order;
+use super::overflow::largest;
+use super::subject::Point;
+use crate::onnx::{self, Evaluation};
+use crate::value::Value;
+use halfproof_ir::{Graph, Op, ValueId};
+use std::cell::OnceCell;
+
+/// An output of the source, and the order of its elements in the tensor that carries it, where that is another.
+pub(super) struct SourceOutput {
+    id: ValueId,
+    order: Option<Vec<usize>>,
+    /// True when every number of it is certainly one.
+    is_regular: bool,
+}
+
+impl Point<'_> {
+    /// One of the exact results of the source, of an output that is a float; NaN where there is no number, or f64 cannot tell
+    /// whether there is one, as in the logarithm of a difference that is 0 but for rounding.
+    pub(super) fn source_element(
+        &self,
+        output: &OnceCell<Option<SourceOutput>>,
+        position: usize,
+        tensor: u32,
+        element: usize,
+    ) -> Option<f64> {
+        let output = output.get_or_init(|| self.source_output(position, tensor)).as_ref()?;
+        let at = output.order.as_ref().map_or(Some(element), |order| order.get(element).copied())?;
+        let Value::Float(_, plain) = self.reference.plain.value(output.id)? else { return None };
+        let number = *plain.data.get(at)?;
+        if !number.is_finite() {
+            return Some(f64::NAN);
+        }
+        let (dtype, _) = self.subject.program.form(tensor)?;
+        // Beyond its type it is no number there, whatever it is.
+        if output.is_regular || number.abs() >= largest(dtype) {
+            return Some(number);
+        }
+        let enclosed = self.reference.enclosed(self.subject.source()).ok()?;
+        let Value::Float(_, source) = enclosed.value(output.id)? else { return None };
+        let e = source.data.get(at)?;
+        Some(if e.is_finite() { e.v } else { f64::NAN })
+    }
+
+    fn source_output(&self, position: usize, tensor: u32) -> Option<SourceOutput> {
+        let id = *self.subject.graph.outputs.get(position)?;
+        let plain = &self.reference.plain;
+        let shape = plain.value(id)?.shape();
+        let permutation = self.subject.interface_permutation(id, tensor, shape);
+        let order = source_order(shape, permutation.as_deref());
+        Some(SourceOutput { id, order, is_regular: is_regular(self.subject.source(), plain, id) })
+    }
+}
+
+/// True when a tensor is computed without an infinity or NaN, and by operators alone whose result near such operands is a
+/// number too: whatever the rounding of f64 did, a number of it is one.
+pub fn is_regular(graph: &Graph, plain: &Evaluation<f64>, id: ValueId) -> bool {
+    let behind = onnx::behind(graph, &[id], &[]);
+    let is_behind = |id: &Option<ValueId>| id.is_some_and(|id| behind[id.index()]);
+    let is_finite = |value: &Value<f64>| match value {
+        Value::Float(_, array) => array.data.iter().all(|x| x.is_finite()),
+        Value::Whole(..) => true,
+    };
+    let mut nodes = graph.nodes.iter().filter(|node| node.outputs.iter().any(is_behind));
+    nodes.all(|node| has_no_pole(&node.op))
+        && plain
+            .values
+            .iter()
+            .zip(&behind)
+            .all(|(value, behind)| !behind || value.as_ref().is_none_or(is_finite))
+}
+
+/// True for operators that are continuous wherever their operands are numbers, and for those that only move them. Of an
+/// operator that is not named here nothing is known.
+fn has_no_pole(op: &Op) -> bool {
+    match op {
+        Op::Add | Op::Sub | Op::Mul | Op::Sum | Op::Mean | Op::Max | Op::Min | Op::Neg | Op::Abs => true,
+        Op::MatMul
+        | Op::Gemm(_)
+        | Op::Conv(_)
+        | Op::ConvTranspose(_)
+        | Op::AveragePool(_)
+        | Op::MaxPool(_) => true,
+        Op::GlobalAveragePool | Op::GlobalMaxPool => true,
+        Op::ReduceSum(_) | Op::ReduceMean(_) | Op::ReduceMax(_) | Op::ReduceMin(_) => true,
+        Op::ReduceL1(_) | Op::ReduceSumSquare(_) => true,
+        Op::Relu | Op::LeakyRelu(_) | Op::PRelu | Op::Elu(_) | Op::Selu(_) | Op::Clip => true,
+        Op::Sigmoid | Op::Tanh | Op::Erf | Op::Softmax(_) | Op::Softplus | Op::Softsign | Op::Gelu(_) => true,
+        Op::HardSigmoid(_) | Op::HardSwish | Op::Mish | Op::Sin | Op::Cos | Op::Atan => true,
+        Op::Identity | Op::Transpose(_) | Op::Reshape(_) | Op::Flatten(_) | Op::Squeeze | Op::Unsqueeze => {
+            true
+        }
+        Op::Concat(_) | Op::Split(_) | Op::Slice | Op::Expand | Op::Tile | Op::Pad(_) => true,
+        Op::DepthToSpace(_) | Op::SpaceToDepth(_) => true,
+        _ => false,
+    }
+}

@@ -3,9 +3,12 @@
 
 use halfproof_fuzz::generate::{Dna, InputKind, Options, Stream, generate, inputs};
 use halfproof_ir::{Data, Precision, Request, Tensor, text};
-use halfproof_oracle::arith::ExecutionModel;
-use halfproof_oracle::judge::{Answer, Depth, Subject};
+use halfproof_oracle::arith::{Bound, ExecutionModel};
+use halfproof_oracle::contract::Runtime;
+use halfproof_oracle::judge::{Answer, Depth, Subject, is_regular};
+use halfproof_oracle::onnx;
 use halfproof_oracle::record::Execution;
+use halfproof_oracle::value::Value;
 use halfproof_oracle::verdict::Class;
 use halfproof_systems::Taps;
 use halfproof_systems::runtimes::interp::Interpreter;
@@ -115,4 +118,35 @@ fn a_whole_number_made_of_constants_may_have_been_folded_in_their_type() {
         let point = subject.at(&[Tensor::f32([1], vec![0.5])], None).expect("a point").with(depth);
         assert!(!point.semantics().accuses(), "{:?}", point.semantics());
     }
+}
+
+/// Where the judge takes a number of the source for one without a bound, the bound says so too.
+#[test]
+fn a_number_of_a_graph_without_poles_is_finite_whatever_f64_rounds() {
+    let (mut regular, mut others) = (0, 0);
+    for seed in 0..600 {
+        let graph = generate(Dna::from_seed(seed), &Options::default());
+        for kind in InputKind::ALL {
+            let set = inputs(&graph, kind, seed);
+            let Ok(plain) = onnx::ideal(&graph, &set) else { continue };
+            let enclosed =
+                onnx::evaluate(&graph, &set, &Bound::new(Runtime::Double)).expect("as the ideal one");
+            for &id in &graph.outputs {
+                let (Some(Value::Float(_, numbers)), Some(Value::Float(_, bounds))) =
+                    (plain.value(id), enclosed.value(id))
+                else {
+                    continue;
+                };
+                if !is_regular(&graph, &plain, id) {
+                    others += 1;
+                    continue;
+                }
+                regular += 1;
+                let certain =
+                    numbers.data.iter().zip(&bounds.data).all(|(x, e)| x.is_finite() && e.is_finite());
+                assert!(certain, "seed {seed}, {} inputs: {}", kind.name(), graph.value(id).name);
+            }
+        }
+    }
+    assert!(regular > 300 && others > 300, "{regular} regular outputs, {others} others");
 }

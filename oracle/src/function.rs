@@ -333,6 +333,20 @@ mod tests {
     }
 
     #[test]
+    fn a_power_beside_another_is_its_own() {
+        for x in [-700.0, -31.25, -1.0, -1e-9, 0.0, 0.3, 88.0, 700.0] {
+            for t in [0.0, 1e-16, 1e-9, -3e-5, 0.0078, -0.0078, 0.5, -40.0] {
+                let (got, want) = (exp_beside(x + t, (x, libm::exp(x))), libm::exp(x + t));
+                assert!((got - want).abs() <= 6.0 * f64::EPSILON * want, "exp({x} + {t}): {got:e}, {want:e}");
+            }
+        }
+        let inf = f64::INFINITY;
+        assert_eq!(exp_beside(709.0, (709.8, inf)), libm::exp(709.0), "an overflow tells nothing");
+        assert_eq!(exp_beside(-745.0, (-745.1, 5e-324)), libm::exp(-745.0), "nor does a subnormal number");
+        assert_eq!(exp_beside(1.0, (f64::NAN, f64::NAN)), libm::exp(1.0));
+    }
+
+    #[test]
     fn limits_at_infinity_are_those_of_the_functions() {
         let inf = f64::INFINITY;
         for f in [Function::Gelu, Function::GeluTanh, Function::HardSwish, Function::Mish] {

@@ -14,31 +14,25 @@ codes = [tfl.OperatorCodeT(), tfl.OperatorCodeT()]
 for code, builtin in zip(codes, [tfl.BuiltinOperator.DEPTHWISE_CONV_2D, tfl.BuiltinOperator.ADD]):
     code.deprecatedBuiltinCode, code.builtinCode, code.version = builtin, builtin, 1
 tensors, buffers = [tfl.TensorT() for _ in range(6)], [tfl.BufferT()]
-shapes = [[1, 4, 4, 3], [1, 4, 4, 3], [1, 1, 1, 3], [3], [1, 4, 4, 3], [1, 4, 4, 3]]
-for i, (t, shape) in enumerate(zip(tensors, shapes)):
+for i, (t, shape) in enumerate(zip(tensors, [[1, 4, 4, 3], [1, 4, 4, 3], [1, 1, 1, 3], [3], [1, 4, 4, 3], [1, 4, 4, 3]])):
     t.name, t.shape = f"t{i}", shape
     if i in (1, 2, 3):
-        t.buffer = len(buffers)
-        buffers.append(tfl.BufferT())
+        t.buffer, buffers = len(buffers), [*buffers, tfl.BufferT()]
         buffers[-1].data = np.ones(shape, np.float32).view(np.uint8).ravel()
-conv, add = tfl.OperatorT(), tfl.OperatorT()
+conv, add, graph, model, builder = tfl.OperatorT(), tfl.OperatorT(), tfl.SubGraphT(), tfl.ModelT(), flatbuffers.Builder()
 conv.inputs, conv.outputs = [1, 2, 3], [4]
 conv.builtinOptionsType, conv.builtinOptions = tfl.BuiltinOptions.DepthwiseConv2DOptions, tfl.DepthwiseConv2DOptionsT()
-conv.builtinOptions.padding, conv.builtinOptions.depthMultiplier = tfl.Padding.VALID, 1
-conv.builtinOptions.strideW = conv.builtinOptions.strideH = 1
+options = conv.builtinOptions
+options.padding, options.depthMultiplier, options.strideW, options.strideH = tfl.Padding.VALID, 1, 1, 1
 add.opcodeIndex, add.inputs, add.outputs = 1, [0, 4], [5]
-graph, model = tfl.SubGraphT(), tfl.ModelT()
 graph.tensors, graph.inputs, graph.outputs, graph.operators = tensors, [0], [5], [conv, add]
 model.version, model.operatorCodes, model.subgraphs, model.buffers = 3, codes, [graph], buffers
-builder = flatbuffers.Builder()
 builder.Finish(model.Pack(builder), b"TFL3")
-
 def run(flags):
     m = CompiledModel.from_buffer(bytes(builder.Output()), options=Options(cpu_options=CpuOptions(xnnpack_flags=flags)))
     inputs, outputs = m.create_input_buffers(0), m.create_output_buffers(0)
     inputs[0].write(np.ones(48, np.float32)); m.run_by_index(0, inputs, outputs)
     return outputs[0].read(3, np.float32)
-
 print("flag 0:", run(0))
 try:
     print("flag 4:", run(4))

@@ -75,25 +75,63 @@ pub fn is_regular(graph: &Graph, plain: &Evaluation<f64>, id: ValueId) -> bool {
 /// True for operators that are continuous wherever their operands are numbers, and for those that only move them. Of an
 /// operator that is not named here nothing is known.
 fn has_no_pole(op: &Op) -> bool {
-    match op {
-        Op::Add | Op::Sub | Op::Mul | Op::Sum | Op::Mean | Op::Max | Op::Min | Op::Neg | Op::Abs => true,
-        Op::MatMul
-        | Op::Gemm(_)
-        | Op::Conv(_)
-        | Op::ConvTranspose(_)
-        | Op::AveragePool(_)
-        | Op::MaxPool(_) => true,
-        Op::GlobalAveragePool | Op::GlobalMaxPool => true,
-        Op::ReduceSum(_) | Op::ReduceMean(_) | Op::ReduceMax(_) | Op::ReduceMin(_) => true,
-        Op::ReduceL1(_) | Op::ReduceSumSquare(_) => true,
-        Op::Relu | Op::LeakyRelu(_) | Op::PRelu | Op::Elu(_) | Op::Selu(_) | Op::Clip => true,
-        Op::Sigmoid | Op::Tanh | Op::Erf | Op::Softmax(_) | Op::Softplus | Op::Softsign | Op::Gelu(_) => true,
-        Op::HardSigmoid(_) | Op::HardSwish | Op::Mish | Op::Sin | Op::Cos | Op::Atan => true,
-        Op::Identity | Op::Transpose(_) | Op::Reshape(_) | Op::Flatten(_) | Op::Squeeze | Op::Unsqueeze => {
-            true
-        }
-        Op::Concat(_) | Op::Split(_) | Op::Slice | Op::Expand | Op::Tile | Op::Pad(_) => true,
-        Op::DepthToSpace(_) | Op::SpaceToDepth(_) => true,
-        _ => false,
-    }
+    use Op::*;
+    matches!(
+        op,
+        Add | Sub
+            | Mul
+            | Sum
+            | Mean
+            | Max
+            | Min
+            | Neg
+            | Abs
+            | MatMul
+            | Gemm(_)
+            | Conv(_)
+            | ConvTranspose(_)
+            | AveragePool(_)
+            | MaxPool(_)
+            | GlobalAveragePool
+            | GlobalMaxPool
+            | ReduceSum(_)
+            | ReduceMean(_)
+            | ReduceMax(_)
+            | ReduceMin(_)
+            | ReduceL1(_)
+            | ReduceSumSquare(_)
+            | Relu
+            | LeakyRelu(_)
+            | PRelu
+            | Elu(_)
+            | Selu(_)
+            | Clip
+            | Sigmoid
+            | Tanh
+            | Erf
+            | Softmax(_)
+            | Softplus
+            | Softsign
+            | Gelu(_)
+            | HardSigmoid(_)
+            | HardSwish
+            | Mish
+            | Sin
+            | Cos
+            | Atan
+            | Identity
+            | Transpose(_)
+            | Reshape(_)
+            | Flatten(_)
+            | Squeeze
+            | Unsqueeze
+            | Concat(_)
+            | Split(_)
+            | Slice
+            | Expand
+            | Tile
+            | Pad(_)
+            | DepthToSpace(_)
+            | SpaceToDepth(_)
+    )
 }

@@ -345,6 +345,9 @@ impl Record {
         self.finding.files.repro = relative("repro.sh");
         self.finding.replay = format!("bash {}", folder.join("repro.sh").display());
         write_atomically(&folder.join("repro.sh"), self.script().as_bytes())?;
+        if let Some(bytes) = super::repro::single(&self.finding, &self.trial, &self.onnx) {
+            write_atomically(&folder.join(super::repro::SINGLE), &bytes)?;
+        }
         if let Some(script) = super::repro::script(&self.finding, &self.trial) {
             write_atomically(&folder.join("repro.py"), script.as_bytes())?;
             self.finding.files.repro_alone = relative("repro.py");

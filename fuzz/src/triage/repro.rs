@@ -3,7 +3,9 @@
 use crate::pipeline::Trial;
 use halfproof_ir::{Data, Tensor};
 use halfproof_reports::schema::Finding;
-use halfproof_systems::emit;
+use halfproof_systems::adapter::Form;
+use halfproof_systems::converters::outside;
+use halfproof_systems::{Source, emit};
 
 /// How a converter is asked from Python: its name, the packages, and the line that makes the file from `model` and `inputs`.
 const WAYS: [(&str, &str, &str); 3] = [
@@ -60,6 +62,29 @@ const ONNX_WAYS: [(&str, &str, &str, &str); 3] = [
     ),
 ];
 
+/// The file that a converter of .tflite files gets, beside its script.
+pub(super) const SINGLE: &str = "float32.tflite";
+
+/// ai-edge-quantizer reads a .tflite, so the script compares what LiteRT makes of the file before and behind it.
+const QUANTIZER: &str = "from ai_edge_litert.interpreter import Interpreter\n\
+     from ai_edge_quantizer import qtyping, quantizer, recipe_manager\n\n\
+     here = pathlib.Path(__file__).resolve().parent\n\
+     arrays = list(np.load(here / \"inputs.npz\").values())\n\n\n\
+     def run(model):\n    \
+     interpreter = Interpreter(model_content=model)\n    \
+     interpreter.allocate_tensors()\n    \
+     for detail, x in zip(interpreter.get_input_details(), arrays):\n        \
+     interpreter.set_tensor(detail[\"index\"], x.astype(detail[\"dtype\"]).reshape(detail[\"shape\"]))\n    \
+     interpreter.invoke()\n    \
+     return [interpreter.get_tensor(d[\"index\"]) for d in interpreter.get_output_details()]\n\n\n\
+     manager = recipe_manager.RecipeManager()\n\
+     manager.add_weight_only_config(regex=\".*\", operation_name=qtyping.TFLOperationName.ALL_SUPPORTED, \
+     num_bits=16, algorithm_key=\"float_casting\")\n\
+     single = (here / \"float32.tflite\").read_bytes()\n\
+     print(\"float32:\", run(single))\n\
+     converted = quantizer.Quantizer(bytearray(single), manager.get_quantization_recipe()).quantize()\n\
+     print(\"converted:\", run(bytes(converted.quantized_model)))\n";
+
 /// Inputs with channels keep the order of their axes, as the adapter asks for; onnx2tf turns those of outputs, so they are made
 /// flat inside the program.
 const ONNX2TF: &str = "channelled = [name for name, x in arrays.items() if 3 <= x.ndim <= 5]\n\
@@ -92,6 +117,20 @@ pub(super) fn script(finding: &Finding, trial: &Trial) -> Option<String> {
     through_torch(finding, trial)
         .or_else(|| through_tensorflow(finding, trial))
         .or_else(|| through_onnx(finding))
+        .or_else(|| through_tflite(finding))
+}
+
+/// The float32 .tflite that the converter got, where it reads those: the script stands beside it.
+pub(super) fn single(finding: &Finding, trial: &Trial, onnx: &[u8]) -> Option<Vec<u8>> {
+    let source = Source { graph: &trial.graph, onnx };
+    (finding.converter == "quantizer").then(|| outside::program(source, Form::Tflite).ok())?
+}
+
+fn through_tflite(finding: &Finding) -> Option<String> {
+    let packages = "ai-edge-quantizer==0.10.0 ai-edge-litert==2.3.0";
+    let head = head(finding, packages);
+    let lines = format!("{head}import pathlib\nimport numpy as np\n{QUANTIZER}{}", exact(finding));
+    (finding.converter == "quantizer").then_some(lines)
 }
 
 /// The first lines: what is wrong, and what is needed.
@@ -235,11 +274,12 @@ mod tests {
             ["model.onnx", "inputs.npz", "print(\"exact: 1.5e0 in element 1 of y; halfproof saw 2e0\")"];
         let parts = |name: &str| match name {
             "tensorflow" => tensorflow,
+            "quantizer" => [SINGLE, "inputs.npz", "float_casting"],
             name if name.starts_with("litert-torch") => torch,
             _ => onnx,
         };
-        let names = WAYS.iter().map(|w| w.0).chain(ONNX_WAYS.iter().map(|w| w.0)).chain(["tensorflow"]);
-        for name in names {
+        let names = WAYS.iter().map(|w| w.0).chain(ONNX_WAYS.iter().map(|w| w.0));
+        for name in names.chain(["tensorflow", "quantizer"]) {
             let script = script(&finding(name), &trial()).unwrap();
             for part in parts(name).into_iter().chain(["wrong 'here'", "pip install"]) {
                 assert!(script.contains(part), "{name}: no {part} in\n{script}");
@@ -247,5 +287,12 @@ mod tests {
             assert!(script.lines().count() < 40, "{name}: {}", script.lines().count());
         }
         assert_eq!(script(&finding("in-tree"), &trial()), None);
+    }
+
+    #[test]
+    fn a_converter_of_tflite_files_gets_one_beside_its_script() {
+        let file = single(&finding("quantizer"), &trial(), &[]).unwrap();
+        assert_eq!(&file[4..8], b"TFL3");
+        assert_eq!(single(&finding("onnx2tf"), &trial(), &[]), None);
     }
 }

@@ -200,9 +200,13 @@ fn carried(
                 }
                 bits += told(t, scale);
                 // A point: the bound of the whole source would grow from operator to operator, and enclose anything. But beside an
-                // element of 1e34, one that is 0 looks like one that is 1: it may be either.
+                // element of 1e34, one that is 0 looks like one that is 1: it may be either, and so may one whose own interval
+                // tells nothing.
                 let point = Enclosure::point(s.v);
-                data.push(if encloses(&s, t, s.v.abs()) { point } else { Enclosure::hull(point, *t) });
+                let is_dwarfed = s.v.abs() < TIGHT * scale;
+                let is_told = !is_dwarfed || told(t, s.v.abs()) >= TELLING_EACH;
+                let is_point = is_told && encloses(&s, t, s.v.abs());
+                data.push(if is_point { point } else { Enclosure::hull(point, *t) });
             }
             if bits < TELLING.max(TELLING_EACH * data.len() as f64) && !data.is_empty() {
                 return None;
@@ -353,6 +357,19 @@ mod tests {
         let Value::Float(_, carried) = carried else { unreachable!() };
         assert!(carried.data[0].contains(0.0) && carried.data[0].contains(1.0), "{carried:?}");
         assert!(carried.data[1].is_point());
+    }
+
+    /// acosh(exp(x)) of 1 and 256: beside 1e111 the product of two roots was taken for exp(x), and 2.7 for what is between 2.1 and
+    /// 3.2; the ADD behind it was accused (ai-edge-quantizer 0.10.0, seed 7).
+    #[test]
+    fn what_is_wide_beside_a_large_element_stays_wide() {
+        let large = 256f64.exp();
+        let source = tensor(&[1f64.exp(), large], 0.0);
+        let product = vec![Enclosure::of(2.6, 2.1, 3.2), Enclosure::point(large * (1.0 + 1e-13))];
+        let product = Value::Float(DType::F32, Array { shape: vec![2], data: product });
+        let carried = carried(&source, &product, &[0], Measure::Element).unwrap();
+        let Value::Float(_, carried) = carried else { unreachable!() };
+        assert!(carried.data[0].contains(2.1) && carried.data[0].contains(3.2), "{carried:?}");
     }
 
     /// NEG of 1 was taken for the logarithm of 0 beside it, and what follows it was accused (ai-edge-quantizer 0.10.0, seed

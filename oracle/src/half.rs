@@ -35,12 +35,24 @@ const SUBNORMAL_SHIFT: f64 = 402_653_184.0;
 pub fn round(x: f64) -> f64 {
     let magnitude = x.abs();
     let subnormal = (magnitude + SUBNORMAL_SHIFT) - SUBNORMAL_SHIFT;
-    let bits = magnitude.to_bits();
-    let odd = (bits >> DROPPED) & 1;
-    let normal = bits.wrapping_add((1 << (DROPPED - 1)) - 1).wrapping_add(odd) & !((1 << DROPPED) - 1);
+    let normal = significand_rounded(magnitude.to_bits());
     let rounded = if magnitude < MIN_NORMAL { subnormal } else { f64::from_bits(normal) };
     let rounded = if magnitude >= OVERFLOW { f64::INFINITY } else { rounded };
     (if x.is_nan() { magnitude } else { rounded }).copysign(x)
+}
+
+/// True when a binary16 number `x` is `e` with its significand rounded to 11 bits: then [`round`] makes `x` of it. That may
+/// hold where this does not: a subnormal number has fewer bits, an infinity none, and zeros have signs.
+#[inline]
+pub(crate) fn is_rounded_significand(e: f64, x: f64) -> bool {
+    (significand_rounded(e.to_bits()) == x.to_bits()) & !e.is_nan()
+}
+
+/// The encoding of a number, of any sign, with its significand rounded to 11 bits.
+#[inline]
+fn significand_rounded(bits: u64) -> u64 {
+    let odd = (bits >> DROPPED) & 1;
+    bits.wrapping_add((1 << (DROPPED - 1)) - 1).wrapping_add(odd) & !((1 << DROPPED) - 1)
 }
 
 /// [`round`] for a binary32 number, itself representable in binary32.

@@ -7,6 +7,18 @@ use halfproof_systems::adapter::Form;
 use halfproof_systems::converters::outside;
 use halfproof_systems::{Source, emit};
 
+/// The lines that make `converted` of the .tflite `single` with ai-edge-quantizer's float16 recipe.
+macro_rules! float_casting {
+    () => {
+        "from ai_edge_quantizer import qtyping, quantizer, recipe_manager\n\
+         manager = recipe_manager.RecipeManager()\n\
+         manager.add_weight_only_config(regex=\".*\", operation_name=qtyping.TFLOperationName.ALL_SUPPORTED, \
+         num_bits=16, algorithm_key=\"float_casting\")\n\
+         recipe = manager.get_quantization_recipe()\n\
+         converted = quantizer.Quantizer(bytearray(single), recipe).quantize()\n"
+    };
+}
+
 /// How a converter is asked from Python: its name, the packages, and the line that makes the file from `model` and `inputs`.
 const WAYS: [(&str, &str, &str); 3] = [
     (
@@ -18,13 +30,11 @@ const WAYS: [(&str, &str, &str); 3] = [
     (
         "litert-torch+quantizer",
         "litert-torch==0.10.0",
-        "from ai_edge_quantizer import qtyping, quantizer, recipe_manager\n\
-         single = litert_torch.convert(model, inputs).model_content()\n\
-         manager = recipe_manager.RecipeManager()\n\
-         manager.add_weight_only_config(regex=\".*\", operation_name=qtyping.TFLOperationName.ALL_SUPPORTED, \
-         num_bits=16, algorithm_key=\"float_casting\")\n\
-         recipe = manager.get_quantization_recipe()\n\
-         converted = bytes(quantizer.Quantizer(bytearray(single), recipe).quantize().quantized_model)\n",
+        concat!(
+            "single = litert_torch.convert(model, inputs).model_content()\n",
+            float_casting!(),
+            "converted = bytes(converted.quantized_model)\n"
+        ),
     ),
     (
         "litert-torch+mixed",
@@ -65,25 +75,28 @@ const ONNX_WAYS: [(&str, &str, &str, &str); 3] = [
 /// The file that a converter of .tflite files gets, beside its script.
 pub(super) const SINGLE: &str = "float32.tflite";
 
-/// ai-edge-quantizer reads a .tflite, so the script compares what LiteRT makes of the file before and behind it.
-const QUANTIZER: &str = "from ai_edge_litert.interpreter import Interpreter\n\
-     from ai_edge_quantizer import qtyping, quantizer, recipe_manager\n\n\
-     here = pathlib.Path(__file__).resolve().parent\n\
-     arrays = list(np.load(here / \"inputs.npz\").values())\n\n\n\
-     def run(model):\n    \
-     interpreter = Interpreter(model_content=model)\n    \
-     interpreter.allocate_tensors()\n    \
-     for detail, x in zip(interpreter.get_input_details(), arrays):\n        \
-     interpreter.set_tensor(detail[\"index\"], x.astype(detail[\"dtype\"]).reshape(detail[\"shape\"]))\n    \
-     interpreter.invoke()\n    \
-     return [interpreter.get_tensor(d[\"index\"]) for d in interpreter.get_output_details()]\n\n\n\
-     manager = recipe_manager.RecipeManager()\n\
-     manager.add_weight_only_config(regex=\".*\", operation_name=qtyping.TFLOperationName.ALL_SUPPORTED, \
-     num_bits=16, algorithm_key=\"float_casting\")\n\
-     single = (here / \"float32.tflite\").read_bytes()\n\
-     print(\"float32:\", run(single))\n\
-     converted = quantizer.Quantizer(bytearray(single), manager.get_quantization_recipe()).quantize()\n\
-     print(\"converted:\", run(bytes(converted.quantized_model)))\n";
+/// How a converter that reads .tflite files is asked from Python: its name, the packages, and the lines that print what LiteRT
+/// makes of the file before and behind it.
+const TFLITE_WAYS: [(&str, &str, &str); 1] = [(
+    "quantizer",
+    "ai-edge-quantizer==0.10.0 ai-edge-litert==2.3.0",
+    concat!(
+        "from ai_edge_litert.interpreter import Interpreter\n\n\
+         here = pathlib.Path(__file__).resolve().parent\n\
+         arrays = list(np.load(here / \"inputs.npz\").values())\n\n\n\
+         def run(model):\n    \
+         interpreter = Interpreter(model_content=model)\n    \
+         interpreter.allocate_tensors()\n    \
+         for detail, x in zip(interpreter.get_input_details(), arrays):\n        \
+         interpreter.set_tensor(detail[\"index\"], x.astype(detail[\"dtype\"]).reshape(detail[\"shape\"]))\n    \
+         interpreter.invoke()\n    \
+         return [interpreter.get_tensor(d[\"index\"]) for d in interpreter.get_output_details()]\n\n\n\
+         single = (here / \"float32.tflite\").read_bytes()\n\
+         print(\"float32:\", run(single))\n",
+        float_casting!(),
+        "print(\"converted:\", run(bytes(converted.quantized_model)))\n"
+    ),
+)];
 
 /// Inputs with channels keep the order of their axes, as the adapter asks for; onnx2tf turns those of outputs, so they are made
 /// flat inside the program.
@@ -123,14 +136,15 @@ pub(super) fn script(finding: &Finding, trial: &Trial) -> Option<String> {
 /// The float32 .tflite that the converter got, where it reads those: the script stands beside it.
 pub(super) fn single(finding: &Finding, trial: &Trial, onnx: &[u8]) -> Option<Vec<u8>> {
     let source = Source { graph: &trial.graph, onnx };
-    (finding.converter == "quantizer").then(|| outside::program(source, Form::Tflite).ok())?
+    TFLITE_WAYS
+        .iter()
+        .any(|(name, ..)| *name == finding.converter)
+        .then(|| outside::program(source, Form::Tflite).ok())?
 }
 
 fn through_tflite(finding: &Finding) -> Option<String> {
-    let packages = "ai-edge-quantizer==0.10.0 ai-edge-litert==2.3.0";
-    let head = head(finding, packages);
-    let lines = format!("{head}import pathlib\nimport numpy as np\n{QUANTIZER}{}", exact(finding));
-    (finding.converter == "quantizer").then_some(lines)
+    let (_, packages, lines) = TFLITE_WAYS.iter().find(|(name, ..)| *name == finding.converter)?;
+    Some(format!("{}import pathlib\nimport numpy as np\n{lines}{}", head(finding, packages), exact(finding)))
 }
 
 /// The first lines: what is wrong, and what is needed.

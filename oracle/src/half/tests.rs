@@ -143,3 +143,25 @@ proptest! {
         prop_assert!(up == ulp || x.abs() < f32::MIN_POSITIVE);
     }
 }
+
+proptest! {
+    #[test]
+    fn a_rounded_significand_is_the_rounded_number_and_of_normal_ones_the_only_test(
+        bits in 0u16..0x7c00,
+        negative: bool,
+        steps in -3i64..=3,
+        between: f64,
+    ) {
+        let x = if negative { -from_bits(bits) } else { from_bits(bits) };
+        // Near x, near the middle between it and the next, and anywhere.
+        let middle = x + 0.5 * ulp(x);
+        for e in [x, middle, between] {
+            let e = f64::from_bits(e.to_bits().wrapping_add_signed(steps));
+            let rounded = round(e);
+            prop_assert!(!is_rounded_significand(e, x) || rounded == x, "{e:e} is no {x:e} but {rounded:e}");
+            if rounded.is_finite() && rounded.abs() >= MIN_NORMAL && e.abs() >= MIN_NORMAL {
+                prop_assert!(is_rounded_significand(e, rounded), "{e:e} is {rounded:e}");
+            }
+        }
+    }
+}

@@ -8,6 +8,7 @@ use super::semantics::{FOLDING, LEAST, compare};
 use super::subject::Point;
 use crate::arith::{Bound, Enclosure};
 use crate::contract::Runtime;
+use crate::half;
 use crate::onnx;
 use crate::tflite::Constants;
 use crate::value::{Array, Value};
@@ -30,11 +31,10 @@ impl Point<'_> {
     pub(super) fn agreement(&self) -> Option<Verdict> {
         let subject = self.subject;
         let runs = self.runs()?;
-        let value = |tensor: u32| runs.exact.get(tensor as usize)?.as_deref();
         let mut total = Tally::default();
         let (mut open, mut settled) = (Vec::new(), Vec::new());
         for (&tensor, &id) in subject.program.outputs().iter().zip(&subject.graph.outputs) {
-            let (source, target) = (self.reference.plain.value(id)?, value(tensor)?);
+            let (source, target) = (self.reference.plain.value(id)?, runs.exact(tensor)?);
             let permutation = subject.interface_permutation(id, tensor, source.shape());
             if permuted_shape(source.shape(), permutation.as_deref()) != target.shape() {
                 return None;
@@ -46,7 +46,8 @@ impl Point<'_> {
             }
         }
         for (id, origin) in &subject.origins {
-            let Some((source, target)) = self.reference.plain.value(*id).zip(value(origin.tensor)) else {
+            let Some((source, target)) = self.reference.plain.value(*id).zip(runs.exact(origin.tensor))
+            else {
                 continue;
             };
             let permutation = origin.permutation.as_deref();
@@ -104,11 +105,11 @@ impl Point<'_> {
         let mut tensors = vec![None; subject.tensor_count()];
         for (&id, &tensor) in graph.inputs.iter().zip(subject.program.inputs()) {
             given[id.index()] = Some(points(self.reference.plain.value(id)?, None));
-            tensors[tensor as usize] = Some(points(runs.exact[tensor as usize].as_deref()?, None));
+            tensors[tensor as usize] = Some(points(runs.exact(tensor)?, None));
         }
         for carrier in settled.iter().filter(|c| is_settled[c.id.index()]) {
             let (at, tensor) = (carrier.id.index(), carrier.tensor as usize);
-            let (source, target) = (self.reference.plain.value(carrier.id)?, runs.exact[tensor].as_deref()?);
+            let (source, target) = (self.reference.plain.value(carrier.id)?, runs.exact(carrier.tensor)?);
             let order = source_order(source.shape(), carrier.permutation.as_deref());
             if behind_tensor[tensor] && tensors[tensor].is_none() {
                 tensors[tensor] = Some(points(target, Some((source, order.as_deref()))));
@@ -138,28 +139,32 @@ impl Point<'_> {
 }
 
 /// The numbers of one plain evaluation. Beside those of the other, in the order of their elements, each is as wide as their
-/// difference shall count: what a comparison multiplies a radius by, on both sides, is taken from it.
+/// difference shall count: what a comparison multiplies a radius by, on both sides, is taken from it. One that f64 alone
+/// holds has been rounded, if only in its last place: the other evaluation may go on from what it was rounded from.
 fn points(value: &Value<f64>, other: Option<(&Value<f64>, Option<&[usize]>)>) -> Value<Enclosure> {
-    match (value, other) {
-        (Value::Float(dtype, a), Some((Value::Float(_, b), order))) => {
-            let width = |i: usize, x: f64| {
-                let y = b.data[order.map_or(i, |order| order[i])];
-                let radius = (x - y).abs() / (2.0 * FOLDING);
-                if radius > 0.0 && radius.is_finite() {
-                    Enclosure { lo: x - radius, hi: x + radius, ..Enclosure::point(x) }
-                } else {
-                    Enclosure::point(x)
-                }
-            };
-            let data = a.data.iter().enumerate().map(|(i, &x)| width(i, x)).collect();
-            Value::Float(*dtype, Array { shape: a.shape.clone(), data })
+    let (dtype, a) = match value {
+        Value::Float(dtype, a) => (*dtype, a),
+        Value::Whole(dtype, a) => return Value::Whole(*dtype, a.clone()),
+    };
+    let beside = |i: usize| match other {
+        Some((Value::Float(_, b), order)) => Some(b.data[order.map_or(i, |order| order[i])]),
+        _ => None,
+    };
+    let element = |(i, &x): (usize, &f64)| {
+        let radius = beside(i).map_or(0.0, |y| ((x - y).abs() / (2.0 * FOLDING)).max(last_place(x)));
+        if radius > 0.0 && radius.is_finite() {
+            Enclosure { lo: x - radius, hi: x + radius, ..Enclosure::point(x) }
+        } else {
+            Enclosure::point(x)
         }
-        (Value::Float(dtype, a), _) => {
-            let data = a.data.iter().map(|&x| Enclosure::point(x)).collect();
-            Value::Float(*dtype, Array { shape: a.shape.clone(), data })
-        }
-        (Value::Whole(dtype, a), _) => Value::Whole(*dtype, a.clone()),
-    }
+    };
+    let data = a.data.iter().enumerate().map(element).collect();
+    Value::Float(dtype, Array { shape: a.shape.clone(), data })
+}
+
+/// Half a unit in the last place of a number that binary32 does not hold; 0 of one that it does.
+fn last_place(x: f64) -> f64 {
+    if half::round_single(x) == x { 0.0 } else { 0.5 * f64::EPSILON * x.abs() }
 }
 
 fn inverse(order: &[usize]) -> Vec<usize> {

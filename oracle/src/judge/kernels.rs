@@ -7,7 +7,7 @@ use super::plain::{self, Runs};
 use super::precision::on_grid;
 use super::region::has_unrounded;
 use super::subject::{Depth, Point, Subject, narrowed};
-use crate::arith::{Bound, Enclosure, Ideal, flushed_single};
+use crate::arith::{Arith, Bound, Enclosure, Ideal, flushed_single};
 use crate::contract::Runtime;
 use crate::contract::runtime::is_fused_square;
 use crate::half as binary16;
@@ -40,7 +40,7 @@ impl Point<'_> {
         let mut total = Tally::default();
         let (mut checked, mut skipped) = (0usize, 0usize);
         let mut proven = quick.is_some_and(|runs| {
-            tensors.iter().zip(&runs.exact).all(|(actual, exact)| actual.is_none() || exact.is_some())
+            (0u32..).zip(&tensors).all(|(t, actual)| actual.is_none() || runs.exact(t).is_some())
         });
         let mut notes = Vec::new();
         for (index, op) in program.operators().enumerate() {
@@ -50,7 +50,8 @@ impl Point<'_> {
                 total.judged += judged;
                 continue;
             }
-            let check = match kernels.check(index, &seen, &|t| self.subject.widened(t)) {
+            let widened = |t: u32| self.subject.widened(t, &Bound::new(Runtime::Single));
+            let check = match kernels.check(index, &seen, &widened) {
                 Check::NotVisible => {
                     skipped += 1;
                     proven &= op.results.iter().all(|t| self.subject.widened.contains_key(t));
@@ -109,7 +110,7 @@ impl Point<'_> {
         verdict.notes = notes;
         verdict.notes.push(format!("{checked} operators checked, {skipped} not visible"));
         let proof = quick.filter(|_| proven && total.excluded == 0).map(|runs| {
-            let kept = tensors.iter().zip(&runs.exact).all(|pair| match pair {
+            let kept = (0u32..).zip(&tensors).all(|(t, actual)| match (actual, runs.exact(t)) {
                 (Some(actual), Some(exact)) => plain::is_as_finite(exact, actual),
                 _ => true,
             });
@@ -138,9 +139,9 @@ impl Point<'_> {
 
 impl Subject<'_> {
     /// The value of a constant behind a DEQUANTIZE.
-    pub(super) fn widened(&self, tensor: u32) -> Option<Value<Enclosure>> {
+    pub(super) fn widened<A: Arith>(&self, tensor: u32, arith: &A) -> Option<Value<A::E>> {
         let operator = *self.widened.get(&tensor)?;
-        self.program.step(operator, &[None], &Bound::new(Runtime::Single)).ok()?.pop()
+        self.program.step(operator, &[None], arith).ok()?.pop()
     }
 }
 
@@ -171,7 +172,7 @@ pub(super) enum Proof {
 
 /// An execution beside the exact results: which of its tensors hold the very same numbers.
 struct Same<'p> {
-    runs: &'p Runs,
+    runs: &'p Runs<'p>,
     /// The tensors that the execution shows, in f64.
     shown: Vec<Option<Value<f64>>>,
     /// By tensor: it is what it is in the exact computation with stored constants; `None` until somebody asks.
@@ -179,7 +180,7 @@ struct Same<'p> {
 }
 
 impl<'p> Same<'p> {
-    fn new(runs: &'p Runs, tensors: &[Option<&Tensor>]) -> Same<'p> {
+    fn new(runs: &'p Runs<'_>, tensors: &[Option<&Tensor>]) -> Same<'p> {
         let shown = tensors.iter().map(|t| t.map(|tensor| value(tensor, &Ideal))).collect();
         Same { runs, shown, known: vec![None; tensors.len()] }
     }
@@ -187,7 +188,7 @@ impl<'p> Same<'p> {
     /// True when a tensor is what it is in the exact computation with stored constants.
     fn is_exact(&mut self, tensor: u32) -> bool {
         let at = tensor as usize;
-        *self.known[at].get_or_insert_with(|| match (&self.shown[at], &self.runs.stored[at]) {
+        *self.known[at].get_or_insert_with(|| match (&self.shown[at], self.runs.stored(tensor)) {
             (Some(shown), Some(exact)) => plain::is_same(exact, shown),
             // A constant, or one behind a DEQUANTIZE, which no execution shows.
             (None, _) => true,
@@ -213,8 +214,8 @@ impl<'p> Same<'p> {
         } else {
             // Constants, and those behind a DEQUANTIZE, no execution shows.
             let operand = |t: &Option<u32>| {
-                let at = (*t)? as usize;
-                self.shown[at].as_ref().or_else(|| self.runs.stored[at].as_deref())
+                let t = (*t)?;
+                self.shown[t as usize].as_ref().or_else(|| self.runs.stored(t))
             };
             let operands: Vec<Option<&Value<f64>>> = op.operands.iter().map(operand).collect();
             Some(program.trusted(index, &operands, &Ideal).ok()?)
@@ -223,7 +224,7 @@ impl<'p> Same<'p> {
             let shown = self.shown[t as usize].as_ref()?;
             let exact = match &computed {
                 Some(results) => results.get(i)?,
-                None => self.runs.stored[t as usize].as_deref()?,
+                None => self.runs.stored(t)?,
             };
             if !plain::is_rounded(exact, shown) {
                 return None;

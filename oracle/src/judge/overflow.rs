@@ -7,7 +7,7 @@ use super::compare::numbers;
 use super::plain;
 use super::region::has_unrounded;
 use super::subject::Point;
-use crate::arith::{Bound, Enclosure, Ideal};
+use crate::arith::{Arith, Bound, Enclosure, Ideal};
 use crate::contract::Runtime;
 use crate::half;
 use crate::record::Execution;
@@ -66,9 +66,8 @@ impl Point<'_> {
         (first, count)
     }
 
-    /// How an execution would have gone on in `bound` from the operators whose results are not finite: every tensor that
-    /// depends on one of those, and on which an output of `suspect` depends. `None` where it does not show its tensors as the
-    /// next operators read them.
+    /// How an execution would have gone on in `bound` from the operators whose results are not finite; `None` where it does
+    /// not show its tensors as the next operators read them.
     fn continued(
         &self,
         bound: &Bound,
@@ -77,94 +76,29 @@ impl Point<'_> {
     ) -> Option<Vec<Option<Value<Enclosure>>>> {
         let shown = self.shown(execution)?;
         let program = &self.subject.program;
-        let outputs = program.outputs().iter().zip(suspect);
-        let suspects = outputs.filter(|(_, is_suspect)| **is_suspect).map(|(&t, _)| t);
-        let wanted = program.behind(suspects, &[]);
-        let mut tensors: Vec<Option<Value<Enclosure>>> = vec![None; shown.len()];
-        for (index, op) in program.operators().enumerate() {
-            let depends = op.operands.iter().flatten().any(|&t| tensors[t as usize].is_some());
-            let overflows =
-                op.results.iter().any(|&t| shown[t as usize].is_some_and(|tensor| !plain::is_finite(tensor)));
-            let is_wanted = op.results.iter().any(|&t| wanted[t as usize]);
-            if !is_wanted || !depends && !overflows {
-                continue;
-            }
-            let own: Vec<Option<Value<Enclosure>>> = op
-                .operands
-                .iter()
-                .map(|t| {
-                    let t = (*t)? as usize;
-                    let seen = tensors[t].is_none().then_some(shown[t]).flatten();
-                    seen.map(|tensor| value(tensor, bound))
-                        .or_else(|| self.subject.widened(u32::try_from(t).ok()?))
-                })
-                .collect();
-            let operands: Vec<Option<&Value<Enclosure>>> = op
-                .operands
-                .iter()
-                .zip(&own)
-                .map(|(t, own)| own.as_ref().or_else(|| tensors[(*t)? as usize].as_ref()))
-                .collect();
-            let results = program.step(index, &operands, bound).ok()?;
-            for (&t, result) in op.results.iter().zip(results) {
-                tensors[t as usize] = Some(result);
-            }
-        }
-        Some(tensors)
+        self.behind_overflow(&shown, suspect, bound, |index, operands, _| {
+            program.step(index, operands, bound).ok()
+        })
     }
 
     /// True when no finite number of an output of `suspect` is computed from one of an execution that is not finite. False
     /// where that is not certain.
     fn reaches_no_number(&self, execution: &Execution, suspect: &[bool]) -> bool {
-        let (Some(shown), Some(runs)) = (self.shown(execution), self.runs()) else { return false };
+        let Some(shown) = self.shown(execution) else { return false };
         let program = &self.subject.program;
-        let outputs = program.outputs().iter().zip(suspect).filter(|(_, is_suspect)| **is_suspect);
-        let wanted = program.behind(outputs.clone().map(|(&t, _)| t), &[]);
         // NaN in the place of every infinity, and of all that is computed from it.
-        let mut marked: Vec<Option<Value<f64>>> = vec![None; shown.len()];
-        for (index, op) in program.operators().enumerate() {
-            let depends = op.operands.iter().flatten().any(|&t| marked[t as usize].is_some());
-            let overflows =
-                op.results.iter().any(|&t| shown[t as usize].is_some_and(|tensor| !plain::is_finite(tensor)));
-            if !op.results.iter().any(|&t| wanted[t as usize]) || !depends && !overflows {
-                continue;
-            }
-            let own: Vec<Option<Value<f64>>> = op
-                .operands
-                .iter()
-                .map(|t| {
-                    let t = (*t)? as usize;
-                    let seen = marked[t].is_none().then_some(shown[t]).flatten();
-                    seen.map(|tensor| value(tensor, &Ideal))
-                        .or_else(|| runs.stored[t].as_deref().filter(|_| marked[t].is_none()).cloned())
-                })
-                .collect();
-            let operands: Vec<Option<&Value<f64>>> = op
-                .operands
-                .iter()
-                .zip(&own)
-                .map(|(t, own)| own.as_ref().or_else(|| marked[(*t)? as usize].as_ref()))
-                .collect();
-            let results = if depends {
-                if !keeps_nan(op.builtin) {
-                    return false;
-                }
-                program.step(index, &operands, &Ideal).ok()
-            } else {
-                op.results.iter().map(|&t| shown[t as usize].map(|tensor| value(tensor, &Ideal))).collect()
+        let marked = self.behind_overflow(&shown, suspect, &Ideal, |index, operands, depends| {
+            let op = program.operators().nth(index)?;
+            let held = op.results.iter().map(|&t| shown[t as usize].map(|tensor| value(tensor, &Ideal)));
+            let held = held.collect::<Option<Vec<_>>>()?;
+            let results = match depends {
+                true if keeps_nan(op.builtin) => program.step(index, operands, &Ideal).ok()?,
+                true => return None,
+                false => held.clone(),
             };
-            let Some(results) = results else { return false };
-            for (&t, mut result) in op.results.iter().zip(results) {
-                let Value::Float(_, array) = &mut result else { return false };
-                let held = shown[t as usize].and_then(Tensor::floats);
-                for (i, x) in array.data.iter_mut().enumerate() {
-                    if held.as_ref().is_some_and(|held| !held[i].is_finite()) {
-                        *x = f64::NAN;
-                    }
-                }
-                marked[t as usize] = Some(result);
-            }
-        }
+            results.into_iter().zip(&held).map(|(result, held)| marked(result, held)).collect()
+        });
+        let Some(marked) = marked else { return false };
         let is_marked = |(position, &tensor): (usize, &u32)| {
             let (Some(Value::Float(_, marks)), Some(held)) =
                 (&marked[tensor as usize], execution.outputs[position].floats())
@@ -174,6 +108,52 @@ impl Point<'_> {
             suspect[position] && marks.data.iter().zip(&held).any(|(mark, x)| mark.is_nan() && x.is_finite())
         };
         !program.outputs().iter().enumerate().any(is_marked)
+    }
+
+    /// Every tensor that depends on an operator of an execution whose results are not finite, and on which an output of
+    /// `suspect` depends, as `step` makes it: of an operator's index, its operands, and whether one of them is such a tensor.
+    /// `None` where `step` gives none.
+    fn behind_overflow<A: Arith>(
+        &self,
+        shown: &[Option<&Tensor>],
+        suspect: &[bool],
+        arith: &A,
+        step: impl Fn(usize, &[Option<&Value<A::E>>], bool) -> Option<Vec<Value<A::E>>>,
+    ) -> Option<Vec<Option<Value<A::E>>>> {
+        let program = &self.subject.program;
+        let outputs = program.outputs().iter().zip(suspect);
+        let suspects = outputs.filter(|(_, is_suspect)| **is_suspect).map(|(&t, _)| t);
+        let wanted = program.behind(suspects, &[]);
+        let mut tensors: Vec<Option<Value<A::E>>> = vec![None; shown.len()];
+        for (index, op) in program.operators().enumerate() {
+            let depends = op.operands.iter().flatten().any(|&t| tensors[t as usize].is_some());
+            let overflows =
+                op.results.iter().any(|&t| shown[t as usize].is_some_and(|tensor| !plain::is_finite(tensor)));
+            let is_wanted = op.results.iter().any(|&t| wanted[t as usize]);
+            if !is_wanted || !depends && !overflows {
+                continue;
+            }
+            // Constants are read by the operator itself.
+            let seen = |t: u32| match shown[t as usize] {
+                Some(tensor) => Some(value(tensor, arith)),
+                None => self.subject.widened(t, arith),
+            };
+            let own: Vec<Option<Value<A::E>>> = op
+                .operands
+                .iter()
+                .map(|t| t.filter(|&t| tensors[t as usize].is_none()).and_then(seen))
+                .collect();
+            let operands: Vec<Option<&Value<A::E>>> = op
+                .operands
+                .iter()
+                .zip(&own)
+                .map(|(t, own)| own.as_ref().or_else(|| tensors[(*t)? as usize].as_ref()))
+                .collect();
+            for (&t, result) in op.results.iter().zip(step(index, &operands, depends)?) {
+                tensors[t as usize] = Some(result);
+            }
+        }
+        Some(tensors)
     }
 
     /// The tensors of an execution by index; `None` where not every one is shown that an operator computes, or operators may
@@ -208,16 +188,12 @@ impl Point<'_> {
         let operand = |t: u32| {
             let mut value = match shown[t as usize] {
                 Some(tensor) => value(tensor, &Ideal),
-                None => runs.stored[t as usize].as_deref()?.clone(),
+                None => runs.stored(t)?.clone(),
             };
             if let Value::Float(_, array) = &mut value {
                 array.data.iter_mut().filter(|x| !x.is_finite()).for_each(|x| *x = 1.0);
             }
             Some(value)
-        };
-        let is_finite = |result: &Value<f64>| match result {
-            Value::Float(_, array) => array.data.iter().all(|x| x.is_finite()),
-            Value::Whole(..) => true,
         };
         program.operators().enumerate().any(|(index, op)| {
             if op.results.iter().all(|&t| shown[t as usize].is_none_or(plain::is_finite)) {
@@ -225,7 +201,9 @@ impl Point<'_> {
             }
             let own: Vec<Option<Value<f64>>> = op.operands.iter().map(|t| operand((*t)?)).collect();
             let operands: Vec<Option<&Value<f64>>> = own.iter().map(Option::as_ref).collect();
-            program.step(index, &operands, &Ideal).map_or(true, |results| !results.iter().all(is_finite))
+            program
+                .step(index, &operands, &Ideal)
+                .map_or(true, |results| !results.iter().all(plain::has_only_numbers))
         })
     }
 
@@ -253,6 +231,15 @@ impl Point<'_> {
         let value = run.ok().and_then(|mut run| run.tensors[tensor as usize].take());
         matches!(value, Some(Value::Float(_, a)) if a.data.get(element as usize).is_some_and(|e| e.contains(actual)))
     }
+}
+
+/// A result with NaN where an execution's is not finite; `None` for integers.
+fn marked(result: Value<f64>, held: &Value<f64>) -> Option<Value<f64>> {
+    let (Value::Float(dtype, mut array), Value::Float(_, held)) = (result, held) else { return None };
+    for (x, _) in array.data.iter_mut().zip(&held.data).filter(|(_, held)| !held.is_finite()) {
+        *x = f64::NAN;
+    }
+    Some(Value::Float(dtype, array))
 }
 
 /// True for operators of which in f64 every result that depends on a NaN is one.

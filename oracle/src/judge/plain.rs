@@ -10,19 +10,28 @@ use crate::half;
 use crate::tflite::{RunError, value};
 use crate::value::{Array, Value, Whole};
 use halfproof_ir::{DType, Data, Tensor};
-use std::sync::Arc;
 
 /// Tensors of the converted model by index, in f64.
-pub(super) type Values = Vec<Option<Arc<Value<f64>>>>;
+type Values = Vec<Option<Value<f64>>>;
+
+/// The smaller constants of the converted model: what is the same for all inputs.
+#[derive(Debug)]
+pub(super) struct Held {
+    /// As they are stored.
+    stored: Values,
+    /// Before they were rounded, where that is another.
+    exact: Values,
+}
 
 /// The converted model in f64, with unrounded and with stored constants. What depends on no rounded constant is computed
-/// once and is one value.
-#[derive(Clone, Debug)]
-pub(super) struct Runs {
-    /// With unrounded constants.
-    pub(super) exact: Values,
+/// and kept once.
+#[derive(Debug)]
+pub(super) struct Runs<'s> {
+    held: &'s Held,
     /// With stored constants.
-    pub(super) stored: Values,
+    stored: Values,
+    /// With unrounded constants, where that is another computation.
+    exact: Values,
 }
 
 /// Constants of more elements are converted when they are read, so that a large model is not held a second time in f64.
@@ -30,11 +39,10 @@ const HELD: usize = 1 << 14;
 /// No more elements than these are held in all.
 const HELD_IN_ALL: usize = 1 << 20;
 
-impl Runs {
-    /// What is the same for all inputs: the smaller constants, by tensor.
-    pub(super) fn constants(subject: &Subject<'_>) -> Runs {
+impl Held {
+    pub(super) fn new(subject: &Subject<'_>) -> Held {
         let count = subject.tensor_count();
-        let mut runs = Runs { exact: vec![None; count], stored: vec![None; count] };
+        let mut held = Held { stored: vec![None; count], exact: vec![None; count] };
         let mut room = HELD_IN_ALL;
         for t in 0..count as u32 {
             let elements = subject.program.form(t).map_or(0, |(_, shape)| shape.iter().product());
@@ -42,55 +50,69 @@ impl Runs {
                 continue;
             }
             room -= elements;
-            let stored = subject.program.stored(t, &Ideal).map(Arc::new);
-            let is_rounded = subject.rounded.contains(&t);
-            runs.exact[t as usize] = if is_rounded { unrounded(subject, t) } else { stored.clone() };
-            runs.stored[t as usize] = stored;
-        }
-        runs
-    }
-
-    pub(super) fn new(subject: &Subject<'_>, inputs: &[Tensor]) -> Result<Runs, RunError> {
-        let program = &subject.program;
-        let Runs { mut exact, mut stored } = subject.held_constants().clone();
-        for (&t, input) in program.inputs().iter().zip(inputs) {
-            let value = Arc::new(value(input, &Ideal));
-            exact[t as usize] = Some(Arc::clone(&value));
-            stored[t as usize] = Some(value);
-        }
-        for &t in &subject.rounded {
-            exact[t as usize] = exact[t as usize].take().or_else(|| unrounded(subject, t));
-        }
-        for (index, op) in program.operators().enumerate() {
-            let step = |values: &Values| {
-                let operands: Vec<Option<&Value<f64>>> =
-                    op.operands.iter().map(|t| values[(*t)? as usize].as_deref()).collect();
-                let results = program.trusted(index, &operands, &Ideal)?;
-                Ok::<Vec<Arc<Value<f64>>>, RunError>(results.into_iter().map(Arc::new).collect())
-            };
-            let one = |t: &u32| match (&exact[*t as usize], &stored[*t as usize]) {
-                (Some(e), Some(s)) => Arc::ptr_eq(e, s),
-                (e, s) => e.is_none() && s.is_none(),
-            };
-            let results = step(&stored)?;
-            let unrounded =
-                if op.operands.iter().flatten().all(one) { results.clone() } else { step(&exact)? };
-            for (&t, (stored_result, exact_result)) in
-                op.results.iter().zip(results.into_iter().zip(unrounded))
-            {
-                stored[t as usize] = Some(stored_result);
-                exact[t as usize] = Some(exact_result);
+            held.stored[t as usize] = subject.program.stored(t, &Ideal);
+            if subject.rounded.contains(&t) {
+                held.exact[t as usize] = unrounded(subject, t);
             }
         }
-        Ok(Runs { exact, stored })
+        held
+    }
+}
+
+impl<'s> Runs<'s> {
+    pub(super) fn new(subject: &'s Subject<'_>, inputs: &[Tensor]) -> Result<Runs<'s>, RunError> {
+        let program = &subject.program;
+        let count = subject.tensor_count();
+        let held = subject.held_constants();
+        let mut runs = Runs { held, stored: vec![None; count], exact: vec![None; count] };
+        for (&t, input) in program.inputs().iter().zip(inputs) {
+            runs.stored[t as usize] = Some(value(input, &Ideal));
+        }
+        for &t in subject.rounded.iter().filter(|&&t| held.exact[t as usize].is_none()) {
+            runs.exact[t as usize] = unrounded(subject, t);
+        }
+        for (index, op) in program.operators().enumerate() {
+            let step = |of: fn(&Self, u32) -> Option<&Value<f64>>| {
+                let operands: Vec<Option<&Value<f64>>> =
+                    op.operands.iter().map(|t| of(&runs, (*t)?)).collect();
+                program.trusted(index, &operands, &Ideal)
+            };
+            let stored = step(Self::stored)?;
+            let is_other = op.operands.iter().flatten().any(|&t| runs.own_exact(t).is_some());
+            let exact = if is_other { step(Self::exact)? } else { Vec::new() };
+            for (&t, result) in op.results.iter().zip(stored) {
+                runs.stored[t as usize] = Some(result);
+            }
+            for (&t, result) in op.results.iter().zip(exact) {
+                runs.exact[t as usize] = Some(result);
+            }
+        }
+        Ok(runs)
+    }
+
+    /// A tensor computed with stored constants; `None` for a large constant, and where there is none.
+    pub(super) fn stored(&self, tensor: u32) -> Option<&Value<f64>> {
+        let at = tensor as usize;
+        self.stored[at].as_ref().or(self.held.stored[at].as_ref())
+    }
+
+    /// A tensor computed with unrounded constants; `None` as for [`Runs::stored`].
+    pub(super) fn exact(&self, tensor: u32) -> Option<&Value<f64>> {
+        self.own_exact(tensor).or_else(|| self.stored(tensor))
+    }
+
+    /// The same where it is another than with stored constants.
+    fn own_exact(&self, tensor: u32) -> Option<&Value<f64>> {
+        let at = tensor as usize;
+        self.exact[at].as_ref().or(self.held.exact[at].as_ref())
     }
 }
 
 /// A constant before it was rounded.
-fn unrounded(subject: &Subject<'_>, tensor: u32) -> Option<Arc<Value<f64>>> {
+fn unrounded(subject: &Subject<'_>, tensor: u32) -> Option<Value<f64>> {
     let (dtype, shape) = subject.program.form(tensor)?;
     let elements = subject.exact.get(&tensor)?;
-    Some(Arc::new(Value::Float(dtype, Array::new(shape, elements.map(|x| x)))))
+    Some(Value::Float(dtype, Array::new(shape, elements.map(|x| x))))
 }
 
 /// True when a test holds of every float element beside the exact one; false for integers and booleans.
@@ -108,14 +130,26 @@ pub(super) fn every(
 }
 
 /// [`every`] of elements that lie side by side, for tests that cost less than a branch: sixteen are tested before the next are
-/// looked at.
-fn all_of<T: Copy>(exact: &[f64], actual: &[T], test: impl Fn(f64, T) -> bool) -> bool {
+/// looked at, first by a `quick` test that holds only where the other does.
+fn all_of(
+    exact: &[f64],
+    actual: &[f64],
+    quick: impl Fn(f64, f64) -> bool,
+    test: impl Fn(f64, f64) -> bool,
+) -> bool {
+    fn whole(exact: &[f64], actual: &[f64], test: impl Fn(f64, f64) -> bool) -> bool {
+        exact.iter().zip(actual).fold(true, |all, (&e, &x)| all & test(e, x))
+    }
     let (exacts, exact_rest) = exact.as_chunks::<16>();
     let (actuals, actual_rest) = actual.as_chunks::<16>();
-    let sixteen =
-        |(e, x): (&[f64; 16], &[T; 16])| e.iter().zip(x).fold(true, |all, (&e, &x)| all & test(e, x));
-    exacts.iter().zip(actuals).all(sixteen)
-        && exact_rest.iter().zip(actual_rest).fold(true, |all, (&e, &x)| all & test(e, x))
+    let sixteen = |(e, x): (&[f64; 16], &[f64; 16])| whole(e, x, &quick) || whole(e, x, &test);
+    exacts.iter().zip(actuals).all(sixteen) && whole(exact_rest, actual_rest, &test)
+}
+
+/// The very same bits.
+#[inline]
+fn same_bits(a: f64, b: f64) -> bool {
+    a.to_bits() == b.to_bits()
 }
 
 /// Equal, or both NaN.
@@ -133,7 +167,7 @@ pub(super) fn same_number(a: f64, b: f64) -> bool {
 /// True when a tensor of an execution, in f64, holds the very numbers of a value.
 pub(super) fn is_same(exact: &Value<f64>, shown: &Value<f64>) -> bool {
     match (exact, shown) {
-        (Value::Float(_, e), Value::Float(_, x)) => all_of(&e.data, &x.data, same_number),
+        (Value::Float(_, e), Value::Float(_, x)) => all_of(&e.data, &x.data, same_bits, same_number),
         (Value::Whole(_, e), Value::Whole(_, x)) => same_integers(&e.data, &x.data),
         _ => false,
     }
@@ -164,6 +198,14 @@ pub(super) fn is_finite(tensor: &Tensor) -> bool {
     }
 }
 
+/// True when a value has no infinity and no NaN.
+pub(super) fn has_only_numbers(value: &Value<f64>) -> bool {
+    match value {
+        Value::Float(_, array) => array.data.iter().fold(true, |all, x| all & x.is_finite()),
+        Value::Whole(..) => true,
+    }
+}
+
 /// True when two evaluations of one tensor, whose elements stand in the order of `permutation` in the second, differ by no
 /// more than `tolerance` relative to each element.
 pub(super) fn agree(
@@ -178,7 +220,7 @@ pub(super) fn agree(
         equal(s, t) | (s.is_finite() & t.is_finite() & within)
     };
     match (source, target, order) {
-        (Value::Float(_, s), Value::Float(_, t), None) => all_of(&s.data, &t.data, near),
+        (Value::Float(_, s), Value::Float(_, t), None) => all_of(&s.data, &t.data, same_bits, near),
         (Value::Float(_, s), Value::Float(_, t), Some(order)) => {
             t.data.iter().zip(order).all(|(&t, i)| near(s.data[i], t))
         }
@@ -197,9 +239,11 @@ pub(super) fn is_rounded(exact: &Value<f64>, shown: &Value<f64>) -> bool {
     }
     match (exact, shown) {
         (Value::Float(dtype, e), Value::Float(_, x)) => match dtype {
-            DType::F16 => all_of(&e.data, &x.data, |e, x| equal(half::round(e), x)),
-            DType::F32 => all_of(&e.data, &x.data, |e, x| equal(half::round_single(e), x)),
-            _ => all_of(&e.data, &x.data, equal),
+            DType::F16 => {
+                all_of(&e.data, &x.data, half::is_rounded_significand, |e, x| equal(half::round(e), x))
+            }
+            DType::F32 => all_of(&e.data, &x.data, same_bits, |e, x| equal(half::round_single(e), x)),
+            _ => all_of(&e.data, &x.data, same_bits, equal),
         },
         (Value::Whole(_, e), Value::Whole(_, x)) => same_integers(&e.data, &x.data),
         _ => false,

@@ -182,7 +182,7 @@ impl Point<'_> {
         let known = Runtime::of_system(&execution.system);
         let runtime = known.unwrap_or(Runtime::AnyHalf);
         debug_assert!(!runtime.base().force_f16, "operators of forced kernels are not proven");
-        let stored = &self.runs()?.stored;
+        let runs = self.runs()?;
         let outputs = self.subject.program.outputs();
         if outputs.len() != execution.outputs.len() {
             return None;
@@ -192,7 +192,7 @@ impl Point<'_> {
         let mut suspect = Vec::with_capacity(outputs.len());
         let (mut fates, mut first) = (Fates::default(), None);
         for (position, (&tensor, actual)) in outputs.iter().zip(&execution.outputs).enumerate() {
-            let exact = stored[tensor as usize].as_deref()?;
+            let exact = runs.stored(tensor)?;
             let distance = plain::distance(exact, actual)?;
             bits_lost.push(lost(distance.half_units));
             off += distance.off;

@@ -2,6 +2,7 @@
 
 use super::layout::source_order;
 use super::overflow::largest;
+use super::plain;
 use super::subject::Point;
 use crate::onnx::{self, Evaluation};
 use crate::value::Value;
@@ -56,20 +57,16 @@ impl Point<'_> {
 
 /// True when a tensor is computed without an infinity or NaN, and by operators alone whose result near such operands is a
 /// number too: whatever the rounding of f64 did, a number of it is one.
-pub fn is_regular(graph: &Graph, plain: &Evaluation<f64>, id: ValueId) -> bool {
+pub fn is_regular(graph: &Graph, evaluation: &Evaluation<f64>, id: ValueId) -> bool {
     let behind = onnx::behind(graph, &[id], &[]);
     let is_behind = |id: &Option<ValueId>| id.is_some_and(|id| behind[id.index()]);
-    let is_finite = |value: &Value<f64>| match value {
-        Value::Float(_, array) => array.data.iter().all(|x| x.is_finite()),
-        Value::Whole(..) => true,
-    };
     let mut nodes = graph.nodes.iter().filter(|node| node.outputs.iter().any(is_behind));
     nodes.all(|node| has_no_pole(&node.op))
-        && plain
+        && evaluation
             .values
             .iter()
             .zip(&behind)
-            .all(|(value, behind)| !behind || value.as_ref().is_none_or(is_finite))
+            .all(|(value, behind)| !behind || value.as_ref().is_none_or(plain::has_only_numbers))
 }
 
 /// True for operators that are continuous wherever their operands are numbers, and for those that only move them. Of an

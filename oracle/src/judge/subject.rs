@@ -3,7 +3,7 @@
 use super::kernels::{either, widened_constants};
 use super::layout::{permuted_shape, source_order};
 use super::legality;
-use super::plain::{Runs, every, same_number};
+use super::plain::{Held, Runs, every, same_number};
 use crate::arith::{Arith, Bound, Enclosure};
 use crate::contract::Runtime;
 use crate::half as binary16;
@@ -44,7 +44,7 @@ pub struct Subject<'a> {
     /// By tensor: the operator that writes it.
     producers: Vec<Option<usize>>,
     /// The smaller constants in f64; made when somebody asks.
-    held: OnceLock<Runs>,
+    held: OnceLock<Held>,
 }
 
 /// The source graph evaluated in f64.
@@ -91,7 +91,7 @@ pub struct Point<'s> {
     /// How much is worked out.
     pub(super) depth: Depth,
     /// The converted model in f64; made when somebody asks, `None` where it cannot be run.
-    runs: OnceLock<Option<Runs>>,
+    runs: OnceLock<Option<Runs<'s>>>,
     /// Bounds around the exact result with rounded constants, by runtime.
     bounds: BTreeMap<Runtime, Arc<Run<Enclosure>>>,
 }
@@ -204,8 +204,8 @@ impl<'a> Subject<'a> {
     }
 
     /// The smaller constants in f64.
-    pub(super) fn held_constants(&self) -> &Runs {
-        self.held.get_or_init(|| Runs::constants(self))
+    pub(super) fn held_constants(&self) -> &Held {
+        self.held.get_or_init(|| Held::new(self))
     }
 
     /// The number of tensors of the converted model.
@@ -358,7 +358,7 @@ impl Point<'_> {
     }
 
     /// The converted model in f64; `None` where it cannot be run.
-    pub(super) fn runs(&self) -> Option<&Runs> {
+    pub(super) fn runs(&self) -> Option<&Runs<'_>> {
         self.runs.get_or_init(|| Runs::new(self.subject, &self.inputs).ok()).as_ref()
     }
 

@@ -319,6 +319,9 @@ impl Program {
         arith: &A,
     ) -> Result<Vec<Value<A::E>>, RunError> {
         let step = self.steps.get(operator).ok_or(RunError::NoOperator { operator })?;
+        if operands.iter().zip(&step.operands).all(|(given, tensor)| given.is_some() || tensor.is_none()) {
+            return self.execute(operator, step, operands, arith);
+        }
         let stored = |(given, tensor): (&Option<&Value<A::E>>, &Option<u32>)| match (given, tensor) {
             (None, Some(t)) => self.constant(*t, Constants::Stored, arith),
             _ => None,

@@ -65,17 +65,24 @@ impl Bound {
             return self.irregular_softmax(row, &exact, log);
         }
         let errors = self.softmax_errors(row.len(), beta);
-        let kept = self.kept_softmax(row, &centre, &exact, beta, log, top, &errors);
+        let kept = || self.kept_softmax(row, &centre, &exact, beta, log, top, &errors);
         // The steps of our own interpreter are known one by one; from single numbers they lead to a narrower interval.
         if self.contract.library != Library::Exact || !row.iter().all(|x| x.is_point() && x.lo.is_finite()) {
-            return kept;
+            return kept();
         }
         let steps = self.stepwise_softmax(row, beta, log);
+        // Where they lead to less than the other bound leaves at least, they alone are the bound.
+        let reach = 1.0 + errors.sum + errors.last;
+        let is_narrower =
+            |(s, v): (&Enclosure, &f64)| s.nan == Nan::Impossible && s.lo * reach >= *v && s.hi <= v * reach;
+        if !log && steps.iter().zip(&exact).all(is_narrower) {
+            return steps.into_iter().zip(exact).map(|(s, v)| Enclosure { v, ..s }).collect();
+        }
         let both = |(k, s): (Enclosure, Enclosure)| {
             let met = s.is_finite() && s.lo.max(k.lo) <= s.hi.min(k.hi);
             if met { Enclosure { lo: s.lo.max(k.lo), hi: s.hi.min(k.hi), ..k } } else { k }
         };
-        kept.into_iter().zip(steps).map(both).collect()
+        kept().into_iter().zip(steps).map(both).collect()
     }
 
     /// x - max, its multiple, its power, their sum, the quotient or the difference: each rounded by itself.

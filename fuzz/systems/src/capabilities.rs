@@ -170,7 +170,7 @@ const NO_REFERENCE_KERNEL: [(Builtin, &str); 3] = [
 ];
 
 /// Operators whose builtin and reference kernels refuse FLOAT16; true where XNNPACK takes it.
-const NO_FLOAT16_KERNEL: [(Builtin, bool); 50] = [
+const NO_FLOAT16_KERNEL: [(Builtin, bool); 54] = [
     (Builtin::Abs, true),
     (Builtin::AddN, false),
     (Builtin::ArgMax, false),
@@ -198,6 +198,7 @@ const NO_FLOAT16_KERNEL: [(Builtin, bool); 50] = [
     (Builtin::LogSoftmax, false),
     (Builtin::MaxPool2d, false),
     (Builtin::Mean, true),
+    (Builtin::OneHot, false),
     (Builtin::Pack, false),
     (Builtin::Pow, false),
     (Builtin::Prelu, true),
@@ -205,10 +206,13 @@ const NO_FLOAT16_KERNEL: [(Builtin, bool); 50] = [
     (Builtin::ReduceMin, true),
     (Builtin::ReduceProd, false),
     (Builtin::Relu, true),
+    (Builtin::Relu0To1, false),
     (Builtin::Relu6, true),
     (Builtin::ReluN1To1, true),
     (Builtin::ResizeBilinear, false),
+    (Builtin::ReverseSequence, false),
     (Builtin::Rsqrt, true),
+    (Builtin::ScatterNd, false),
     (Builtin::Sign, false),
     (Builtin::SpaceToDepth, false),
     (Builtin::Split, true),

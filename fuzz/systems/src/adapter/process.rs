@@ -8,6 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
+use tempfile::TempDir;
 
 /// The longest line that is listened to.
 const LINE: u64 = 1 << 20;
@@ -29,6 +30,8 @@ pub(super) struct Process {
     lines: Receiver<Vec<u8>>,
     /// What the process writes on standard error.
     log: File,
+    /// Where it finds room for temporary files, which a process that is killed cannot remove.
+    _temporary: TempDir,
 }
 
 impl Process {
@@ -36,9 +39,11 @@ impl Process {
         let (program, arguments) =
             launch.command.split_first().ok_or_else(|| io::Error::other("there is no program to start"))?;
         let log = tempfile::tempfile()?;
+        let temporary = tempfile::Builder::new().prefix("halfproof-adapter-").tempdir()?;
         let mut child = Command::new(program)
             .args(arguments)
             .envs(launch.environment.iter().copied())
+            .env("TMPDIR", temporary.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::from(log.try_clone()?))
@@ -51,7 +56,7 @@ impl Process {
             std::thread::Builder::new().name("adapter".into()).spawn(move || listen(stdout, &send))?;
         }
         let orders = child.stdin.take();
-        Ok(Process { child, orders, lines, log })
+        Ok(Process { child, orders, lines, log, _temporary: temporary })
     }
 
     /// Writes one line. A process that is gone or does not read is noticed when its answer is awaited.

@@ -16,7 +16,7 @@ use halfproof_fuzz::pipeline::{Pipeline, Plan, Scouting};
 use halfproof_fuzz::triage::{Signature, records};
 use halfproof_ir::Precision;
 use halfproof_oracle::contract::HalfUnit;
-use halfproof_oracle::verdict::{Class, Verdict};
+use halfproof_oracle::verdict::{Blame, Class, Verdict};
 use halfproof_reports::schema::{KnownIssue, System, SystemKind};
 use halfproof_reports::{Run, terminal};
 use halfproof_wire::file::write_atomically;
@@ -368,6 +368,7 @@ fn findings(
 struct Known {
     issues: Vec<(String, halfproof_corpus::KnownIssue)>,
     versions: std::collections::BTreeMap<String, String>,
+    converter: Option<String>,
     today: String,
 }
 
@@ -376,15 +377,20 @@ impl Known {
     fn new(run: &Run) -> Result<Known, Failure> {
         let issues = store::known_issues(Path::new("corpus/known-issues")).map_err(Failure::harness)?;
         let versions = run.systems.iter().map(|s| (s.name.clone(), s.version.clone())).collect();
-        Ok(Known { issues, versions, today: today() })
+        let converter = run.systems.iter().find(|s| s.kind == SystemKind::Converter).map(|s| s.name.clone());
+        Ok(Known { issues, versions, converter, today: today() })
     }
 
     /// The known issue that a verdict is; `form` is its signature, which says nothing yet of what is known.
     fn issue(&self, form: &Signature, verdict: &Verdict) -> Option<KnownIssue> {
-        let version = self.versions.get(&form.system).map_or("", String::as_str);
         let text = form.to_string();
-        let sighting = Sighting { signature: &text, ..Sighting::of(&form.system, version, verdict) };
-        let issue = self.issues.iter().find(|(_, k)| k.matches(&sighting, &self.today));
+        // What a runtime says of a file that its converter is to blame for is known of the converter.
+        let converter = self.converter.as_ref().filter(|_| verdict.blame == Blame::Converter);
+        let issue = [Some(&form.system), converter].into_iter().flatten().find_map(|system| {
+            let version = self.versions.get(system).map_or("", String::as_str);
+            let sighting = Sighting { signature: &text, ..Sighting::of(system, version, verdict) };
+            self.issues.iter().find(|(_, k)| k.matches(&sighting, &self.today))
+        });
         issue.map(|(file, k)| KnownIssue { file: file.clone(), link: k.upstream.clone() })
     }
 }

@@ -222,7 +222,8 @@ pub(super) fn agree(
     match (source, target, order) {
         (Value::Float(_, s), Value::Float(_, t), None) => all_of(&s.data, &t.data, same_bits, near),
         (Value::Float(_, s), Value::Float(_, t), Some(order)) => {
-            t.data.iter().zip(order).all(|(&t, i)| near(s.data[i], t))
+            let moved: Vec<f64> = order.into_iter().map(|i| s.data[i]).collect();
+            all_of(&moved, &t.data, same_bits, near)
         }
         (Value::Whole(_, s), Value::Whole(_, t), order) => {
             let at = |i: usize| order.as_ref().map_or(i, |o| o[i]);

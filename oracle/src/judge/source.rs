@@ -69,8 +69,8 @@ pub fn is_regular(graph: &Graph, evaluation: &Evaluation<f64>, id: ValueId) -> b
             .all(|(value, behind)| !behind || value.as_ref().is_none_or(plain::has_only_numbers))
 }
 
-/// True for operators that are continuous wherever their operands are numbers, and for those that only move them. Of an
-/// operator that is not named here nothing is known.
+/// True for operators whose result is a number near every operand that is one: those that are continuous or have steps, and
+/// those that only move elements. Of an operator that is not named here nothing is known.
 fn has_no_pole(op: &Op) -> bool {
     use Op::*;
     matches!(
@@ -113,9 +113,44 @@ fn has_no_pole(op: &Op) -> bool {
             | HardSigmoid(_)
             | HardSwish
             | Mish
+            | Celu(_)
+            | Swish(_)
+            | ThresholdedRelu(_)
+            | Shrink(_)
+            | Exp
             | Sin
             | Cos
             | Atan
+            | Sinh
+            | Cosh
+            | Asinh
+            | Floor
+            | Ceil
+            | Round
+            | Sign
+            | Hardmax(_)
+            | Equal
+            | Greater
+            | GreaterOrEqual
+            | Less
+            | LessOrEqual
+            | And
+            | Or
+            | Xor
+            | Not
+            | IsNaN
+            | IsInf(_)
+            | Where
+            | CumSum(_)
+            | ReduceProd(_)
+            | Einsum(_)
+            | Attention(_)
+            | RotaryEmbedding(_)
+            | LSTM(_)
+            | GRU(_)
+            | RNN(_)
+            | DFT(_)
+            | Resize(_)
             | Identity
             | Transpose(_)
             | Reshape(_)
@@ -128,7 +163,16 @@ fn has_no_pole(op: &Op) -> bool {
             | Expand
             | Tile
             | Pad(_)
+            | CenterCropPad(_)
             | DepthToSpace(_)
             | SpaceToDepth(_)
+            | Col2Im(_)
+            | ReverseSequence(_)
+            | Trilu(_)
+            | Shape(_)
+            | Size
+            | ConstantOfShape(_)
+            | EyeLike(_)
+            | OneHot(_)
     )
 }

@@ -149,6 +149,7 @@ impl<'a> Subject<'a> {
                 }
                 verdict
             }
+            Kind::Unwritten => invalid("a tensor is read that no operator has written", e.to_string()),
             // Quantized tensors are no open question: they are not what was asked for.
             Kind::Unsupported => legality::quantized(&model).map_or_else(
                 || undecidable("the interpreter does not know the model", e.to_string()),

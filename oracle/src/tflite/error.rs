@@ -10,6 +10,8 @@ pub enum Kind {
     Unsupported,
     /// The model contradicts itself or the definition of an operator.
     Malformed,
+    /// The model reads a tensor that no operator before has written. Which operator reads it says nothing.
+    Unwritten,
 }
 
 /// Why a model has no [`Program`](super::Program).

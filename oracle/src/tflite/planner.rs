@@ -71,7 +71,10 @@ impl<'a> Planner<'a> {
         let bytes = match self.model.data(tensor) {
             Some(bytes) => bytes,
             None if elements == 0 => &[],
-            None => return Err(Fault::malformed("is read before any operator has written it")),
+            None => {
+                let reason = "is read before any operator has written it".into();
+                return Err(Fault { kind: Kind::Unwritten, reason });
+            }
         };
         let data = Data::from_le_bytes(slot.dtype, bytes).filter(|d| d.len() == elements);
         let Some(data) = data else {
@@ -199,7 +202,7 @@ impl<'a> Planner<'a> {
             let fault = |reason: String| ProgramError::Interface { list: "outputs", position, reason };
             let at = index(t, self.slots.len()).ok_or_else(|| fault("names no tensor".into()))?;
             self.read(at).map_err(|f| match f.kind {
-                Kind::Malformed => fault(format!("tensor {at} {}", f.reason)),
+                Kind::Malformed | Kind::Unwritten => fault(format!("tensor {at} {}", f.reason)),
                 Kind::Unsupported => self.tensor_error(at, f),
             })?;
             outputs.push(t.unsigned_abs());

@@ -91,7 +91,7 @@ impl Runtime for Interpreter {
             let planned = tflite::read(job.model).map_err(|e| ("load", e.to_string())).and_then(|model| {
                 Program::new(&model).map_err(|e| match e.kind() {
                     Kind::Unsupported => ("cannot", e.to_string()),
-                    Kind::Malformed => ("prepare", e.to_string()),
+                    Kind::Malformed | Kind::Unwritten => ("prepare", e.to_string()),
                 })
             });
             let program = match planned {

@@ -1,6 +1,8 @@
 //! The texts about bugs elsewhere say what the scripts do: each script stands in its text word for word, is short, and each text
 //! is in the table.
 
+use halfproof_corpus::store;
+use halfproof_oracle::verdict::Class;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -44,6 +46,20 @@ fn every_script_is_short_and_stands_in_the_text_of_its_bug() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(scripts > 100, "{scripts} scripts");
+}
+
+/// A verdict about the meaning names the operator of the converted model; an entry that names ONNX's would never match.
+#[test]
+fn what_computes_something_else_is_named_as_tflite_names_it() {
+    let issues = store::known_issues(&root().join("corpus/known-issues")).expect("the entries are valid");
+    let about_meaning = issues.iter().filter(|(_, issue)| issue.class == Class::Semantics);
+    let is_onnx = |operator: &String| operator.chars().any(|c| c.is_ascii_lowercase());
+    let wrong: Vec<&str> = about_meaning
+        .filter(|(_, issue)| issue.operator.as_ref().is_some_and(is_onnx))
+        .map(|(file, _)| file.as_str())
+        .collect();
+    assert_eq!(wrong, [""; 0]);
+    assert!(issues.len() > 100, "{} entries", issues.len());
 }
 
 #[test]

@@ -102,31 +102,28 @@ const TFLITE_WAYS: [(&str, &str, &str); 1] = [(
 /// flat inside the program. Where a runtime has no kernel for the float16 file, the float32 one of the same conversion shows what
 /// is wrong in both.
 const ONNX2TF: &str = "channelled = [name for name, x in arrays.items() if 3 <= x.ndim <= 5]\n\
-     others = [name for name in arrays if name not in channelled]\n\
-     model = onnx.load(here / \"model.onnx\")\n\
+     folder, model = tempfile.mkdtemp(), onnx.load(here / \"model.onnx\")\n\
      model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([-1]), \"flat\"))\n\
      for y in model.graph.output:\n    \
      model.graph.node.append(onnx.helper.make_node(\"Reshape\", [y.name, \"flat\"], [y.name + \"_flat\"]))\n    \
-     y.CopyFrom(onnx.helper.make_tensor_value_info(y.name + \"_flat\", y.type.tensor_type.elem_type, [None]))\n\n\n\
-     def run(path):\n    \
-     interpreter = Interpreter(model_path=path)\n    \
-     interpreter.allocate_tensors()\n    \
-     for detail in interpreter.get_input_details():\n        \
-     name = next(n for n in sorted(arrays, key=len, reverse=True) if n in detail[\"name\"])\n        \
-     interpreter.set_tensor(detail[\"index\"], arrays[name].astype(detail[\"dtype\"]).reshape(detail[\"shape\"]))\n    \
-     interpreter.invoke()\n    \
-     return {d[\"name\"]: interpreter.get_tensor(d[\"index\"]) for d in interpreter.get_output_details()}\n\n\n\
-     with tempfile.TemporaryDirectory() as folder:\n    \
-     onnx.save(model, folder + \"/model.onnx\")\n    \
-     onnx2tf.convert(input_onnx_file_path=folder + \"/model.onnx\", output_folder_path=folder, not_use_onnxsim=True,\n\
-     \x20                   copy_onnx_input_output_names_to_tflite=True, non_verbose=True,\n\
-     \x20                   keep_ncw_or_nchw_or_ncdhw_input_names=channelled or None,\n\
-     \x20                   keep_shape_absolutely_input_names=others or None)\n    \
+     y.CopyFrom(onnx.helper.make_tensor_value_info(y.name + \"_flat\", y.type.tensor_type.elem_type, [None]))\n\
+     onnx.save(model, folder + \"/model.onnx\")\n\
+     onnx2tf.convert(input_onnx_file_path=folder + \"/model.onnx\", output_folder_path=folder, non_verbose=True,\n\
+     \x20               not_use_onnxsim=True, copy_onnx_input_output_names_to_tflite=True, \
+     keep_ncw_or_nchw_or_ncdhw_input_names=channelled or None,\n\
+     \x20               keep_shape_absolutely_input_names=[name for name in arrays if name not in channelled] or None)\n\
+     for kind in (\"float16\", \"float32\"):\n    \
      try:\n        \
-     got = run(folder + \"/model_float16.tflite\")\n    \
-     except (RuntimeError, ValueError) as error:\n        \
-     print(\"the float16 file does not run:\", error)\n        \
-     got = run(folder + \"/model_float32.tflite\")\n";
+     interpreter = Interpreter(model_path=f\"{folder}/model_{kind}.tflite\")\n        \
+     interpreter.allocate_tensors()\n        \
+     for detail in interpreter.get_input_details():\n            \
+     x = arrays[next(n for n in sorted(arrays, key=len, reverse=True) if n in detail[\"name\"])]\n            \
+     interpreter.set_tensor(detail[\"index\"], x.astype(detail[\"dtype\"]).reshape(detail[\"shape\"]))\n        \
+     interpreter.invoke()\n        \
+     break\n    \
+     except RuntimeError as error:\n        \
+     print(f\"the {kind} file does not run:\", error)\n\
+     got = {d[\"name\"]: interpreter.get_tensor(d[\"index\"]) for d in interpreter.get_output_details()}\n";
 
 /// What ONNX's own evaluator makes of the program; last, since it does not know every operator.
 const REFERENCE: &str = "onnx.reference.ReferenceEvaluator(str(here / \"model.onnx\")).run(None, arrays)";

@@ -102,19 +102,19 @@ const TFLITE_WAYS: [(&str, &str, &str); 1] = [(
 /// flat inside the program. Where a runtime has no kernel for the float16 file, the float32 one of the same conversion shows what
 /// is wrong in both.
 const ONNX2TF: &str = "channelled = [name for name, x in arrays.items() if 3 <= x.ndim <= 5]\n\
-     folder, model = tempfile.mkdtemp(), onnx.load(here / \"model.onnx\")\n\
+     folder, model = tempfile.TemporaryDirectory(), onnx.load(here / \"model.onnx\")\n\
      model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([-1]), \"flat\"))\n\
      for y in model.graph.output:\n    \
      model.graph.node.append(onnx.helper.make_node(\"Reshape\", [y.name, \"flat\"], [y.name + \"_flat\"]))\n    \
      y.CopyFrom(onnx.helper.make_tensor_value_info(y.name + \"_flat\", y.type.tensor_type.elem_type, [None]))\n\
-     onnx.save(model, folder + \"/model.onnx\")\n\
-     onnx2tf.convert(input_onnx_file_path=folder + \"/model.onnx\", output_folder_path=folder, non_verbose=True,\n\
+     onnx.save(model, folder.name + \"/model.onnx\")\n\
+     onnx2tf.convert(input_onnx_file_path=folder.name + \"/model.onnx\", output_folder_path=folder.name, non_verbose=True,\n\
      \x20               not_use_onnxsim=True, copy_onnx_input_output_names_to_tflite=True, \
      keep_ncw_or_nchw_or_ncdhw_input_names=channelled or None,\n\
      \x20               keep_shape_absolutely_input_names=[name for name in arrays if name not in channelled] or None)\n\
      for kind in (\"float16\", \"float32\"):\n    \
      try:\n        \
-     interpreter = Interpreter(model_path=f\"{folder}/model_{kind}.tflite\")\n        \
+     interpreter = Interpreter(model_path=f\"{folder.name}/model_{kind}.tflite\")\n        \
      interpreter.allocate_tensors()\n        \
      for detail in interpreter.get_input_details():\n            \
      x = arrays[next(n for n in sorted(arrays, key=len, reverse=True) if n in detail[\"name\"])]\n            \
@@ -140,10 +140,8 @@ pub(super) fn script(finding: &Finding, trial: &Trial) -> Option<String> {
 /// The float32 .tflite that the converter got, where it reads those: the script stands beside it.
 pub(super) fn single(finding: &Finding, trial: &Trial, onnx: &[u8]) -> Option<Vec<u8>> {
     let source = Source { graph: &trial.graph, onnx };
-    TFLITE_WAYS
-        .iter()
-        .any(|(name, ..)| *name == finding.converter)
-        .then(|| outside::program(source, Form::Tflite).ok())?
+    TFLITE_WAYS.iter().find(|(name, ..)| *name == finding.converter)?;
+    outside::program(source, Form::Tflite).ok()
 }
 
 fn through_tflite(finding: &Finding) -> Option<String> {

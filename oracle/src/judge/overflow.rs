@@ -31,11 +31,12 @@ impl Point<'_> {
         if !suspect.contains(&true) {
             return (None, 0);
         }
-        if self.reaches_no_number(execution, suspect) {
+        let shown = self.shown(execution);
+        if shown.as_ref().is_some_and(|shown| self.reaches_no_number(shown, execution, suspect)) {
             return (None, 0);
         }
         let bound = Bound::new(runtime).without_overflow();
-        let wide = match self.continued(&bound, execution, suspect) {
+        let wide = match shown.and_then(|shown| self.continued(&bound, &shown, suspect)) {
             Some(tensors) => tensors,
             None => match self.evaluate(&bound) {
                 Ok(run) => run.tensors,
@@ -66,28 +67,25 @@ impl Point<'_> {
         (first, count)
     }
 
-    /// How an execution would have gone on in `bound` from the operators whose results are not finite; `None` where it does
-    /// not show its tensors as the next operators read them.
+    /// How an execution that shows its tensors would have gone on in `bound` from the operators whose results are not finite.
     fn continued(
         &self,
         bound: &Bound,
-        execution: &Execution,
+        shown: &[Option<&Tensor>],
         suspect: &[bool],
     ) -> Option<Vec<Option<Value<Enclosure>>>> {
-        let shown = self.shown(execution)?;
         let program = &self.subject.program;
-        self.behind_overflow(&shown, suspect, bound, |index, operands, _| {
+        self.behind_overflow(shown, suspect, bound, |index, operands, _| {
             program.step(index, operands, bound).ok()
         })
     }
 
     /// True when no finite number of an output of `suspect` is computed from one of an execution that is not finite. False
     /// where that is not certain.
-    fn reaches_no_number(&self, execution: &Execution, suspect: &[bool]) -> bool {
-        let Some(shown) = self.shown(execution) else { return false };
+    fn reaches_no_number(&self, shown: &[Option<&Tensor>], execution: &Execution, suspect: &[bool]) -> bool {
         let program = &self.subject.program;
         // NaN in the place of every infinity, and of all that is computed from it.
-        let marked = self.behind_overflow(&shown, suspect, &Ideal, |index, operands, depends| {
+        let marked = self.behind_overflow(shown, suspect, &Ideal, |index, operands, depends| {
             let op = program.operators().nth(index)?;
             let held = op.results.iter().map(|&t| shown[t as usize].map(|tensor| value(tensor, &Ideal)));
             let held = held.collect::<Option<Vec<_>>>()?;

@@ -80,7 +80,8 @@ impl Point<'_> {
     /// outside, or cannot be compared.
     ///
     /// Both evaluations start from the tensors in which the plain ones agree: a bound around a number is narrower than one
-    /// around all that the whole graph may have made of it, so that what is inside this one is inside that.
+    /// around all that the whole graph may have made of it, so that what is inside this one is inside that, but for half a unit
+    /// in the last place of f64 (see [`points`]).
     fn bounded(&self, open: &[Carrier<'_>], settled: &[Carrier<'_>]) -> Option<Tally> {
         let subject = self.subject;
         let graph = subject.source();

@@ -161,7 +161,7 @@ fn equal(a: f64, b: f64) -> bool {
 /// The same in the sign of zero too.
 #[inline]
 pub(super) fn same_number(a: f64, b: f64) -> bool {
-    (a.to_bits() == b.to_bits()) | (a.is_nan() & b.is_nan())
+    same_bits(a, b) | (a.is_nan() & b.is_nan())
 }
 
 /// True when a tensor of an execution, in f64, holds the very numbers of a value.

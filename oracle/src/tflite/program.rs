@@ -78,8 +78,8 @@ impl Program {
     /// Checks and plans subgraph 0.
     ///
     /// # Errors
-    /// [`ProgramError`] when the subgraph contradicts itself or an operator's definition (`Kind::Malformed`, `Kind::Unwritten`), or needs
-    /// something that this interpreter does not know (`Kind::Unsupported`).
+    /// [`ProgramError`] when the subgraph contradicts itself or an operator's definition (`Kind::Malformed`,
+    /// `Kind::Unwritten`), or needs something that this interpreter does not know (`Kind::Unsupported`).
     pub fn new(model: &Model) -> Result<Program, ProgramError> {
         let graph = model.subgraphs.first().ok_or(ProgramError::NoSubgraph)?;
         let mut planner = Planner::new(model, graph)?;

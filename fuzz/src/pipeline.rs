@@ -389,7 +389,7 @@ pub fn vote(
             Some(Answer { question: Question::Precision, system, verdict })
         }
         Status::Refused { .. } | Status::Cannot { .. } => None,
-        Status::Crashed { .. } | Status::TimedOut => {
+        Status::Undone { .. } | Status::Crashed { .. } | Status::TimedOut => {
             ended(&execution).map(|verdict| Answer { question: Question::Execution, system, verdict })
         }
     };

@@ -70,6 +70,22 @@ impl Format {
         }
     }
 
+    /// The largest number of the format that is not above `x`.
+    pub fn round_down(self, x: f64) -> f64 {
+        let nearest = self.round(x);
+        match self {
+            _ if nearest <= x || nearest.is_nan() => nearest,
+            Format::Half => half::next_down(nearest),
+            Format::Single => f64::from((nearest as f32).next_down()),
+            Format::Double => nearest,
+        }
+    }
+
+    /// The smallest number of the format that is not below `x`.
+    pub fn round_up(self, x: f64) -> f64 {
+        -self.round_down(-x)
+    }
+
     /// Rounds a number to the format.
     #[inline]
     pub fn round(self, x: f64) -> f64 {
@@ -113,6 +129,8 @@ pub struct Contract {
     /// True when a float16 result may be read by the next operator before it is rounded, because a runtime makes one
     /// operator of both or leaves one of them in binary32.
     pub excess: bool,
+    /// True when a result may be rounded to either of its two neighbors, whichever is nearer.
+    pub directed: bool,
     /// False when storing rounds nothing: two f64 evaluations.
     pub rounds_storage: bool,
     /// How errors of sums add up.
@@ -136,6 +154,7 @@ impl Contract {
             flush_single: false,
             force_f16: false,
             excess: false,
+            directed: false,
             rounds_storage: false,
             growth: Growth::WorstCase,
             library: Library::Double,
@@ -178,6 +197,11 @@ impl Contract {
             source: "any binary16 execution: sums in binary16 or wider, subnormals kept or flushed",
             ..Contract::half()
         }
+    }
+
+    /// The largest relative error of one rounding to the format: its unit roundoff, or the whole spacing at 1.
+    pub fn unit(&self, format: Format) -> f64 {
+        if self.directed { 2.0 * format.unit() } else { format.unit() }
     }
 
     /// The strength of a verdict that rests on this contract.

@@ -37,6 +37,7 @@ pub use precision::second_opinion;
 pub use source::is_regular;
 pub use subject::{Depth, Point, Reference, Subject};
 
+use crate::contract::Runtime;
 use crate::record::{Execution, Status};
 use crate::verdict::{Blame, Class, Strength, Verdict};
 use halfproof_ir::{Conversion, Graph, Refusal, Request, Tensor};
@@ -150,7 +151,11 @@ impl Point<'_> {
         }
         let mut answers = Vec::new();
         let mut proof = None;
-        if !execution.taps.is_empty() {
+        // A shader holds a chain of operators, and a tensor between them may never be written: while the outputs are right,
+        // such a tensor is no evidence.
+        let merges = matches!(Runtime::of_system(&execution.system), Some(Runtime::Gpu { .. }));
+        let is_right = merges && self.precision(execution).class.is_fine();
+        if !execution.taps.is_empty() && !is_right {
             let verdict;
             (verdict, proof) = self.operators(execution);
             answers.push(answer(Question::Kernels, verdict));
@@ -175,6 +180,10 @@ pub fn ended(execution: &Execution) -> Option<Verdict> {
         Status::Refused { stage, text } => {
             let line = format!("the runtime refuses the model ({stage})");
             verdict(Class::InvalidModel, Blame::Converter, &line, text)
+        }
+        Status::Undone { text } => {
+            let line = format!("a run is said to have succeeded and was not carried out ({text})");
+            verdict(Class::Kernel, Blame::Kernel, &line, "the outputs were not compared")
         }
         Status::Crashed { how } => {
             // A panic says where it is, a failed check what it is; a signal says nothing that tells two causes apart.

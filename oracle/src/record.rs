@@ -14,6 +14,11 @@ pub enum Status {
         /// The runtime's text.
         text: String,
     },
+    /// The runtime says that it ran the model, and logs that it did not: its outputs mean nothing.
+    Undone {
+        /// What it logs, without positions.
+        text: String,
+    },
     /// The process died.
     Crashed {
         /// Signal or exit code, and the last words.

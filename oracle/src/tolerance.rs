@@ -13,6 +13,8 @@ use crate::half::{MIN_NORMAL, MIN_SUBNORMAL};
 pub struct Allowance {
     /// In unit roundoffs of [`Library::unit`], times |y|.
     pub relative: f64,
+    /// In the same units, times |x| |y|: for functions whose relative error follows the argument (powers).
+    pub growth: f64,
     /// Times |x|, in the same units: for functions whose error follows the argument (x times a gate).
     pub by_argument: f64,
     /// Absolute.
@@ -23,7 +25,8 @@ pub struct Allowance {
 
 impl Allowance {
     /// Nothing.
-    pub const NONE: Allowance = Allowance { relative: 0.0, by_argument: 0.0, floor: 0.0, flush: false };
+    pub const NONE: Allowance =
+        Allowance { relative: 0.0, growth: 0.0, by_argument: 0.0, floor: 0.0, flush: false };
 
     const fn relative(relative: f64) -> Allowance {
         Allowance { relative, ..Allowance::NONE }
@@ -41,6 +44,8 @@ pub enum Library {
     Single,
     /// tract's binary32 functions: rational approximations, and compositions where it has no kernel.
     Tract,
+    /// Functions of a shader in that format, as WGSL promises them.
+    Wgsl(Format),
     /// Any sane binary16 kernel: three units, results near the subnormal range flushed or not.
     Half,
     /// XNNPACK's binary16 kernels on x86, LiteRT 2.3.0.
@@ -56,13 +61,22 @@ impl Library {
             Library::Exact | Library::Double => Format::Double.unit(),
             Library::Single | Library::Tract => Format::Single.unit(),
             Library::Half | Library::XnnpackHalf(_) => Format::Half.unit(),
-            Library::Noise(format, _) => format.unit(),
+            Library::Wgsl(format) | Library::Noise(format, _) => format.unit(),
         }
     }
 
     /// What the library's power function may add, which IEEE 754 does not define.
-    pub fn power(self) -> Allowance {
-        self.allowance(Function::Exp)
+    ///
+    /// `exponent` is the magnitude of the exponent, `logarithm` that of its product with the base's binary logarithm.
+    pub fn power(self, exponent: f64, logarithm: f64) -> Allowance {
+        let exp = self.allowance(Function::Exp);
+        let Library::Wgsl(format) = self else { return exp };
+        // WGSL derives it from exp2(y log2(x)): both errors of the logarithm are in the argument.
+        let log = self.allowance(Function::Log);
+        let widest = f64::from(format.precision()) - format.min_normal().log2();
+        let argument =
+            logarithm.min(widest) * (exp.growth + log.relative) + exponent * log.floor / format.unit();
+        Allowance { relative: exp.relative + argument, growth: 0.0, ..exp }
     }
 
     /// What the library's kernel of f may add.
@@ -81,13 +95,18 @@ impl Library {
             }
             Library::Single => single(f),
             Library::Tract => tract(f),
+            Library::Wgsl(format) => wgsl(f, format),
             Library::Half => match f {
                 Sqrt | Reciprocal | Square | LeakyRelu { .. } => Allowance { flush: true, ..Allowance::NONE },
                 Gelu | GeluTanh | Mish | HardSwish => {
-                    Allowance { relative: 3.0, by_argument: 3.0, floor: MIN_NORMAL, flush: true }
+                    Allowance { relative: 3.0, growth: 0.0, by_argument: 3.0, floor: MIN_NORMAL, flush: true }
                 }
-                Sin | Cos => Allowance { relative: 3.0, by_argument: 1.0, floor: MIN_NORMAL, flush: true },
-                _ => Allowance { relative: 6.0, by_argument: 0.0, floor: MIN_NORMAL, flush: true },
+                Sin | Cos => {
+                    Allowance { relative: 3.0, growth: 0.0, by_argument: 1.0, floor: MIN_NORMAL, flush: true }
+                }
+                _ => {
+                    Allowance { relative: 6.0, growth: 0.0, by_argument: 0.0, floor: MIN_NORMAL, flush: true }
+                }
             },
             Library::XnnpackHalf(HalfUnit::Converting) => xnnpack_half(f),
             Library::XnnpackHalf(HalfUnit::Computing) => xnnpack_native(f),
@@ -102,6 +121,7 @@ fn single(f: Function) -> Allowance {
     use Function::*;
     let within = |relative: f64, by_argument: f64, floor: f64| Allowance {
         relative,
+        growth: 0.0,
         by_argument,
         floor,
         flush: false,
@@ -128,6 +148,7 @@ fn tract(f: Function) -> Allowance {
     use Function::*;
     let within = |relative: f64, by_argument: f64, floor: f64| Allowance {
         relative,
+        growth: 0.0,
         by_argument,
         floor,
         flush: false,
@@ -142,20 +163,53 @@ fn tract(f: Function) -> Allowance {
     }
 }
 
+/// The WGSL specification's section "Floating point accuracy", counted in units (two to an ULP). The functions that it derives
+/// from others are what those allow; the ones that it does not name are LiteRT's own formulas, whose steps round.
+fn wgsl(f: Function, format: Format) -> Allowance {
+    use Function::*;
+    let half = format == Format::Half;
+    // exp: 3 + 2 |x| ULP, or 1 + 2 |x|.
+    let exp = if half { 2.0 } else { 6.0 };
+    let none = Allowance { floor: format.min_normal(), flush: true, ..Allowance::NONE };
+    match f {
+        Exp => Allowance { relative: exp, growth: 4.0, ..none },
+        // Of 1 and a power, which are divided.
+        Logistic => Allowance { relative: exp + 8.0, growth: 4.0, ..none },
+        // sinh(x) / cosh(x), where the difference of two powers near 1 cancels.
+        Tanh => Allowance { relative: exp + 8.0, growth: 4.0, floor: (exp + 4.0) * format.unit(), ..none },
+        Sinh => Allowance { relative: exp + 4.0, growth: 4.0, floor: (exp + 4.0) * format.unit(), ..none },
+        Cosh => Allowance { relative: exp + 4.0, growth: 4.0, ..none },
+        // 4096 ULP, or 5.
+        Atan | Asin | Acos => Allowance { relative: if half { 10.0 } else { 8192.0 }, ..none },
+        // 2^-11, or 2^-7, for arguments up to pi; beyond it is the reduction's error, too.
+        Sin | Cos => Allowance { by_argument: 1.0, floor: if half { 7.9e-3 } else { 4.9e-4 }, ..none },
+        // 3 ULP; in [0.5, 2] 2^-21, or 2^-7.
+        Log => Allowance { relative: 6.0, floor: if half { 7.9e-3 } else { 4.8e-7 }, ..none },
+        // 2 ULP; 2.5 ULP; 1 / inverseSqrt(x).
+        Rsqrt => Allowance { relative: 4.0, ..none },
+        Reciprocal => Allowance { relative: 5.0, ..none },
+        Sqrt => Allowance { relative: 10.0, ..none },
+        _ if half => Library::Half.allowance(f),
+        _ => single(f),
+    }
+}
+
 /// Measured over all 63,488 finite binary16 arguments on AVX2 with F16C: excess over half an ulp in units of u |y|,
 /// rounded up. EXP never returns less than 2^-15; LOGISTIC turns every subnormal result into zero.
 fn xnnpack_half(f: Function) -> Allowance {
     use Function::*;
     match f {
-        Exp => Allowance { relative: 5.2, by_argument: 0.0, floor: 1.0 / 32_768.0, flush: true },
-        Logistic => Allowance { relative: 4.2, by_argument: 0.0, floor: 0.0, flush: true },
+        Exp => Allowance { relative: 5.2, growth: 0.0, by_argument: 0.0, floor: 1.0 / 32_768.0, flush: true },
+        Logistic => Allowance { relative: 4.2, growth: 0.0, by_argument: 0.0, floor: 0.0, flush: true },
         Tanh | Elu { .. } | Log | Sin | Cos => {
-            Allowance { relative: 1.0, by_argument: 0.0, floor: MIN_SUBNORMAL, flush: false }
+            Allowance { relative: 1.0, growth: 0.0, by_argument: 0.0, floor: MIN_SUBNORMAL, flush: false }
         }
         Sqrt | Rsqrt => Allowance::relative(0.5),
         Square | Reciprocal | LeakyRelu { .. } => Allowance::NONE,
-        HardSwish => Allowance { relative: 2.2, by_argument: 0.0, floor: 1.0e-7, flush: false },
-        Gelu | GeluTanh => Allowance { relative: 1.0, by_argument: 2.4, floor: 1.0e-7, flush: false },
+        HardSwish => Allowance { relative: 2.2, growth: 0.0, by_argument: 0.0, floor: 1.0e-7, flush: false },
+        Gelu | GeluTanh => {
+            Allowance { relative: 1.0, growth: 0.0, by_argument: 2.4, floor: 1.0e-7, flush: false }
+        }
         _ => Library::Half.allowance(f),
     }
 }
@@ -165,12 +219,14 @@ fn xnnpack_half(f: Function) -> Allowance {
 fn xnnpack_native(f: Function) -> Allowance {
     use Function::*;
     match f {
-        Exp => Allowance { relative: 9.8, by_argument: 0.0, floor: 1.0 / 32_768.0, flush: true },
+        Exp => Allowance { relative: 9.8, growth: 0.0, by_argument: 0.0, floor: 1.0 / 32_768.0, flush: true },
         Tanh => Allowance::relative(3.0),
         // No relative accuracy next to 1.
-        Log => Allowance { relative: 0.9, by_argument: 0.0, floor: 1.2e-3, flush: false },
+        Log => Allowance { relative: 0.9, growth: 0.0, by_argument: 0.0, floor: 1.2e-3, flush: false },
         // Of a reduced argument, whose error grows with the argument.
-        Sin | Cos => Allowance { relative: 1.7, by_argument: 0.1, floor: MIN_SUBNORMAL, flush: false },
+        Sin | Cos => {
+            Allowance { relative: 1.7, growth: 0.0, by_argument: 0.1, floor: MIN_SUBNORMAL, flush: false }
+        }
         Sqrt | Rsqrt => Allowance::relative(0.65),
         _ => xnnpack_half(f),
     }

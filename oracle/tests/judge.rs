@@ -433,6 +433,7 @@ fn crashes_timeouts_and_nondeterminism_have_their_classes() {
     let ended = |status| Execution { status, outputs: vec![], taps: vec![], ..run.clone() };
     for (status, class) in [
         (Status::Crashed { how: "signal 11".into() }, Class::Crash),
+        (Status::Undone { text: "a shader does not compile".into() }, Class::Kernel),
         (Status::TimedOut, Class::Timeout),
         (Status::Cannot { why: "no float16 kernel".into() }, Class::Undecidable),
         (Status::Refused { stage: "prepare".into(), text: "no".into() }, Class::InvalidModel),

@@ -98,6 +98,7 @@ impl Tally {
         match execution.status {
             Status::Ok => slot.ok += 1,
             Status::Refused { .. } => slot.refused += 1,
+            Status::Undone { .. } => slot.undone += 1,
             Status::Crashed { .. } => slot.crashed += 1,
             Status::TimedOut => slot.timed_out += 1,
             Status::Cannot { .. } => slot.cannot += 1,
@@ -167,6 +168,7 @@ impl Tally {
             slot.refused += e.refused;
             slot.crashed += e.crashed;
             slot.timed_out += e.timed_out;
+            slot.undone += e.undone;
             slot.cannot += e.cannot;
         }
         for (system, classes) in other.totals.verdicts {

@@ -235,6 +235,7 @@ fn run(
     match executions.iter().map(|e| &e.status).find(|s| **s != Status::Ok) {
         None => Ok(executions),
         Some(Status::Refused { stage, text }) => Err(format!("refused at {stage}: {text}")),
+        Some(Status::Undone { text }) => Err(format!("not carried out: {text}")),
         Some(Status::Crashed { how }) => Err(format!("crashed: {how}")),
         Some(Status::Cannot { why }) => Err(format!("cannot: {why}")),
         Some(Status::TimedOut | Status::Ok) => Err("timed out".to_string()),

@@ -173,6 +173,7 @@ pub fn encode_outcomes(outcomes: &[Outcome]) -> Vec<u8> {
             Status::Crashed { how } => (2, [how, ""]),
             Status::TimedOut => (3, ["", ""]),
             Status::Cannot { why } => (4, [why, ""]),
+            Status::Undone { text } => (5, [text, ""]),
         };
         out.push(tag);
         texts.iter().for_each(|t| put_bytes(&mut out, t.as_bytes()));
@@ -206,6 +207,7 @@ pub fn decode_outcomes(bytes: &[u8]) -> Result<Vec<Outcome>, Malformed> {
             2 => Status::Crashed { how: first },
             3 => Status::TimedOut,
             4 => Status::Cannot { why: first },
+            5 => Status::Undone { text: first },
             _ => return Err(Malformed),
         };
         let accelerated = match from.byte()? {
@@ -363,6 +365,7 @@ mod tests {
             Just(Status::Ok),
             (".*", ".*").prop_map(|(stage, text)| Status::Refused { stage, text }),
             ".*".prop_map(|how| Status::Crashed { how }),
+            ".*".prop_map(|text| Status::Undone { text }),
             Just(Status::TimedOut),
             ".*".prop_map(|why| Status::Cannot { why }),
         ]

@@ -60,11 +60,14 @@ impl Bound {
     /// off by at most a unit roundoff.
     #[inline]
     fn rounded(&self, e: Enclosure, format: Format) -> Enclosure {
-        let (lo, hi) = (format.round(e.lo), format.round(e.hi));
+        let (lo, hi) = match self.contract.directed {
+            false => (format.round(e.lo), format.round(e.hi)),
+            true => (format.round_down(e.lo), format.round_up(e.hi)),
+        };
         if !self.unbounded {
             return Enclosure { lo, hi, ..e };
         }
-        let unit = format.unit() * (1.0 + format.unit());
+        let unit = self.contract.unit(format) * (1.0 + format.unit());
         let least = if self.bottomless { format.min_normal() } else { 0.0 };
         let kept = |x: f64, rounded: f64, sign: f64| {
             let outside = rounded.is_infinite() && x.is_finite() || x.abs() < least;
@@ -239,12 +242,21 @@ impl Arith for Bound {
     }
 
     fn div(&self, a: Enclosure, b: Enclosure) -> Enclosure {
-        self.register(elementwise::div(a, b))
+        let exact = elementwise::div(a, b);
+        // IEEE 754 rounds a quotient correctly; a shader need not.
+        match self.contract.library {
+            library @ Library::Wgsl(_) => {
+                self.register(self.allowed(exact, a, library.allowance(Function::Reciprocal)))
+            }
+            _ => self.register(exact),
+        }
     }
 
     fn pow(&self, a: Enclosure, b: Enclosure) -> Enclosure {
         let exact = elementwise::pow(a, b);
-        self.register(self.allowed(exact, a, self.contract.library.power()))
+        let exponent = b.magnitude();
+        let logarithm = exponent * a.lo.abs().log2().abs().max(a.hi.abs().log2().abs());
+        self.register(self.allowed(exact, a, self.contract.library.power(exponent, logarithm)))
     }
 
     fn angle(&self, y: Enclosure, x: Enclosure) -> Enclosure {

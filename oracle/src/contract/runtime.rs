@@ -109,9 +109,9 @@ impl Runtime {
                 ..Contract::half()
             },
             Runtime::AnyHalf => Contract::any_half(),
-            Runtime::Gpu { half: false } => Contract { verified: false, source: GPU, ..Contract::single() },
+            Runtime::Gpu { half: false } => gpu(Contract::single(), Format::Single),
             Runtime::Gpu { half: true } => {
-                Contract { force_f16: true, excess: true, source: GPU, ..Contract::any_half() }
+                Contract { force_f16: true, excess: true, ..gpu(Contract::any_half(), Format::Half) }
             }
             Runtime::XnnpackX86 { unit, unrounded } => {
                 Contract { force_f16: false, excess: unrounded, ..xnnpack_half(unit) }
@@ -135,7 +135,7 @@ impl Runtime {
             Runtime::AnyHalf | Runtime::XnnpackX86 { .. } if !narrow => Contract::single(),
             // FLOAT16 tensors stay what they are whatever the precision of the rest.
             Runtime::Gpu { half: false } if narrow => {
-                Contract { excess: true, source: GPU, ..Contract::any_half() }
+                Contract { excess: true, ..gpu(Contract::any_half(), Format::Half) }
             }
             Runtime::Interpreter { .. } | Runtime::AnyHalf | Runtime::Gpu { .. } => base,
             Runtime::XnnpackX86 { .. } | Runtime::XnnpackHalfX86 { .. } => {
@@ -154,7 +154,17 @@ impl Runtime {
     }
 }
 
-const GPU: &str = "LiteRT 2.3.0's WebGPU accelerator: assumed, not measured operator by operator";
+/// What the language of its shaders promises: WGSL specification, sections "Differences from IEEE-754" (a result may be rounded
+/// up or down, subnormals may be flushed) and "Floating point accuracy".
+const fn gpu(base: Contract, format: Format) -> Contract {
+    Contract {
+        directed: true,
+        library: Library::Wgsl(format),
+        verified: false,
+        source: "LiteRT 2.3.0's WebGPU accelerator: WGSL's promises, not measured operator by operator",
+        ..base
+    }
+}
 
 /// XNNPACK's binary16 operators round where the entries below say. Every result is rounded to binary16 before the next
 /// operator reads it, on FLOAT16 tensors and with float16 forced: 1,200 random graphs of up to 9 operators and 2,716 pairs of
@@ -165,6 +175,7 @@ const fn xnnpack_half(unit: HalfUnit) -> Contract {
         registers: Format::Single,
         intermediates: Format::Half,
         accumulator: Format::Single,
+        directed: false,
         flush: false,
         flush_single: true,
         force_f16: true,

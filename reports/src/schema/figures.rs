@@ -55,6 +55,9 @@ pub struct Executions {
     pub crashed: u64,
     /// No answer in time.
     pub timed_out: u64,
+    /// Reported as a success, while the runtime's log says that the work was not done.
+    #[serde(default)]
+    pub undone: u64,
     /// Known not to be supported.
     pub cannot: u64,
 }

@@ -149,7 +149,7 @@ impl Bound {
         // The reference: n additions and as many multiplications in f64, each of the three sums.
         let reference = 3.0 * (n + 2.0) * f64::EPSILON * t.largest;
         let spread = (t.largest - t.middles).max(0.0);
-        let rounding = self.growth(n) * accumulator.unit() * t.largest;
+        let rounding = self.growth(n) * self.contract.unit(accumulator) * t.largest;
         let underflow = if products { n * self.loss_of_a_product() } else { self.loss_of_a_sum(n) };
         let reach = (spread + rounding + underflow + reference) * (1.0 + 4.0 * f64::EPSILON);
         if t.largest + reach >= accumulator.largest() && !self.unbounded {
@@ -272,8 +272,9 @@ impl Bound {
         // that of the mean; and a sum that is exact by itself is then one of rounded terms.
         let size = a.iter().map(Enclosure::magnitude).sum::<f64>() / count;
         let is_exact = sum.lo == sum.hi;
-        let additions = if is_exact { count * self.contract.accumulator.unit() } else { 0.0 };
-        let reach = (additions + 4.0 * self.contract.registers.unit()) * size;
+        let c = &self.contract;
+        let additions = if is_exact { count * c.unit(c.accumulator) } else { 0.0 };
+        let reach = (additions + 4.0 * c.unit(c.registers)) * size;
         let reach = if size.is_finite() { reach } else { 0.0 };
         self.register(Enclosure { lo: mean.lo - reach, hi: mean.hi + reach, ..mean })
     }
@@ -289,7 +290,8 @@ impl Bound {
         let touched: f64 =
             a.iter().zip(weights).filter(|(_, w)| **w != 0.0).map(|(x, _)| x.magnitude()).sum();
         // Coordinates are computed in binary32; a step is a difference, a product and a sum in a register.
-        let reach = (4.0 * self.contract.registers.unit() + 8.0 * Format::Single.unit()) * touched;
+        let c = &self.contract;
+        let reach = (4.0 * c.unit(c.registers) + 8.0 * c.unit(Format::Single)) * touched;
         if !reach.is_finite() || !exact.is_finite() {
             return exact;
         }

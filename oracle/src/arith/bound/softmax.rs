@@ -28,10 +28,13 @@ struct KernelErrors {
 }
 
 impl Bound {
-    fn softmax_errors(&self, length: usize, beta: f64) -> KernelErrors {
+    /// Of a row of that many elements, which lie so far apart.
+    fn softmax_errors(&self, length: usize, beta: f64, spread: f64) -> KernelErrors {
         let c = &self.contract;
-        let unit = c.intermediates.unit();
+        let unit = c.unit(c.intermediates);
         let exp = c.library.allowance(Function::Exp);
+        // Where a power is no normal number any more, `cut` holds what it may be.
+        let exponents = spread.min(-c.intermediates.min_normal().ln());
         let n = length as f64;
         let mut cut = exp.floor + c.intermediates.underflow();
         if c.flush || exp.flush {
@@ -44,10 +47,10 @@ impl Bound {
         let slack = 32.0 * f64::EPSILON;
         KernelErrors {
             exponent: if beta == 1.0 { unit } else { 2.0 * unit + Format::Single.unit().min(unit) } + slack,
-            power: exp.relative * c.library.unit() + unit + slack,
+            power: (exp.relative + exp.growth * exponents) * c.library.unit() + unit + slack,
             cut,
             // A sum of rounded powers, or of the powers before they were rounded.
-            sum: n * (c.accumulator.unit() + cut + f64::EPSILON) + unit + slack,
+            sum: n * (c.unit(c.accumulator) + cut + f64::EPSILON) + unit + slack,
             // The rounded reciprocal or logarithm of a rounded sum, the product or difference.
             last: 3.0 * unit + slack,
         }
@@ -64,7 +67,8 @@ impl Bound {
         if !regular || row.iter().all(|x| x.lo == f64::NEG_INFINITY) {
             return self.irregular_softmax(row, &exact, log);
         }
-        let errors = self.softmax_errors(row.len(), beta);
+        let least = row.iter().map(|x| x.lo * beta).fold(f64::INFINITY, f64::min);
+        let errors = self.softmax_errors(row.len(), beta, top - least);
         let kept = || self.kept_softmax(row, &centre, &exact, beta, log, top, &errors);
         // The steps of our own interpreter are known one by one; from single numbers they lead to a narrower interval.
         if self.contract.library != Library::Exact || !row.iter().all(|x| x.is_point() && x.lo.is_finite()) {
@@ -171,7 +175,7 @@ impl Bound {
         total: (f64, f64),
         errors: &KernelErrors,
     ) -> Enclosure {
-        let unit = self.contract.intermediates.unit();
+        let unit = self.contract.unit(self.contract.intermediates);
         let log = self.contract.library.allowance(Function::Log);
         // What may be 0 counts no further down than this.
         let logs = (libm::log(total.0), libm::log(total.1));

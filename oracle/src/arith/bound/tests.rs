@@ -196,3 +196,53 @@ fn an_exponential_beyond_f64_is_a_number_whose_logarithm_is_not_infinite_for_cer
     let log = bound.apply(Function::Log, exp);
     assert!(exp.contains(f64::INFINITY) && log.contains(1000.0), "{exp:?} {log:?}");
 }
+
+#[test]
+fn a_shader_may_round_a_result_to_either_neighbor() {
+    let bound = Bound::new(Runtime::Gpu { half: true });
+    let stored = |x: f64| bound.store(Enclosure::point(x), DType::F32);
+    // 1 + u lies halfway, 1 + u/2 is nearer to 1.
+    for x in [1.0 + half::UNIT, 1.0 + 0.5 * half::UNIT] {
+        let e = stored(x);
+        assert!(e.contains(1.0) && e.contains(1.0 + 2.0 * half::UNIT) && !e.contains(1.0 + 4.0 * half::UNIT));
+    }
+    assert_eq!((stored(67_598.0).lo, stored(67_598.0).hi), (65_504.0, f64::INFINITY));
+    assert_eq!((stored(-67_598.0).lo, stored(-67_598.0).hi), (f64::NEG_INFINITY, -65_504.0));
+    assert_eq!((stored(1.5).lo, stored(1.5).hi), (1.5, 1.5));
+}
+
+#[test]
+fn sums_of_a_shader_err_in_one_direction_at_most() {
+    let bound = Bound::new(Runtime::Gpu { half: true });
+    let terms: Vec<f64> = (0..100).map(|i| 1.0 + f64::from(i) / 64.0).collect();
+    let sum = bound.sum(&points(&terms));
+    let towards_zero = terms.iter().fold(0.0, |s, x| Format::Half.round_down(s + x));
+    let away = terms.iter().fold(0.0, |s, x| Format::Half.round_up(s + x));
+    assert!(towards_zero < away && sum.contains(towards_zero) && sum.contains(away), "{sum:?}");
+}
+
+#[test]
+fn functions_of_a_shader_err_as_far_as_wgsl_lets_them() {
+    let single = Bound::under(Runtime::Gpu { half: false }.base());
+    let units = |e: Enclosure| (e.hi / e.v - 1.0) / half::UNIT_SINGLE;
+    // 3 + 2 |x| ULP of two units each.
+    let power = units(single.apply(Function::Exp, Enclosure::point(20.0)));
+    assert!((86.0..90.0).contains(&power), "{power}");
+    let angle = units(single.angle(Enclosure::point(1.0), Enclosure::point(3.0)));
+    assert!((8192.0..8200.0).contains(&angle), "{angle}");
+    // 3^7 is exp2(7 log2(3)), 11.1 in the exponent.
+    let product = units(single.pow(Enclosure::point(3.0), Enclosure::point(7.0)));
+    assert!((11.0 * 10.0..250.0).contains(&product), "{product}");
+    let quotient = units(single.div(Enclosure::point(1.0), Enclosure::point(3.0)));
+    assert!((5.0..8.0).contains(&quotient), "{quotient}");
+}
+
+#[test]
+fn the_exponents_of_a_shaders_softmax_widen_its_bound() {
+    let bound = Bound::new(Runtime::Gpu { half: true }).kernel(Builtin::Softmax, DType::F32);
+    let width = |spread: f64| {
+        let row = bound.softmax(&points(&[0.0, -spread]), 1.0, false);
+        (row[1].hi - row[1].lo) / row[1].v
+    };
+    assert!(width(6.0) > 2.0 * width(0.5));
+}

@@ -61,7 +61,9 @@ impl Bound {
         let unit = self.contract.library.unit();
         let argument = allowance.by_argument * unit * x.magnitude();
         let argument = if argument.is_finite() { argument } else { 0.0 };
-        let reach = |y: f64| allowance.relative * unit * y.abs() + argument + allowance.floor;
+        let growth =
+            if allowance.growth > 0.0 { allowance.growth * x.magnitude().min(f64::MAX) } else { 0.0 };
+        let reach = |y: f64| (allowance.relative + growth) * unit * y.abs() + argument + allowance.floor;
         let mut e = exact;
         if e.lo.is_finite() {
             e.lo = below(e.lo - reach(e.lo));

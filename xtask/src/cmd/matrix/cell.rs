@@ -80,6 +80,7 @@ pub(super) fn count(
                 continue;
             }
             Some(Status::Refused { stage, text }) => say(cell, &format!("{stage}: {text}")),
+            Some(Status::Undone { text }) => say(cell, &format!("not carried out: {text}")),
             Some(Status::Crashed { how }) => say(cell, how),
             Some(Status::TimedOut) => say(cell, "no answer in time"),
             None => {

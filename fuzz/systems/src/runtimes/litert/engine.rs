@@ -54,6 +54,21 @@ fn is_information(line: &str) -> bool {
     digits.is_some_and(|d| d.bytes().all(|b| b.is_ascii_digit()))
 }
 
+/// How WebGPU says that it leaves out a command. LiteRT goes on and reports a success.
+const INVALID: &str = "Validation error: ";
+
+/// What the GPU accelerator logged of commands that were left out: the first of them, of which the others follow. One line
+/// without positions in a shader, the same on every run.
+fn left_out(words: &str) -> Option<String> {
+    let (_, rest) = words.split_once(INVALID)?;
+    let line = rest.lines().next()?.trim();
+    let Some((parsing, message)) = line.split_once(" error: ") else { return Some(line.to_string()) };
+    let is_position =
+        |word: &str| word.starts_with(':') && word[1..].starts_with(|c: char| c.is_ascii_digit());
+    let parsing: Vec<&str> = parsing.split(' ').filter(|word| !is_position(word)).collect();
+    Some(format!("{} {message}", parsing.join(" ")))
+}
+
 /// A refusal: the stage, and what went wrong. The library's own words are on standard error then.
 struct Refused(&'static str, Problem);
 
@@ -138,11 +153,22 @@ impl LiteRtEngine<'_> {
         let mut ready = Ready::new(&compiled, &inputs, &outputs).map_err(Refused::at("prepare"))?;
         let accelerated = mode.delegates().then(|| compiled.is_fully_accelerated().ok()).flatten();
         let order = Order::new(&interface, &inputs, &outputs, patched);
+        let mut undone = mode.is_gpu().then(|| left_out(&self.log.since_mark())).flatten();
         let mut outcomes = Vec::with_capacity(job.sets.len());
         for set in &job.sets {
             self.log.mark();
             let outcome = match ready.run(&mut compiled, set, &order) {
-                Ok((outputs, taps)) => Outcome { status: Status::Ok, outputs, taps, accelerated },
+                Ok((outputs, taps)) => {
+                    if mode.is_gpu() && undone.is_none() {
+                        undone = left_out(&self.log.since_mark());
+                    }
+                    match &undone {
+                        None => Outcome { status: Status::Ok, outputs, taps, accelerated },
+                        Some(text) => {
+                            Outcome { accelerated, ..Outcome::of(Status::Undone { text: text.clone() }) }
+                        }
+                    }
+                }
                 Err(refused) => Outcome { accelerated, ..Outcome::of(refused.into_status(&mut self.log)) },
             };
             outcomes.push(outcome);
@@ -304,5 +330,22 @@ impl Aligned {
 
     fn bytes(&self) -> &[u8] {
         &self.bytes[self.start..self.start + self.len]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::left_out;
+
+    #[test]
+    fn a_command_that_was_left_out_is_told_without_positions() {
+        let log = "W0000 00:00:1795871117.161108   32115 gpu_model_builder.cc:3901] Shape mismatch\n\
+            E0000 00:00:1795871115.519712   32082 environment.cc:105] Validation error: Error while parsing WGSL: :41:3 error: \
+            cannot initialize 'var'\n  var false_val\n\
+            E0000 00:00:1795871115.555767   32082 environment.cc:105] Validation error: [Invalid CommandBuffer] is invalid\n";
+        assert_eq!(left_out(log).unwrap(), "Error while parsing WGSL: cannot initialize 'var'");
+        let short = "E0000 00:00:1 2 environment.cc:105] Validation error: Binding size for [Buffer (unlabeled)] is zero.\n - While";
+        assert_eq!(left_out(short).unwrap(), "Binding size for [Buffer (unlabeled)] is zero.");
+        assert_eq!(left_out("WARNING: [npu_registry.cc:34] NPU accelerator could not be loaded"), None);
     }
 }

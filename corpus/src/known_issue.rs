@@ -39,6 +39,9 @@ pub struct KnownIssue {
     /// Identifiers of its findings' signatures; where there are any, only those are this issue.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub signatures: Vec<String>,
+    /// True where no verdict tells it from other faults: it stands for its text and its script, and excuses nothing.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub by_hand: bool,
     /// The case that shows it, by its name in the corpus.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub case: Option<String>,
@@ -61,6 +64,10 @@ pub struct KnownIssue {
 
 fn yes() -> bool {
     true
+}
+
+fn is_false(b: &bool) -> bool {
+    !*b
 }
 
 fn is_true(b: &bool) -> bool {
@@ -129,7 +136,8 @@ pub enum Absence {
 impl KnownIssue {
     /// Whether a finding is this issue, on a day given as YYYY-MM-DD.
     pub fn matches(&self, seen: &Sighting<'_>, today: &str) -> bool {
-        !self.has_expired(today)
+        !self.by_hand
+            && !self.has_expired(today)
             && is_system(&self.system, seen.system)
             && self.versions.contains(seen.version)
             && self.is_processor()
@@ -184,7 +192,11 @@ impl KnownIssue {
                 return Err(format!("{field} = \"{date}\" is no date; write YYYY-MM-DD"));
             }
         }
-        if self.operator.is_none() && self.text.is_none() && self.signatures.is_empty() {
+        let any = self.operator.is_none() && self.text.is_none() && self.signatures.is_empty();
+        if self.by_hand && self.strict {
+            return Err("what is found by hand is never seen by a campaign: write strict = false".to_string());
+        }
+        if any && !self.by_hand {
             return Err("without operator, text or signatures it would excuse every such fault".to_string());
         }
         Ok(())

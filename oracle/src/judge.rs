@@ -189,7 +189,10 @@ pub fn ended(execution: &Execution) -> Option<Verdict> {
             // A panic says where it is, a failed check what it is; a signal says nothing that tells two causes apart.
             let panic = how.lines().next().filter(|line| line.starts_with("panic: "));
             let check = || how.split("; ").find_map(|part| Some(&part[part.find("Check failed: ")?..]));
-            let cause = panic.or_else(check).map_or(String::new(), |cause| format!(" ({cause})"));
+            // A driver that is given what WebGPU has rejected may divide by zero later on.
+            let rejected = || how.split("; ").find_map(|part| Some(part.split_once("Validation error: ")?.1));
+            let cause = panic.or_else(check).or_else(rejected);
+            let cause = cause.map_or(String::new(), |cause| format!(" ({cause})"));
             let text = format!("the runtime's process died{cause}");
             verdict(Class::Crash, Blame::Kernel, &text, how)
         }

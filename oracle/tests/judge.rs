@@ -459,6 +459,8 @@ fn a_failed_check_of_a_dead_process_tells_its_crash_from_others() {
     };
     let log = "exit code 1 in Create: Warning: none; F0000 00:00:1795781666.491385 8617 model.cc:218] Check failed: !IsInput";
     assert_eq!(died(log), "the runtime's process died (Check failed: !IsInput)");
+    let rejected = "SIGFPE in LiteRtRunCompiledModel: E0000 00:00:1 2 environment.cc:105] Validation error: The texture size is empty.; - While";
+    assert_eq!(died(rejected), "the runtime's process died (The texture size is empty.)");
     assert_eq!(died("signal 11"), "the runtime's process died");
 }
 

@@ -78,3 +78,19 @@ fn a_product_with_fewer_batches_is_zero_beyond_the_first() {
     let Some(run) = run(Mode::Gpu, &model, &inputs) else { return };
     assert_eq!(run.outputs, [Tensor::f32(vec![2, 1, 1], vec![13.0, 0.0])], "{run:?}");
 }
+
+/// The shader for several batches does not compile, and the run is a success all the same (a bug of LiteRT 2.3.0;
+/// corpus/known-issues).
+#[test]
+fn a_run_whose_shader_does_not_compile_is_undone() {
+    let options = options::DepthToSpace { block_size: 2 };
+    let shape: &[i32] = &[2, 1, 1, 4];
+    let model = models::single(Builtin::DepthToSpace, options.into(), &[(shape, None)], &[2, 2, 2, 1]);
+    let input = Tensor::f32(vec![2, 1, 1, 4], (0u8..8).map(f32::from).collect());
+    for mode in Mode::GPU {
+        let Some(run) = run(mode, &model, std::slice::from_ref(&input)) else { return };
+        let said = |text: &str| text.starts_with("Error while parsing WGSL: ") && !text.contains(":15:1");
+        assert!(matches!(&run.status, Status::Undone { text } if said(text)), "{run:?}");
+        assert!(run.outputs.is_empty(), "{run:?}");
+    }
+}

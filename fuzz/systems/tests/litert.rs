@@ -173,6 +173,18 @@ fn a_model_that_kills_the_worker_is_a_crash_and_its_neighbors_are_answered() {
 }
 
 #[test]
+fn workers_are_not_in_the_group_that_a_terminal_interrupts() {
+    let Some(mut modes) = litert(Limits::default()) else { return };
+    let model = tflite::write(&chain(&[Builtin::Neg], DType::F32, 4));
+    let runtime = &mut modes[1];
+    runtime.run(&model, &vector(&[1.0; 4]), Taps::None);
+    for pid in runtime.pool().idle_pids() {
+        let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap());
+        assert_ne!(rustix::process::getpgid(pid).unwrap(), rustix::process::getpgid(None).unwrap());
+    }
+}
+
+#[test]
 fn a_worker_killed_from_outside_is_replaced() {
     let Some(mut modes) = litert(Limits::default()) else { return };
     let model = tflite::write(&chain(&[Builtin::Neg], DType::F32, 4));

@@ -24,7 +24,7 @@ pub struct KnownIssue {
     pub class: Class,
     /// The blame of its verdicts.
     pub blame: Blame,
-    /// The operator of the converted model that its verdicts name.
+    /// The operator of the converted model that its verdicts name; alternatives between commas.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operator: Option<String>,
     /// What the text of its verdicts contains.
@@ -143,7 +143,7 @@ impl KnownIssue {
             && self.is_processor()
             && self.is_class(seen.class)
             && self.blame == seen.blame
-            && self.operator.as_deref().is_none_or(|o| seen.operator == Some(o))
+            && self.operator.as_deref().is_none_or(|o| o.split(',').any(|o| seen.operator == Some(o.trim())))
             && self.text.as_deref().is_none_or(|t| seen.text.contains(t))
             && within(self.expected_range, seen.numbers.map(|n| n.expected))
             && within(self.actual_range, seen.numbers.map(|n| n.actual))
@@ -260,6 +260,10 @@ mod tests {
         ] {
             assert!(!issue().matches(&other, today), "{other:?}");
         }
+        let several = KnownIssue { operator: Some("LOGISTIC, SOFTMAX".into()), ..issue() };
+        assert!(several.matches(&SEEN, today));
+        assert!(!several.matches(&Sighting { operator: Some("MAX"), ..SEEN }, today));
+        assert!(!KnownIssue { by_hand: true, ..issue() }.matches(&SEEN, today));
         let narrow = KnownIssue { signatures: vec!["KE-000000".into()], ..issue() };
         assert!(!narrow.matches(&SEEN, today));
         let narrow = KnownIssue { text: Some("one-operator".into()), ..issue() };
@@ -310,6 +314,9 @@ mod tests {
         assert_eq!(issue().check(), Ok(()));
         assert!(reason(KnownIssue { class: Class::Pass, ..issue() }).contains("is no fault"));
         assert!(reason(KnownIssue { operator: None, ..issue() }).contains("would excuse every such fault"));
+        let by_hand = KnownIssue { operator: None, by_hand: true, ..issue() };
+        assert_eq!(KnownIssue { strict: false, ..by_hand.clone() }.check(), Ok(()));
+        assert!(reason(by_hand).contains("strict = false"));
         for date in ["2026-13-01", "26-01-01", "2026-01-32", "tomorrow", "2026-1-1"] {
             assert!(reason(KnownIssue { found: date.into(), ..issue() }).contains("is no date"), "{date}");
         }

@@ -34,13 +34,15 @@ fn work(limits: OwnLimits, path: Option<String>, accelerators: Option<String>) -
         let opened = Library::open(Path::new(&path), setup::LITERT_SHA256).map_err(|e| e.to_string())?;
         let library = library.insert(opened);
         let accelerators = accelerators.map(CString::new).transpose().map_err(|e| e.to_string())?;
-        let environment = Environment::new(library, accelerators).map_err(|e| e.to_string())?;
-        Ok(LiteRtEngine { environment, log: Log::new() })
+        let environment = Environment::new(library, accelerators.clone()).map_err(|e| e.to_string())?;
+        Ok(LiteRtEngine { library, accelerators, environment, log: Log::new() })
     };
     serve(limits, start)
 }
 
 struct LiteRtEngine<'l> {
+    library: &'l Library,
+    accelerators: Option<CString>,
     environment: Environment<'l>,
     log: Log,
 }
@@ -56,12 +58,15 @@ fn is_information(line: &str) -> bool {
 
 /// How WebGPU says that it leaves out a command. LiteRT goes on and reports a success.
 const INVALID: &str = "Validation error: ";
+const FOLLOWS: &str = "is invalid due to a previous error.";
 
 /// What the GPU accelerator logged of commands that were left out: the first of them, of which the others follow. One line
 /// without positions in a shader, the same on every run.
 fn left_out(words: &str) -> Option<String> {
-    let (_, rest) = words.split_once(INVALID)?;
-    let line = rest.lines().next()?.trim();
+    let mut said = words.lines().filter_map(|line| Some(line.split_once(INVALID)?.1.trim()));
+    let first = said.next()?;
+    // What was rejected before is only said to be invalid.
+    let line = std::iter::once(first).chain(said).find(|line| !line.ends_with(FOLLOWS)).unwrap_or(first);
     let Some((parsing, message)) = line.split_once(" error: ") else { return Some(line.to_string()) };
     let is_position =
         |word: &str| word.starts_with(':') && word[1..].starts_with(|c: char| c.is_ascii_digit());
@@ -129,7 +134,15 @@ impl LiteRtEngine<'_> {
     ) -> Vec<Outcome> {
         self.log.mark();
         match self.execute(mode, job, model, patched) {
-            Ok(outcomes) => outcomes,
+            Ok(outcomes) => {
+                // A device remembers the shaders that it rejected, and does not say again what is wrong with them.
+                if outcomes.iter().any(|o| matches!(o.status, Status::Undone { .. })) {
+                    if let Ok(fresh) = Environment::new(self.library, self.accelerators.clone()) {
+                        self.environment = fresh;
+                    }
+                }
+                outcomes
+            }
             Err(refused) => {
                 let status = refused.into_status(&mut self.log);
                 job.sets.iter().map(|_| Outcome::of(status.clone())).collect()

@@ -106,18 +106,27 @@ pub fn broadcast(shapes: &[&[usize]]) -> Result<Vec<usize>, String> {
 /// # Errors
 /// Why the types cannot be told or the operands do not fit: a fragment.
 pub fn results(op: &Op, operands: &[Option<Operand<'_>>], results: usize) -> Result<Vec<Type>, String> {
-    let types = unguarded(op, operands, results)?;
+    let types = unlimited(op, operands, results)?;
     types.iter().try_for_each(|t| representable(&t.shape))?;
     Ok(types)
 }
 
+/// One more than the most elements of a tensor that is converted: TFLite counts them in an int.
+const BEYOND_TFLITE: usize = 1 << 31;
+
 /// Refuses shapes whose arithmetic could overflow: extents and their product stay below 2^31, as in TFLite.
-fn representable(shape: &[usize]) -> Result<(), String> {
-    let count = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d.max(1)).filter(|&n| n < 1 << 31));
+pub(crate) fn representable(shape: &[usize]) -> Result<(), String> {
+    let below = |n: &usize| *n < BEYOND_TFLITE;
+    let count = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d.max(1)).filter(below));
     count.map(|_| ()).ok_or_else(|| format!("a tensor of shape {shape:?} is too large"))
 }
 
-fn unguarded(op: &Op, operands: &[Option<Operand<'_>>], results: usize) -> Result<Vec<Type>, String> {
+/// As [`results`], whatever the size of the results; operands are of a size that it takes.
+pub(crate) fn unlimited(
+    op: &Op,
+    operands: &[Option<Operand<'_>>],
+    results: usize,
+) -> Result<Vec<Type>, String> {
     let at = |i: usize| operands.get(i).copied().flatten();
     let need = |i: usize| at(i).ok_or_else(|| format!("operand {i} is missing"));
     let same = || need(0).map(|x| vec![x.ty.clone()]);

@@ -11,6 +11,7 @@ mod lower;
 pub mod precision;
 mod refuse;
 pub mod retype;
+pub mod size;
 pub mod summary;
 pub mod target;
 

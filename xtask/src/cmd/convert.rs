@@ -5,7 +5,7 @@ use crate::exit::{Exit, Failure, Outcome};
 use crate::strategies::{measure, samples};
 use halfproof_converter::retype::{convert_tflite, convert_tflite_within};
 use halfproof_converter::summary::Summary;
-use halfproof_converter::{Budget, bind_dims, convert, convert_owned, convert_within};
+use halfproof_converter::{Budget, bind_dims, convert, convert_owned, convert_within, size};
 use halfproof_ir::{Conversion, Io, IoLayout, Level, Precision, Refusal, Request, Tensor};
 use halfproof_wire::{file, onnx, tflite};
 use std::collections::BTreeMap;
@@ -90,6 +90,22 @@ pub(crate) fn case(folder: &Path) -> Result<(halfproof_corpus::Case, u64), Failu
     Ok((case, size))
 }
 
+/// Refuses a model with a tensor that is too large to be made up or evaluated; every command that does either asks first.
+pub(crate) fn evaluable(path: &Path, source: &Source) -> Result<(), Failure> {
+    held_to_limit(path, || match source {
+        Source::Onnx(graph) => size::graph(graph),
+        Source::Tflite(model) => size::model(model),
+    })
+}
+
+/// As [`evaluable`], of a model in another form.
+pub(crate) fn held_to_limit(
+    path: &Path,
+    check: impl FnOnce() -> Result<(), size::Oversized>,
+) -> Result<(), Failure> {
+    check().map_err(|e| Failure::bad_input(format!("{}: {e}", path.display())))
+}
+
 /// `NAME=VALUE` pairs.
 pub(crate) fn dims(pairs: &[String]) -> Result<BTreeMap<String, usize>, Failure> {
     let one = |pair: &String| {
@@ -136,6 +152,9 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let (mut source, before) = read(&args.model)?;
     if let Source::Onnx(graph) = &mut source {
         **graph = bind_dims(graph, &dims(&args.dims)?);
+    }
+    if args.compare || args.calibrate.is_some() || args.max_bits_lost.is_some() {
+        evaluable(&args.model, &source)?;
     }
     let mut request = request;
     let sets = match &args.calibrate {

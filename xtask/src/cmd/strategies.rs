@@ -41,6 +41,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     heading();
     for path in &models {
         let (source, bytes) = convert::read(path)?;
+        convert::evaluable(path, &source)?;
         let npz = path.with_extension("npz");
         let sets =
             if npz.exists() { samples::read(&npz, &source)? } else { samples::random(&source, SAMPLES) };

@@ -242,7 +242,9 @@ impl Row {
 /// # Errors
 /// When the file cannot be read.
 pub(crate) fn examine(name: &str, path: &Path, bench: &mut Bench) -> Result<Vec<Row>, Failure> {
-    let (convert::Source::Onnx(graph), _) = convert::read(path)? else {
+    let (read, _) = convert::read(path)?;
+    convert::evaluable(path, &read)?;
+    let convert::Source::Onnx(graph) = read else {
         return Err(Failure::bad_input(format!("{}: the zoo takes .onnx models", path.display())));
     };
     let source = halfproof_wire::file::read(path).map_err(Failure::bad_input)?;

@@ -637,7 +637,11 @@ pub(crate) fn unlimited(
             let x = need(0)?;
             let repeats = shape::extents(&need(1)?.integers("repeats")?)?;
             if repeats.len() != x.ty.rank() {
-                return Err("repeats has the wrong length".into());
+                return Err(format!(
+                    "repeats has {} elements where the rank is {}",
+                    repeats.len(),
+                    x.ty.rank()
+                ));
             }
             with(x.shape().iter().zip(&repeats).map(|(d, r)| d * r).collect())
         }
@@ -937,15 +941,23 @@ pub fn slice_ranges(
 /// Elements added before and after along every axis; negative ones are cut.
 ///
 /// # Errors
-/// When pads are not constant or have the wrong length.
+/// When pads are not constant, have the wrong length or are out of range.
 pub fn pads(rank: usize, pads: Operand<'_>, axes: Option<Operand<'_>>) -> Result<Vec<(i64, i64)>, String> {
     let pads = pads.integers("pads")?;
     let axes = match axes {
         Some(a) => a.integers("axes")?.iter().map(|&a| axis(a, rank)).collect::<Result<Vec<_>, _>>()?,
         None => (0..rank).collect(),
     };
-    if pads.len() != 2 * axes.len() || pads.iter().any(|p| p.abs() >= 1 << 31) {
-        return Err("pads has the wrong length".into());
+    if pads.len() != 2 * axes.len() {
+        return Err(format!(
+            "pads has {} elements where {} axes need {}",
+            pads.len(),
+            axes.len(),
+            2 * axes.len()
+        ));
+    }
+    if let Some(p) = pads.iter().find(|p| p.unsigned_abs() >= BEYOND_TFLITE as u64) {
+        return Err(format!("a pad is out of range: {p}"));
     }
     let mut all = vec![(0, 0); rank];
     for (i, &a) in axes.iter().enumerate() {

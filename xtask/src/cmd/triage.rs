@@ -204,7 +204,7 @@ fn progress() -> ProgressBar {
 /// The source, its bytes, and the input sets that it brings where it is a case of the corpus.
 fn read_source(args: &Args) -> Result<(SourceModel, u64, Option<Vec<Set>>), Failure> {
     let bound = |graph: &Graph| -> Result<SourceModel, Failure> {
-        let graph = halfproof_converter::bind_dims(graph, &convert::dims(&args.dims)?);
+        let graph = convert::bound(&args.model, graph, &args.dims)?;
         convert::held_to_limit(&args.model, || size::graph(&graph))?;
         Ok(SourceModel::onnx(graph))
     };
@@ -214,6 +214,7 @@ fn read_source(args: &Args) -> Result<(SourceModel, u64, Option<Vec<Set>>), Fail
         return Ok((bound(&case.graph)?, size, Some(case.inputs.into_iter().map(named).collect())));
     }
     let (source, bytes) = convert::read(&args.model)?;
+    convert::keeps(&args.model, &source, args.keep_fp32.as_deref())?;
     let named = |e: String| Failure::bad_input(format!("{}: {e}", args.model.display()));
     let source = match source {
         convert::Source::Onnx(graph) => bound(&graph)?,

@@ -68,6 +68,9 @@ pub(crate) fn run(args: &Args) -> Outcome {
     systems::check_runtimes(&args.runtime)?;
     let precisions = super::fuzz::precisions(&args.precision)?;
     let models = models(args)?;
+    if let Some(page) = &args.docs {
+        convert::spared(page, &models)?;
+    }
     let opened = systems::open_within(&args.runtime, LIMITS);
     opened.warn();
     let known = Known::of(Path::new("corpus"))?;

@@ -95,7 +95,7 @@ mod tests {
         assert_eq!(both, Ok(Some(vec![three.clone(), two.clone()])));
         let text = merged(&[two.clone(), n.clone()], &[three.clone(), n]).unwrap_err();
         assert_eq!(text, "is declared as [2, n], and is declared as [3, n]");
-        assert!(merged(&[two.clone()], &[two.clone(), two]).is_err());
+        assert!(merged(std::slice::from_ref(&two), &[two.clone(), two.clone()]).is_err());
     }
 
     #[test]

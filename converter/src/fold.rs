@@ -88,7 +88,9 @@ impl Folder {
         }
         for &id in &graph.inputs {
             let value = graph.value(id);
-            if let (Some(dtype), Some(shape)) = (value.dtype, value.static_shape()) {
+            // Inputs of a size whose arithmetic overflows are left to inference to refuse.
+            let shape = value.static_shape().filter(|shape| infer::representable(shape).is_ok());
+            if let (Some(dtype), Some(shape)) = (value.dtype, shape) {
                 types[id.index()] = Some(Type::new(dtype, shape));
             }
         }

@@ -106,18 +106,27 @@ pub fn broadcast(shapes: &[&[usize]]) -> Result<Vec<usize>, String> {
 /// # Errors
 /// Why the types cannot be told or the operands do not fit: a fragment.
 pub fn results(op: &Op, operands: &[Option<Operand<'_>>], results: usize) -> Result<Vec<Type>, String> {
-    let types = unguarded(op, operands, results)?;
+    let types = unlimited(op, operands, results)?;
     types.iter().try_for_each(|t| representable(&t.shape))?;
     Ok(types)
 }
 
+/// One more than the most elements of a tensor that is converted: TFLite counts them in an int.
+const BEYOND_TFLITE: usize = 1 << 31;
+
 /// Refuses shapes whose arithmetic could overflow: extents and their product stay below 2^31, as in TFLite.
-fn representable(shape: &[usize]) -> Result<(), String> {
-    let count = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d.max(1)).filter(|&n| n < 1 << 31));
+pub(crate) fn representable(shape: &[usize]) -> Result<(), String> {
+    let below = |n: &usize| *n < BEYOND_TFLITE;
+    let count = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d.max(1)).filter(below));
     count.map(|_| ()).ok_or_else(|| format!("a tensor of shape {shape:?} is too large"))
 }
 
-fn unguarded(op: &Op, operands: &[Option<Operand<'_>>], results: usize) -> Result<Vec<Type>, String> {
+/// As [`results`], whatever the size of the results; operands are of a size that it takes.
+pub(crate) fn unlimited(
+    op: &Op,
+    operands: &[Option<Operand<'_>>],
+    results: usize,
+) -> Result<Vec<Type>, String> {
     let at = |i: usize| operands.get(i).copied().flatten();
     let need = |i: usize| at(i).ok_or_else(|| format!("operand {i} is missing"));
     let same = || need(0).map(|x| vec![x.ty.clone()]);
@@ -628,7 +637,11 @@ fn unguarded(op: &Op, operands: &[Option<Operand<'_>>], results: usize) -> Resul
             let x = need(0)?;
             let repeats = shape::extents(&need(1)?.integers("repeats")?)?;
             if repeats.len() != x.ty.rank() {
-                return Err("repeats has the wrong length".into());
+                return Err(format!(
+                    "repeats has {} elements where the rank is {}",
+                    repeats.len(),
+                    x.ty.rank()
+                ));
             }
             with(x.shape().iter().zip(&repeats).map(|(d, r)| d * r).collect())
         }
@@ -928,15 +941,23 @@ pub fn slice_ranges(
 /// Elements added before and after along every axis; negative ones are cut.
 ///
 /// # Errors
-/// When pads are not constant or have the wrong length.
+/// When pads are not constant, have the wrong length or are out of range.
 pub fn pads(rank: usize, pads: Operand<'_>, axes: Option<Operand<'_>>) -> Result<Vec<(i64, i64)>, String> {
     let pads = pads.integers("pads")?;
     let axes = match axes {
         Some(a) => a.integers("axes")?.iter().map(|&a| axis(a, rank)).collect::<Result<Vec<_>, _>>()?,
         None => (0..rank).collect(),
     };
-    if pads.len() != 2 * axes.len() || pads.iter().any(|p| p.abs() >= 1 << 31) {
-        return Err("pads has the wrong length".into());
+    if pads.len() != 2 * axes.len() {
+        return Err(format!(
+            "pads has {} elements where {} axes need {}",
+            pads.len(),
+            axes.len(),
+            2 * axes.len()
+        ));
+    }
+    if let Some(p) = pads.iter().find(|p| p.unsigned_abs() >= BEYOND_TFLITE as u64) {
+        return Err(format!("a pad is out of range: {p}"));
     }
     let mut all = vec![(0, 0); rank];
     for (i, &a) in axes.iter().enumerate() {

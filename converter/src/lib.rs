@@ -1,6 +1,7 @@
 //! The converter: an ONNX graph in, a float16 .tflite out, by explicit strategies.
 
 pub mod constants;
+mod declared;
 mod emit;
 mod expand;
 pub mod fold;
@@ -11,6 +12,7 @@ mod lower;
 pub mod precision;
 mod refuse;
 pub mod retype;
+pub mod size;
 pub mod summary;
 pub mod target;
 
@@ -65,9 +67,13 @@ pub fn convert_within(
 
 /// The graph with its constant sub-graphs folded, in operators that lowering knows.
 fn prepared(graph: &Graph) -> Result<Graph, Refusal> {
+    let mut refused = refuse::Refusals::default();
     let folded = fold::fold(graph);
-    Ok(match expand::expand(&folded)? {
-        Some(expanded) => fold::fold(&expanded),
-        None => folded,
-    })
+    declared::constants(graph, &folded, &mut refused);
+    refused.finish(())?;
+    let Some(expanded) = expand::expand(&folded)? else { return Ok(folded) };
+    let mut refused = refuse::Refusals::default();
+    let folded = fold::fold(&expanded);
+    declared::constants(&expanded, &folded, &mut refused);
+    refused.finish(folded)
 }

@@ -30,6 +30,7 @@ mod tests;
 mod unary;
 mod version;
 
+use crate::declared;
 use crate::infer::{self, Type};
 use crate::layout::demand;
 use crate::refuse::{Refusals, first_dtype};
@@ -58,7 +59,11 @@ pub struct Lowered {
 /// Every node that TFLite operators cannot express, at once.
 pub fn lower(graph: &Graph, request: &Request) -> Result<Lowered, Refusal> {
     let mut refused = Refusals::default();
+    if graph.outputs.is_empty() {
+        refused.interface(&graph.name, None, "the graph has no output");
+    }
     let types = infer::partial(graph, &mut refused);
+    declared::results(graph, &types, &mut refused);
     let plan = fuse::plan(graph, &types);
     let demand = demand(graph, &types, request.io_layout);
     let mut cx = Context::new(graph, types.clone(), plan, demand, request.precision);
@@ -123,7 +128,9 @@ fn dispatch(cx: &mut Context<'_>, index: usize) -> Result<(), String> {
     }
     let node = &cx.graph.nodes[index];
     let Some(info) = node.op.info() else {
-        return Err("the operator is not in the table of docs/operators.md".into());
+        return Err(
+            "no operator of that name is converted; converter/ir/src/ops.rs lists those that are".into()
+        );
     };
     match info.family {
         Family::Conv => conv::lower(cx, index),

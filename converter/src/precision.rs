@@ -10,6 +10,7 @@ mod epsilons;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod islands;
+pub mod keep;
 mod kernels;
 mod logarithms;
 mod masks;
@@ -113,7 +114,7 @@ pub(crate) fn rewrite(
     if request.precision != Precision::Mixed || !target.operators.iter().any(worth) {
         return Ok(None);
     }
-    let mut fixed = plan::kept_operators(target, request)?;
+    let mut fixed = keep::kept_operators(target, request)?;
     for (fixed, pin) in fixed.iter_mut().zip(pins) {
         *fixed |= *pin != Pin::No;
     }

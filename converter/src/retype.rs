@@ -51,7 +51,11 @@ struct Part {
 
 /// Imports all subgraphs and rewrites what `mixed` computes otherwise.
 fn parts(model: &Model, request: &Request) -> Result<Vec<Part>, Refusal> {
-    let nodes: Vec<RefusedNode> = model.subgraphs.iter().flat_map(backwards).collect();
+    let mut nodes: Vec<RefusedNode> = model.subgraphs.iter().flat_map(backwards).collect();
+    if let Some(main) = model.subgraphs.first().filter(|main| main.outputs.is_empty()) {
+        let (op, node) = ("graph".to_string(), main.name.clone());
+        nodes.push(RefusedNode { op, node, dtype: None, reason: "the graph has no output".to_string() });
+    }
     if !nodes.is_empty() {
         return Err(Refusal { nodes });
     }

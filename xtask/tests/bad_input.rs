@@ -210,6 +210,93 @@ fn inputs_that_do_not_fit_are_refused_with_what_the_model_needs() {
     assert_refused(&xtask(&args), "broken.npz", "no archive");
 }
 
+#[test]
+fn models_that_are_too_large_to_evaluate_are_refused_before_anything_is_allocated() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out.tflite").to_str().unwrap().to_string();
+    let relu = |shape: &str| graph(&format!("x = input f32[{shape}]\ny = Relu(x)\noutput y"));
+    let expand = "x = input f32[1]\ns = const i64[2] {1048576,1048576}\ny = Expand(x, s)\noutput y";
+    let models = [
+        ("line.onnx", relu("1099511627776"), "\"x\" of shape [1099511627776]"),
+        ("cube.onnx", relu("2147483648,2147483648,2147483648"), "\"x\" of shape [2147483648, "),
+        ("expand.onnx", graph(expand), "\"y\" of shape [1048576, 1048576]"),
+    ];
+    for (name, bytes, tensor) in models {
+        let model = folder.path().join(name);
+        std::fs::write(&model, bytes).unwrap();
+        let model = model.to_str().unwrap();
+        for command in [
+            ["triage", model, "--no-files"].as_slice(),
+            &["strategies", model],
+            &["zoo", model, "--runtime", "interp-f32"],
+            &["convert", model, "-o", &out, "--compare"],
+            &["convert", model, "-o", &out, "--precision", "mixed", "--max-bits-lost", "1"],
+        ] {
+            let output = xtask(command);
+            let error = String::from_utf8_lossy(&output.stderr);
+            let refused = error.lines().find(|l| l.starts_with("error: ")).unwrap_or_default();
+            assert_eq!(output.status.code(), Some(2), "{command:?}: {error}");
+            let limit = "the limit is 33554432 elements";
+            for word in [name, tensor, limit] {
+                assert!(refused.contains(word), "{command:?}: {word} is not in: {error}");
+            }
+        }
+        assert!(!Path::new(&out).exists());
+    }
+}
+
+#[test]
+fn the_model_itself_is_not_written_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("small.onnx");
+    std::fs::write(&model, small_onnx()).unwrap();
+    let again = folder.path().join(".").join("small.onnx");
+    let output = xtask(&["convert", model.to_str().unwrap(), "-o", again.to_str().unwrap()]);
+    assert_refused(&output, "small.onnx", "onto itself");
+    assert_eq!(std::fs::read(&model).unwrap(), small_onnx());
+}
+
+#[test]
+fn options_about_nothing_of_the_model_are_bad_usage() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("small.onnx");
+    std::fs::write(&model, small_onnx()).unwrap();
+    let out = folder.path().join("out.tflite");
+    for (options, said) in [
+        (["--keep-fp32", "nomatch"].as_slice(), "matches no node and no tensor; there are: "),
+        (&["--keep-fp32", "["], "is no regular expression"),
+        (&["--dim", "typo=7"], "no dimension is called \"typo\""),
+        (&["--dim", "n=1", "--dim", "n=2"], "--dim gives n twice"),
+        (
+            &["--precision", "mixed", "--max-bits-lost", "-3"],
+            "--max-bits-lost is a number of bits, 0 or more",
+        ),
+    ] {
+        let convert = ["convert", model.to_str().unwrap(), "-o", out.to_str().unwrap()];
+        let output = xtask(&[&convert, options].concat());
+        assert_refused(&output, said, &options.join(" "));
+        assert!(!out.exists());
+    }
+    let output = xtask(&["triage", model.to_str().unwrap(), "--keep-fp32", "nomatch", "--no-files"]);
+    assert_refused(&output, "matches no node", "triage --keep-fp32");
+}
+
+#[test]
+fn compare_measures_every_strategy() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("small.onnx");
+    std::fs::write(&model, small_onnx()).unwrap();
+    let out = folder.path().join("out.tflite");
+    let output = xtask(&["convert", model.to_str().unwrap(), "-o", out.to_str().unwrap(), "--compare"]);
+    let table = String::from_utf8_lossy(&output.stdout);
+    for strategy in ["weights", "full", "mixed", "mixed --calibrate"] {
+        let row = |l: &str| {
+            l.trim_start().strip_prefix("small").is_some_and(|l| l.trim_start().starts_with(strategy))
+        };
+        assert!(table.lines().any(row), "{strategy} is not in: {table}");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn where_nothing_can_be_written_nothing_is() {

@@ -175,8 +175,14 @@ impl fmt::Display for Refusal {
             if i > 0 {
                 writeln!(f)?;
             }
-            let dtype = n.dtype.map_or("type unknown".to_string(), |d| d.to_string());
-            write!(f, "{} \"{}\" ({dtype}): {}", n.op, n.node, n.reason)?;
+            write!(f, "{} \"{}\"", n.op, n.node)?;
+            match n.dtype {
+                Some(dtype) => write!(f, " ({dtype})")?,
+                // Of a node it is worth saying; the graph itself has none.
+                None if n.op == "graph" => {}
+                None => f.write_str(" (type unknown)")?,
+            }
+            write!(f, ": {}", n.reason)?;
         }
         Ok(())
     }

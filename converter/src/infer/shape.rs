@@ -144,8 +144,11 @@ pub(super) fn resize(
     }
     let scales = scales.filter(|o| !o.ty.is_empty()).ok_or("neither scales nor sizes are given")?;
     let scales = scales.constant.ok_or("scales is not constant")?.floats().ok_or("scales is not a float")?;
-    if scales.len() != axes.len() || scales.iter().any(|s| !s.is_finite() || *s <= 0.0 || *s > 65536.0) {
-        return Err("scales has the wrong length or a value out of range".into());
+    if scales.len() != axes.len() {
+        return Err("scales has the wrong length".into());
+    }
+    if let Some(s) = scales.iter().find(|s| !s.is_finite() || **s <= 0.0 || **s > 65536.0) {
+        return Err(format!("a scale is out of range: {s}"));
     }
     for (&a, &s) in axes.iter().zip(&scales) {
         #[expect(

@@ -1,15 +1,12 @@
 //! What the strategies decide, as data: the type of each operator, of the interface, and the form of each constant.
 
 use super::ranges::Observed;
-use super::{kernels, mixed};
+use super::{keep, kernels, mixed};
 use crate::constants::{self, Narrowed};
 use crate::lint;
 use crate::target::{Constant, Target, TargetOperator, TargetTensor, TensorId};
-use halfproof_ir::{
-    DType, Data, Elements, Io, Level, Note, Precision, Refusal, RefusedNode, Request, Rewrite, Role,
-};
+use halfproof_ir::{DType, Data, Elements, Io, Level, Note, Precision, Refusal, Request, Rewrite, Role};
 use halfproof_wire::tflite::Builtin;
-use regex::Regex;
 
 /// Constants with at most this many elements are not worth a DEQUANTIZE inside a float32 island.
 const SMALL_CONSTANT: usize = 256;
@@ -116,7 +113,7 @@ pub(crate) enum Pin {
 
 /// Decides everything about a program; `pins` has one entry per operator, or none at all.
 pub(crate) fn decide(target: &Target, request: &Request, pins: &[Pin]) -> Result<Plan, Refusal> {
-    let mut kept = kept_operators(target, request)?;
+    let mut kept = keep::kept_operators(target, request)?;
     let mut forced = kept.clone();
     for (i, pin) in pins.iter().enumerate() {
         forced[i] |= *pin != Pin::No;
@@ -225,35 +222,6 @@ fn without_kernel(target: &Target, kept: &[bool]) -> Vec<Note> {
         }
     }
     notes
-}
-
-pub(super) fn kept_operators(target: &Target, request: &Request) -> Result<Vec<bool>, Refusal> {
-    let Some(pattern) = &request.keep_fp32 else { return Ok(vec![false; target.operators.len()]) };
-    let regex = Regex::new(pattern).map_err(|e| Refusal {
-        nodes: vec![RefusedNode {
-            op: "keep-fp32".to_string(),
-            node: pattern.clone(),
-            dtype: None,
-            reason: format!("not a regular expression over names: {}", one_line(&e.to_string())),
-        }],
-    })?;
-    Ok(target.operators.iter().map(|op| is_named(target, op, &regex)).collect())
-}
-
-/// True when the user named an operator: one of its nodes, a tensor that it makes, or a constant that it reads.
-fn is_named(target: &Target, op: &TargetOperator, regex: &Regex) -> bool {
-    let named = |id: TensorId| {
-        let origin = target.tensor(id).origin.as_ref();
-        is_narrowable(target.tensor(id)) && origin.is_some_and(|o| regex.is_match(&o.source))
-    };
-    let constants = || op.inputs.iter().flatten().filter(|&&id| target.tensor(id).constant.is_some());
-    op.nodes.iter().any(|n| regex.is_match(n))
-        || op.outputs.iter().any(|&id| named(id))
-        || constants().any(|&id| named(id))
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// What can be said of readers before their types are decided.

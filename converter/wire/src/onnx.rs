@@ -10,9 +10,11 @@
 //! Source: onnx.proto and the version histories of the ONNX operator documentation.
 
 mod attribute;
+mod declare;
 mod downgrade;
 mod encode;
 mod error;
+mod external;
 mod opset;
 mod proto;
 mod read;
@@ -23,5 +25,5 @@ mod write;
 
 pub use error::{ReadError, ReadErrorKind, WriteError};
 pub use opset::Opset;
-pub use read::{read, read_file};
+pub use read::{read, read_file, read_files};
 pub use write::write;

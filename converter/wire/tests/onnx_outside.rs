@@ -63,6 +63,43 @@ fn external_data_is_read_from_below_the_models_folder_only() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn external_data_behind_a_link_or_a_pipe_is_refused() {
+    use std::os::unix::fs::symlink;
+    let bytes = std::fs::read(data("external.onnx")).unwrap();
+    let (folder, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (model, elements) = (folder.path().join("model.onnx"), folder.path().join("external.bin"));
+    std::fs::write(&model, &bytes).unwrap();
+    let secret = outside.path().join("secret");
+    std::fs::copy(data("external.bin"), &secret).unwrap();
+
+    symlink(&secret, &elements).unwrap();
+    let error = onnx::read_file(&model).unwrap_err().to_string();
+    assert!(error.contains("is a link to ") && error.contains("not below the model's folder"), "{error}");
+
+    // A link inside the folder is none out of it, and a model that is a link itself, as in caches, has its files
+    // beside what it links to.
+    std::fs::remove_file(&elements).unwrap();
+    std::fs::copy(&secret, folder.path().join("blob")).unwrap();
+    symlink("blob", &elements).unwrap();
+    let (_, files) = onnx::read_files(&model).unwrap();
+    assert_eq!(files, [folder.path().join("blob").canonicalize().unwrap()]);
+    let linked = outside.path().join("linked.onnx");
+    symlink(&model, &linked).unwrap();
+    symlink(folder.path().join("blob"), outside.path().join("external.bin")).unwrap();
+    assert!(onnx::read_file(&linked).is_ok());
+
+    std::fs::remove_file(&elements).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&elements).status();
+    if !made.is_ok_and(|status| status.success()) {
+        println!("SKIPPED: mkfifo is not there");
+        return;
+    }
+    let error = onnx::read_file(&model).unwrap_err().to_string();
+    assert!(error.contains("no regular file"), "{error}");
+}
+
 /// The models of the `onnx` package itself: nine networks with their weights left out. Needs the folder that holds
 /// them in ONNX_LIGHT_MODELS (onnx/backend/test/data/light of the installed package).
 #[test]

@@ -1,6 +1,7 @@
 //! Input sets that make a graph talk.
 
 use super::dna::Stream;
+use halfproof_converter::size;
 use halfproof_ir::{DType, Data, Graph, Tensor};
 
 /// A kind of input set (ORACLE.md, "Inputs that make a graph talk").
@@ -49,7 +50,8 @@ const EDGES: [u16; 24] = [
     0x7b53, 0x7bff, // 60000, 65504
 ];
 
-/// One tensor per graph input.
+/// One tensor per graph input. An input beyond [`size::MOST_ELEMENTS`] gets a tensor without elements, which no evaluation
+/// takes: commands refuse such models before ([`size::graph`]), and nothing else may make a tensor of a terabyte.
 pub fn inputs(graph: &Graph, kind: InputKind, seed: u64) -> Vec<Tensor> {
     graph
         .inputs
@@ -57,7 +59,8 @@ pub fn inputs(graph: &Graph, kind: InputKind, seed: u64) -> Vec<Tensor> {
         .enumerate()
         .map(|(i, &id)| {
             let value = graph.value(id);
-            let shape = value.static_shape().unwrap_or_default();
+            let declared = value.static_shape().unwrap_or_default();
+            let shape = if size::is_evaluable(&declared) { declared } else { vec![0] };
             let mut stream = Stream::new(seed.wrapping_mul(31).wrapping_add(i as u64) ^ (kind as u64) << 56);
             let dtype = value.dtype.unwrap_or(DType::F32);
             tensor(dtype, &shape, kind, &mut stream)
@@ -117,6 +120,17 @@ mod tests {
         sorted.sort_by(f64::total_cmp);
         sorted.dedup();
         assert_eq!(sorted.len(), 41);
+    }
+
+    #[test]
+    fn an_input_that_is_too_large_gets_no_elements() {
+        for shape in [&[1 << 40][..], &[1 << 31; 3]] {
+            let mut graph = Graph::new("g");
+            graph.add_input("x", DType::F32, shape);
+            graph.add_input("y", DType::F32, &[2]);
+            let set = inputs(&graph, InputKind::Gaussian, 1);
+            assert_eq!(set.iter().map(Tensor::len).collect::<Vec<_>>(), [0, 2]);
+        }
     }
 
     #[test]

@@ -1,14 +1,16 @@
 //! `convert MODEL -o OUT`: our converter, with a table of what came out.
 
+mod options;
+
 use super::strategies;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::strategies::{measure, samples};
 use halfproof_converter::retype::{convert_tflite, convert_tflite_within};
 use halfproof_converter::summary::Summary;
-use halfproof_converter::{Budget, bind_dims, convert, convert_owned, convert_within};
+use halfproof_converter::{Budget, convert, convert_owned, convert_within, size};
 use halfproof_ir::{Conversion, Io, IoLayout, Level, Precision, Refusal, Request, Tensor};
 use halfproof_wire::{file, onnx, tflite};
-use std::collections::BTreeMap;
+pub(crate) use options::{bound, keeps, spared};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -37,7 +39,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DATA.npz")]
     calibrate: Option<PathBuf>,
     /// Most bits of float16 that any output may lose on the samples; `mixed` keeps as little float32 as that needs.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     max_bits_lost: Option<f64>,
     /// Also compares all strategies on this model.
     #[arg(long)]
@@ -57,13 +59,23 @@ pub(crate) enum Source {
 
 /// Reads a model by its contents: a .tflite says so in bytes 4 to 8. A folder is a case of the corpus.
 pub(crate) fn read(path: &Path) -> Result<(Source, u64), Failure> {
+    read_files(path).map(|(source, size, _)| (source, size))
+}
+
+/// As [`read`], and the files and folders that the model is in.
+fn read_files(path: &Path) -> Result<(Source, u64, Vec<PathBuf>), Failure> {
+    let mut files = vec![path.to_path_buf()];
     if path.is_dir() {
         let (case, size) = case(path)?;
-        return Ok((Source::Onnx(Box::new(case.graph)), size));
+        return Ok((Source::Onnx(Box::new(case.graph)), size, files));
     }
     let named = |e: &dyn std::fmt::Display| Failure::bad_input(format!("{}: {e}", path.display()));
     let unreadable =
         |source| Failure::bad_input(file::FileError { path: path.to_path_buf(), action: "read", source });
+    // Asked before it is opened: opening a pipe waits for somebody who writes.
+    if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err(named(&"is no regular file; save the model to one"));
+    }
     // No more than what says which it is: the ONNX reader takes the file by itself.
     let mut opened = std::fs::File::open(path).map_err(unreadable)?;
     let mut bytes = Vec::with_capacity(8);
@@ -71,15 +83,16 @@ pub(crate) fn read(path: &Path) -> Result<(Source, u64), Failure> {
     if bytes.get(4..8) == Some(b"TFL3") || path.extension().is_some_and(|e| e == "tflite") {
         opened.read_to_end(&mut bytes).map_err(unreadable)?;
         let model = tflite::read(&bytes).map_err(|e| named(&e))?;
-        return Ok((Source::Tflite(Box::new(model)), bytes.len() as u64));
+        return Ok((Source::Tflite(Box::new(model)), bytes.len() as u64, files));
     }
     let size = opened.metadata().map_err(unreadable)?.len();
-    let graph = onnx::read_file(path).map_err(|e| {
+    let (graph, beside) = onnx::read_files(path).map_err(|e| {
         let text = e.to_string();
         let shown = path.display().to_string();
         Failure::bad_input(if text.contains(&shown) { text } else { format!("{shown}: {text}") })
     })?;
-    Ok((Source::Onnx(Box::new(graph)), size))
+    files.extend(beside);
+    Ok((Source::Onnx(Box::new(graph)), size, files))
 }
 
 /// Reads a case of the corpus, and how many bytes its constants would take in float32.
@@ -90,27 +103,33 @@ pub(crate) fn case(folder: &Path) -> Result<(halfproof_corpus::Case, u64), Failu
     Ok((case, size))
 }
 
-/// `NAME=VALUE` pairs.
-pub(crate) fn dims(pairs: &[String]) -> Result<BTreeMap<String, usize>, Failure> {
-    let one = |pair: &String| {
-        let (name, value) = pair.split_once('=')?;
-        Some((name.to_string(), value.parse().ok()?))
-    };
-    pairs
-        .iter()
-        .map(|p| {
-            one(p).ok_or_else(|| Failure::bad_input(format!("\"{p}\" is no dimension; write NAME=VALUE")))
-        })
-        .collect()
+/// Refuses a model with a tensor that is too large to be made up or evaluated; every command that does either asks first.
+pub(crate) fn evaluable(path: &Path, source: &Source) -> Result<(), Failure> {
+    held_to_limit(path, || match source {
+        Source::Onnx(graph) => size::graph(graph),
+        Source::Tflite(model) => size::model(model),
+    })
+}
+
+/// As [`evaluable`], of a model in another form.
+pub(crate) fn held_to_limit(
+    path: &Path,
+    check: impl FnOnce() -> Result<(), size::Oversized>,
+) -> Result<(), Failure> {
+    check().map_err(|e| Failure::bad_input(format!("{}: {e}", path.display())))
 }
 
 /// A refusal with every node on a line.
 pub(crate) fn refused(path: &Path, refusal: &Refusal) -> Failure {
-    let n = refusal.nodes.len();
-    let plural = if n == 1 { "" } else { "s" };
+    // What is said of the graph or its interface is no node.
+    let subject = match refusal.nodes.iter().filter(|n| n.op != "graph").count() {
+        0 => String::new(),
+        1 => "1 node ".to_string(),
+        n => format!("{n} nodes "),
+    };
     let lines = refusal.to_string().replace('\n', "\n  ");
     Failure::bad_input(format!(
-        "{}: {n} node{plural} cannot be converted (see docs/limits.md):\n  {lines}",
+        "{}: {subject}cannot be converted (see docs/limits.md):\n  {lines}",
         path.display()
     ))
 }
@@ -133,9 +152,20 @@ pub(crate) fn run(args: &Args) -> Outcome {
     if args.max_bits_lost.is_some_and(|bits| bits.is_nan() || bits < 0.0) {
         return Err(Failure::bad_input("--max-bits-lost is a number of bits, 0 or more"));
     }
-    let (mut source, before) = read(&args.model)?;
-    if let Source::Onnx(graph) = &mut source {
-        **graph = bind_dims(graph, &dims(&args.dims)?);
+    let (mut source, before, mut files) = read_files(&args.model)?;
+    files.extend(args.calibrate.clone());
+    spared(&args.output, &files)?;
+    keeps(&args.model, &source, args.keep_fp32.as_deref())?;
+    match &mut source {
+        Source::Onnx(graph) => **graph = bound(&args.model, graph, &args.dims)?,
+        Source::Tflite(_) if args.dims.is_empty() => {}
+        Source::Tflite(_) => {
+            let text = "--dim is for .onnx models; the axes of a .tflite have no names";
+            return Err(Failure::bad_input(format!("{}: {text}", args.model.display())));
+        }
+    }
+    if args.compare || args.calibrate.is_some() || args.max_bits_lost.is_some() {
+        evaluable(&args.model, &source)?;
     }
     let mut request = request;
     let sets = match &args.calibrate {

@@ -161,7 +161,11 @@ pub(crate) fn operators(words: &[String]) -> Result<Vec<String>, Failure> {
         .map(|w| {
             let row = DRAWS.iter().find(|d| d.name.eq_ignore_ascii_case(w));
             row.map(|d| d.name.to_string()).ok_or_else(|| {
-                Failure::bad_input(format!("the generator has no operator \"{w}\"; see docs/operators.md"))
+                let known: Vec<&str> = DRAWS.iter().map(|d| d.name).collect();
+                Failure::bad_input(format!(
+                    "the generator has no operator \"{w}\"; there are: {}",
+                    known.join(", ")
+                ))
             })
         })
         .collect()

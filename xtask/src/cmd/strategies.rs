@@ -32,6 +32,9 @@ const SAMPLES: u64 = 4;
 /// Prints one table over all models.
 pub(crate) fn run(args: &Args) -> Outcome {
     let models = if args.models.is_empty() { corpus()? } else { args.models.clone() };
+    if let Some(page) = &args.docs {
+        convert::spared(page, &models)?;
+    }
     let python = purity::python();
     if args.purity && python.is_none() {
         return Err(Failure::harness("the independent reader is not installed; run `cargo xtask setup zoo`"));
@@ -41,6 +44,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     heading();
     for path in &models {
         let (source, bytes) = convert::read(path)?;
+        convert::evaluable(path, &source)?;
         let npz = path.with_extension("npz");
         let sets =
             if npz.exists() { samples::read(&npz, &source)? } else { samples::random(&source, SAMPLES) };
@@ -142,7 +146,8 @@ pub(crate) fn compare(
 }
 
 fn requests(source: &Source, observed: &[Observation]) -> Vec<(&'static str, Request)> {
-    let mut out = vec![("full", Request::new(Precision::Full))];
+    let mut out =
+        vec![("weights", Request::new(Precision::Weights)), ("full", Request::new(Precision::Full))];
     if let Source::Onnx(graph) = source {
         let keep_fp32 = autocast::kept(graph, observed);
         out.push(("AutoCast's rules", Request { keep_fp32, ..Request::new(Precision::Full) }));

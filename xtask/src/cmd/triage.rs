@@ -6,6 +6,7 @@ mod screen;
 
 use super::{convert, systems};
 use crate::exit::{Exit, Failure, Outcome};
+use halfproof_converter::size;
 use halfproof_fuzz::generate::InputKind;
 use halfproof_fuzz::localise::{
     Examination, Set, SourceModel, Systems, bisect, examine as locate, interpreter, recognised, sets,
@@ -203,20 +204,26 @@ fn progress() -> ProgressBar {
 /// The source, its bytes, and the input sets that it brings where it is a case of the corpus.
 fn read_source(args: &Args) -> Result<(SourceModel, u64, Option<Vec<Set>>), Failure> {
     let bound = |graph: &Graph| -> Result<SourceModel, Failure> {
-        Ok(SourceModel::onnx(halfproof_converter::bind_dims(graph, &convert::dims(&args.dims)?)))
+        let graph = convert::bound(&args.model, graph, &args.dims)?;
+        convert::held_to_limit(&args.model, || size::graph(&graph))?;
+        Ok(SourceModel::onnx(graph))
     };
     if args.model.is_dir() {
         let (case, size) = convert::case(&args.model)?;
         let named = |set: halfproof_corpus::InputSet| Set { name: set.name, ..Set::given(set.tensors) };
         return Ok((bound(&case.graph)?, size, Some(case.inputs.into_iter().map(named).collect())));
     }
-    let (source, size) = convert::read(&args.model)?;
+    let (source, bytes) = convert::read(&args.model)?;
+    convert::keeps(&args.model, &source, args.keep_fp32.as_deref())?;
     let named = |e: String| Failure::bad_input(format!("{}: {e}", args.model.display()));
     let source = match source {
         convert::Source::Onnx(graph) => bound(&graph)?,
-        convert::Source::Tflite(model) => SourceModel::tflite(*model).map_err(named)?,
+        convert::Source::Tflite(model) => {
+            convert::held_to_limit(&args.model, || size::model(&model))?;
+            SourceModel::tflite(*model).map_err(named)?
+        }
     };
-    Ok((source, size, None))
+    Ok((source, bytes, None))
 }
 
 /// The conversions to judge: the given one, or one per strategy.
@@ -236,6 +243,7 @@ fn cases<'a>(
         let bytes = file::read(path).map_err(Failure::bad_input)?;
         let model =
             tflite::read(&bytes).map_err(|e| Failure::bad_input(format!("{}: {e}", path.display())))?;
+        convert::held_to_limit(path, || size::model(&model))?;
         let precision = match strategies.as_deref() {
             None => strategy(&model),
             Some([one]) => *one,

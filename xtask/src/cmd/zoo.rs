@@ -68,6 +68,9 @@ pub(crate) fn run(args: &Args) -> Outcome {
     systems::check_runtimes(&args.runtime)?;
     let precisions = super::fuzz::precisions(&args.precision)?;
     let models = models(args)?;
+    if let Some(page) = &args.docs {
+        convert::spared(page, &models)?;
+    }
     let opened = systems::open_within(&args.runtime, LIMITS);
     opened.warn();
     let known = Known::of(Path::new("corpus"))?;
@@ -242,7 +245,9 @@ impl Row {
 /// # Errors
 /// When the file cannot be read.
 pub(crate) fn examine(name: &str, path: &Path, bench: &mut Bench) -> Result<Vec<Row>, Failure> {
-    let (convert::Source::Onnx(graph), _) = convert::read(path)? else {
+    let (read, _) = convert::read(path)?;
+    convert::evaluable(path, &read)?;
+    let convert::Source::Onnx(graph) = read else {
         return Err(Failure::bad_input(format!("{}: the zoo takes .onnx models", path.display())));
     };
     let source = halfproof_wire::file::read(path).map_err(Failure::bad_input)?;

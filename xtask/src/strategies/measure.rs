@@ -1,6 +1,7 @@
 //! How much a converted model loses to float16, measured in the reference interpreter.
 
 use super::samples::elements;
+use halfproof_converter::size;
 use halfproof_ir::{Conversion, DType, Data, Tensor};
 use halfproof_oracle::arith::Ideal;
 use halfproof_oracle::arith::half::{ExecutionModel, Half};
@@ -58,6 +59,7 @@ fn executions(
     mut each: impl FnMut(usize, &Execution<'_>) -> Result<(), String>,
 ) -> Result<(), String> {
     let model = tflite::read(model).map_err(|e| e.to_string())?;
+    size::model(&model).map_err(|e| e.to_string())?;
     let program = Program::new(&model).map_err(|e| e.to_string())?;
     let half = Half::new(ExecutionModel::HALF);
     for (i, set) in samples.iter().enumerate() {

@@ -2,17 +2,17 @@
 
 use super::encode::Encoder;
 use super::error::ReadError;
+use super::external::Folder;
 use super::proto::{AttributeProto, kind};
 use super::tensor;
 use halfproof_ir::ops::Attr;
-use std::path::Path;
 use std::sync::Arc;
 
 /// Reads an attribute's value; `Ok(None)` for kinds that no operator of the table has (graphs, types).
 ///
 /// # Errors
 /// The reason, as a fragment, or the error of a tensor inside.
-pub(super) fn read(a: &AttributeProto, folder: Option<&Path>) -> Result<Option<Attr>, Failure> {
+pub(super) fn read(a: &AttributeProto, folder: Option<&Folder>) -> Result<Option<Attr>, Failure> {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).map_err(|_| Failure::NotText);
     let stored = if a.kind == kind::UNDEFINED { guess(a) } else { a.kind };
     // The zero value of a number may be left out of the bytes.

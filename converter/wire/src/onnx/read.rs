@@ -1,6 +1,8 @@
 //! From a decoded model to a graph: names, order, declared types. What each operator becomes is in `upgrade`.
 
+use super::declare;
 use super::error::{ReadError, ReadErrorKind};
+use super::external::Folder;
 use super::opset::Opset;
 use super::proto::{GraphProto, Model, NodeProto, ValueInfo};
 use super::{sort, tensor, upgrade};
@@ -8,7 +10,7 @@ use halfproof_ir::{Dim, Graph, Node, Op, Tensor, Value, ValueId};
 use prost::Message;
 use prost::bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Reads a model from bytes, in canonical form.
@@ -25,13 +27,22 @@ pub fn read(bytes: &[u8]) -> Result<Graph, ReadError> {
 /// # Errors
 /// As [`read`], and when a file cannot be read.
 pub fn read_file(path: &Path) -> Result<Graph, ReadError> {
-    let bytes = std::fs::read(path)
-        .map_err(|e| ReadError::new(ReadErrorKind::Io, path.display().to_string(), e.to_string()))?;
-    let folder = path.parent().unwrap_or(Path::new(""));
-    model(bytes.into(), Some(folder))
+    read_files(path).map(|(graph, _)| graph)
 }
 
-fn model(bytes: Bytes, folder: Option<&Path>) -> Result<Graph, ReadError> {
+/// As [`read_file`], and which files of external data were read, without links in their paths.
+///
+/// # Errors
+/// As [`read_file`].
+pub fn read_files(path: &Path) -> Result<(Graph, Vec<PathBuf>), ReadError> {
+    let bytes = std::fs::read(path)
+        .map_err(|e| ReadError::new(ReadErrorKind::Io, path.display().to_string(), e.to_string()))?;
+    let folder = Folder::of(path);
+    let graph = model(bytes.into(), Some(&folder))?;
+    Ok((graph, folder.files()))
+}
+
+fn model(bytes: Bytes, folder: Option<&Folder>) -> Result<Graph, ReadError> {
     let whole = |kind, reason: String| ReadError::new(kind, "model", reason);
     if bytes.is_empty() {
         return Err(whole(ReadErrorKind::Bytes, "the file is empty".to_string()));
@@ -78,7 +89,7 @@ pub(super) fn subject(node: &NodeProto) -> String {
 pub(super) struct Reader<'a> {
     proto: &'a GraphProto,
     pub(super) opset: Opset,
-    pub(super) folder: Option<&'a Path>,
+    pub(super) folder: Option<&'a Folder>,
     pub(super) graph: Graph,
     /// Every tensor that the file defines.
     ids: BTreeMap<&'a str, ValueId>,
@@ -89,7 +100,7 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn new(proto: &'a GraphProto, opset: Opset, folder: Option<&'a Path>) -> Result<Self, ReadError> {
+    fn new(proto: &'a GraphProto, opset: Opset, folder: Option<&'a Folder>) -> Result<Self, ReadError> {
         let graph = Graph::new(proto.name.as_str());
         let (ids, made) = (BTreeMap::new(), BTreeSet::new());
         let mut reader = Reader { proto, opset, folder, graph, ids, made, uses: None };
@@ -155,43 +166,7 @@ impl<'a> Reader<'a> {
 
     /// Takes over what the file declares about a tensor.
     fn declare(&mut self, id: ValueId, info: &ValueInfo) -> Result<(), ReadError> {
-        let Some(t) = &info.r#type else { return Ok(()) };
-        let Some(t) = &t.tensor_type else {
-            let other = [
-                ("a sequence", t.sequence_type.is_some()),
-                ("a map", t.map_type.is_some()),
-                ("an optional", t.optional_type.is_some()),
-                ("a sparse tensor", t.sparse_tensor_type.is_some()),
-                ("opaque", t.opaque_type.is_some()),
-            ];
-            return match other.iter().find(|(_, there)| *there) {
-                None => Ok(()),
-                Some((what, _)) => Err(ReadError::tensor(
-                    ReadErrorKind::Unsupported,
-                    &info.name,
-                    format!("is {what}, which is not supported"),
-                )),
-            };
-        };
-        if t.elem_type != 0 {
-            let dtype = tensor::dtype(t.elem_type, &info.name)?;
-            let value = &mut self.graph.values[id.index()];
-            // What a constant holds outweighs what is said about it.
-            if value.constant.is_none() {
-                value.dtype = Some(dtype);
-            }
-        }
-        if let Some(shape) = &t.shape
-            && self.graph.constant(id).is_none()
-        {
-            let dim = |d: &super::proto::Dimension| match (d.dim_value, &d.dim_param) {
-                (Some(n), _) => usize::try_from(n).map_or(Dim::Named(String::new()), Dim::Fixed),
-                (None, Some(name)) => Dim::Named(name.clone()),
-                (None, None) => Dim::Named(String::new()),
-            };
-            self.graph.values[id.index()].shape = Some(shape.dim.iter().map(dim).collect());
-        }
-        Ok(())
+        declare::declare(&mut self.graph.values[id.index()], info)
     }
 
     /// Makes a tensor a constant.

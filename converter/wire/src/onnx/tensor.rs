@@ -2,12 +2,10 @@
 
 use super::encode::Encoder;
 use super::error::{ReadError, ReadErrorKind};
+use super::external::{self, Folder};
 use super::proto::{EXTERNAL, TensorProto};
 use half::f16;
 use halfproof_ir::{DType, Data, Tensor};
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
-use std::path::{Component, Path};
 
 /// Names of the element types that halfproof does not hold, by `TensorProto.DataType`.
 const UNSUPPORTED: &[(i32, &str)] = &[
@@ -52,7 +50,7 @@ pub(super) fn type_name(code: i32) -> Option<&'static str> {
 }
 
 /// Reads a constant; external data only with the model's folder.
-pub(super) fn read(proto: &TensorProto, name: &str, folder: Option<&Path>) -> Result<Tensor, ReadError> {
+pub(super) fn read(proto: &TensorProto, name: &str, folder: Option<&Folder>) -> Result<Tensor, ReadError> {
     let fail = |reason: String| ReadError::tensor(ReadErrorKind::Tensor, name, reason);
     let dtype = dtype(proto.data_type, name)?;
     if proto.segment.is_some() {
@@ -72,7 +70,7 @@ pub(super) fn read(proto: &TensorProto, name: &str, folder: Option<&Path>) -> Re
     let len = if shape.contains(&0) { 0 } else { bytes / dtype.size() };
 
     let data = if proto.data_location == EXTERNAL {
-        let bytes = external(proto, name, len * dtype.size(), folder)?;
+        let bytes = external::read(proto, name, len * dtype.size(), folder)?;
         Data::from_le_bytes(dtype, &bytes)
     } else if !proto.raw_data.is_empty() {
         Data::from_le_bytes(dtype, &proto.raw_data)
@@ -108,60 +106,6 @@ fn typed(proto: &TensorProto, dtype: DType) -> Option<Data> {
         // The bits, not the value.
         DType::F16 => Data::F16(narrow::<u16>(&proto.int32_data)?.into_iter().map(f16::from_bits).collect()),
     })
-}
-
-/// The bytes of a tensor whose data is in a file beside the model.
-fn external(
-    proto: &TensorProto,
-    name: &str,
-    len: usize,
-    folder: Option<&Path>,
-) -> Result<Vec<u8>, ReadError> {
-    let fail = |reason: String| ReadError::tensor(ReadErrorKind::Tensor, name, reason);
-    let entry = |key: &str| proto.external_data.iter().find(|e| e.key == key).map(|e| e.value.as_str());
-    let number = |key: &str| match entry(key) {
-        None => Ok(None),
-        Some(text) => text
-            .parse::<u64>()
-            .map(Some)
-            .map_err(|_| fail(format!("external data with {key} \"{text}\", which is no number"))),
-    };
-    let location = entry("location").ok_or_else(|| fail("external data without a location".to_string()))?;
-    let Some(folder) = folder else {
-        return Err(ReadError::tensor(
-            ReadErrorKind::Unsupported,
-            name,
-            format!(
-                "data is in the file \"{location}\"; read the model by its path, with that file beside it"
-            ),
-        ));
-    };
-    // The specification asks for a relative path that does not climb out of the model's folder.
-    if location.is_empty()
-        || !Path::new(location).components().all(|c| matches!(c, Component::Normal(_) | Component::CurDir))
-    {
-        return Err(fail(format!("external data at \"{location}\", which is not below the model's folder")));
-    }
-    let (offset, stored) = (number("offset")?.unwrap_or(0), number("length")?);
-    if stored.is_some_and(|n| n != len as u64) {
-        return Err(fail(format!("external data of {} bytes where {len} are needed", stored.unwrap_or(0))));
-    }
-    let path = folder.join(location);
-    let io = |e: std::io::Error| {
-        ReadError::tensor(ReadErrorKind::Io, name, format!("external data at {}: {e}", path.display()))
-    };
-    let mut file = File::open(&path).map_err(io)?;
-    let size = file.metadata().map_err(io)?.len();
-    if offset.checked_add(len as u64).is_none_or(|end| end > size) {
-        return Err(fail(format!(
-            "external data needs {len} bytes from offset {offset} of {}, which has {size}",
-            path.display()
-        )));
-    }
-    file.seek(SeekFrom::Start(offset)).map_err(io)?;
-    let mut bytes = vec![0; len];
-    file.read_exact(&mut bytes).map_err(io)?;
-    Ok(bytes)
 }
 
 /// Writes the fields of a constant, its elements as raw data.

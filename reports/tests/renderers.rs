@@ -3,7 +3,7 @@
 mod sample;
 
 use halfproof_oracle::verdict::Strength;
-use halfproof_reports::{ReadError, Run, compare, junit, markdown, terminal};
+use halfproof_reports::{ReadError, Run, compare, html, junit, markdown, terminal};
 
 #[test]
 fn the_terminal_report_reads_like_this() {
@@ -210,6 +210,30 @@ fn nothing_is_called_fixed_that_was_not_tested_again() {
         assert_eq!((c.fixed.len(), c.unseen.len()), (0, 4));
         assert!(!c.caveats.is_empty());
     }
+}
+
+#[test]
+fn an_interrupted_run_says_so_everywhere() {
+    let mut run = sample::run();
+    let pages = |run: &Run| [terminal(run, false), markdown(run), html(run).expect("the template fits")];
+    assert!(pages(&run).iter().all(|page| !page.to_lowercase().contains("interrupted")));
+    run.interrupted = true;
+    for page in pages(&run) {
+        let line = page.lines().find(|l| l.to_lowercase().contains("interrupted"));
+        assert!(
+            line.is_some_and(|l| l.contains("before the end of --time 60s, after 212,403 tests")),
+            "{line:?}"
+        );
+    }
+}
+
+#[test]
+fn a_run_of_an_older_version_is_read() {
+    let mut value: serde_json::Value = serde_json::from_str(&sample::run().to_json()).expect("JSON");
+    let fields = value.as_object_mut().expect("an object");
+    assert!(fields.remove("interrupted").is_some() && fields.remove("arrivals").is_some());
+    let run = Run::from_json(&value.to_string()).expect("still a run");
+    assert!(!run.interrupted && run.arrivals.is_none());
 }
 
 #[test]

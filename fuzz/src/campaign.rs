@@ -45,6 +45,16 @@ pub struct Schedule {
     pub shard: (u64, u64),
 }
 
+impl Schedule {
+    /// True when that was all; false where a campaign was stopped on its way.
+    pub fn is_over(&self, outcome: &Outcome) -> bool {
+        match self.until {
+            Until::Runs(n) => outcome.done.next() >= n.min(self.before.unwrap_or(n)),
+            Until::Time(limit) => outcome.elapsed >= limit,
+        }
+    }
+}
+
 /// A verdict that is a finding.
 #[derive(Clone, Debug)]
 pub struct Seen {

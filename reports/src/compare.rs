@@ -2,7 +2,7 @@
 
 use crate::finding;
 use crate::paint::Paint;
-use crate::schema::{Finding, OutputLoss, Run};
+use crate::schema::{Finding, OutputLoss, Run, SystemKind};
 use crate::table::Table;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,6 +25,8 @@ pub struct Comparison {
     pub regressions: Vec<Regression>,
     /// Outputs measured in both runs.
     pub outputs_compared: u64,
+    /// Why outputs were not compared: the runs made other tests, so that test 7 of one is another graph in the other.
+    pub other_tests: Option<String>,
     /// Why the runs do not compare well: other seed, other options, other versions.
     pub caveats: Vec<String>,
 }
@@ -66,6 +68,10 @@ pub fn compare(old: &Run, new: &Run) -> Comparison {
         let list = if was_tested_again(f, &old, &new) { &mut result.fixed } else { &mut result.unseen };
         list.push(f.clone());
     }
+    result.other_tests = other_tests(&old, &new);
+    if result.other_tests.is_some() {
+        return result;
+    }
     let bits: BTreeMap<_, f64> = old.losses.outputs.iter().map(|o| (o.key(), o.bits.0)).collect();
     for now in &new.losses.outputs {
         let Some(before) = bits.get(&now.key()) else { continue };
@@ -93,9 +99,9 @@ fn was_filed(old: &Finding, now: &Finding) -> bool {
 /// True when the new run went through the test that showed a finding of the old one.
 fn was_tested_again(finding: &Finding, old: &Run, new: &Run) -> bool {
     let present = |name: &str| new.systems.iter().any(|s| s.name == name);
-    let same_tests =
-        old.seed == new.seed && changed_options(old, new).iter().all(|name| ENDS_A_RUN.contains(name));
-    same_tests
+    let same_work = changed_options(old, new).iter().all(|name| ENDS_A_RUN.contains(name));
+    same_work
+        && other_tests(old, new).is_none()
         && finding.first_test < new.totals.tests
         && present(&finding.converter)
         && finding.system.as_deref().is_none_or(present)
@@ -103,6 +109,41 @@ fn was_tested_again(finding: &Finding, old: &Run, new: &Run) -> bool {
 
 /// Options that say when to stop, not what to do.
 const ENDS_A_RUN: [&str; 2] = ["runs", "time"];
+
+/// Options that say who runs a test, and how many there are; all others decide what a test of a number is.
+const CHANGES_NO_TEST: [&str; 4] = ["runs", "time", "runtime", "share"];
+
+/// Why a test of one run is not the test of the same number of the other; `None` when it is.
+fn other_tests(old: &Run, new: &Run) -> Option<String> {
+    if old.halfproof != new.halfproof {
+        return Some(format!(
+            "halfproof {} made the tests before, {} makes others",
+            old.halfproof, new.halfproof
+        ));
+    }
+    if old.seed != new.seed {
+        return Some(format!("the seeds differ ({} and {})", old.seed, new.seed));
+    }
+    let decides = |name: &&str| !CHANGES_NO_TEST.contains(name);
+    if let Some(name) = changed_options(old, new).into_iter().find(decides) {
+        return Some(changed(name, old, new));
+    }
+    // After scouting, graphs are drawn from what the converter took.
+    let is_scouting = new.options.get("scout").is_some_and(|tests| tests != "0");
+    let converter = |run: &Run| run.systems.iter().find(|s| s.kind == SystemKind::Converter).cloned();
+    match (converter(old), converter(new)) {
+        (Some(before), Some(now)) if is_scouting && before != now => {
+            Some(format!("{} was {}, and its operators choose the tests", before.name, before.version))
+        }
+        _ => None,
+    }
+}
+
+/// `--max-nodes was 8, is 4`.
+fn changed(name: &str, old: &Run, new: &Run) -> String {
+    let value = |run: &Run| run.options.get(name).cloned().unwrap_or_else(|| "not set".into());
+    format!("--{name} was {}, is {}", value(old), value(new))
+}
 
 /// Options whose values differ, in the order of their names.
 fn changed_options<'a>(old: &'a Run, new: &'a Run) -> Vec<&'a str> {
@@ -112,16 +153,16 @@ fn changed_options<'a>(old: &'a Run, new: &'a Run) -> Vec<&'a str> {
 
 fn caveats(old: &Run, new: &Run) -> Vec<String> {
     let mut caveats = vec![];
+    if old.halfproof != new.halfproof {
+        caveats.push(format!("halfproof was {}, is {}", old.halfproof, new.halfproof));
+    }
     if old.seed != new.seed {
         caveats.push(format!("the seeds differ ({} and {}), so the tests do", old.seed, new.seed));
     }
     if old.totals.tests != new.totals.tests {
         caveats.push(format!("{} tests before, {} now", old.totals.tests, new.totals.tests));
     }
-    for name in changed_options(old, new) {
-        let value = |run: &Run| run.options.get(name).cloned().unwrap_or_else(|| "not set".into());
-        caveats.push(format!("--{name} was {}, is {}", value(old), value(new)));
-    }
+    caveats.extend(changed_options(old, new).into_iter().map(|name| changed(name, old, new)));
     for system in &old.systems {
         match new.systems.iter().find(|s| s.name == system.name) {
             Some(now) if now.version != system.version => {
@@ -164,12 +205,11 @@ pub fn terminal(c: &Comparison, color: bool) -> String {
         text += &format!("\n{}\n{}", paint.bold("less precise than before"), regressions(c).text("  "));
     }
     let summary = format!(
-        "{} new, {} fixed, {} still there, {} of {} outputs less precise",
+        "{} new, {} fixed, {} still there, {}",
         c.new.len(),
         c.fixed.len(),
         c.still.len(),
-        c.regressions.len(),
-        c.outputs_compared
+        precision(c)
     );
     text + "\n" + &if c.is_red() { paint.red(&summary) } else { paint.green(&summary) } + "\n"
 }
@@ -178,12 +218,11 @@ pub fn terminal(c: &Comparison, color: bool) -> String {
 pub fn markdown(c: &Comparison) -> String {
     use crate::markdown::escape;
     let mut text = format!(
-        "# halfproof compare: {} new, {} fixed, {} still there\n\n{} of {} outputs less precise than before.\n",
+        "# halfproof compare: {} new, {} fixed, {} still there\n\n{}.\n",
         c.new.len(),
         c.fixed.len(),
         c.still.len(),
-        c.regressions.len(),
-        c.outputs_compared
+        escape(&precision(c))
     );
     for caveat in &c.caveats {
         text += &format!("\n> {}\n", escape(caveat));
@@ -205,6 +244,14 @@ pub fn markdown(c: &Comparison) -> String {
         text += &format!("\n## Less precise than before\n\n{}", regressions(c).markdown());
     }
     text
+}
+
+/// What there is to say of precision, in a few words.
+fn precision(c: &Comparison) -> String {
+    match &c.other_tests {
+        Some(why) => format!("precision not compared, since the tests are not the same: {why}"),
+        None => format!("{} of {} outputs less precise than before", c.regressions.len(), c.outputs_compared),
+    }
 }
 
 fn regressions(c: &Comparison) -> Table {

@@ -10,7 +10,8 @@ pub mod sheet;
 mod svg;
 
 use crate::finding;
-use crate::schema::{Drawing, Finding, Run};
+use crate::markdown::capital;
+use crate::schema::{Arrivals, Drawing, Finding, Run};
 use crate::table::{percent, thousands};
 use crate::terminal::coverage;
 use heat::Heat;
@@ -37,9 +38,11 @@ struct Page<'a> {
     script: Value,
     run: &'a Run,
     seed: String,
+    interruption: Option<String>,
     tiles: Vec<Tile>,
     /// Head, and rows by system.
     verdicts: (Vec<&'static str>, Vec<(String, Vec<String>)>),
+    arrivals: Vec<String>,
     new: Vec<Entry<'a>>,
     known: Vec<Entry<'a>>,
     heat: Heat,
@@ -149,8 +152,10 @@ pub fn html_after(run: &Run, history: &[Run]) -> Result<String, RenderError> {
         script: Value::from_safe_string(include_str!("../templates/report.js").into()),
         run: &run,
         seed: run.seed.to_string(),
+        interruption: run.interruption(),
         tiles: tiles(&run),
         verdicts: verdict_table(&run),
+        arrivals: run.arrivals.iter().flat_map(Arrivals::lines).map(|line| capital(&line)).collect(),
         new,
         known,
         heat: Heat::new(&run.cells),

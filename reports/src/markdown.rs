@@ -1,7 +1,7 @@
 //! A run as Markdown, for a pull request or a job summary.
 
 use crate::finding;
-use crate::schema::{Finding, Run};
+use crate::schema::{Arrivals, Finding, Run};
 use crate::table::{percent, thousands};
 use crate::terminal::{coverage, losses, verdicts};
 
@@ -23,8 +23,11 @@ pub fn markdown(run: &Run) -> String {
         },
         run.command.replace(['`', '\n'], " "),
     );
-    if !run.skipped.is_empty() {
+    if !run.skipped.is_empty() || run.interrupted {
         text += "\n> [!WARNING]\n";
+        if let Some(what) = run.interruption() {
+            text += &format!("> **Interrupted** {}.\n", escape(&what));
+        }
         for s in &run.skipped {
             let remedy = s
                 .remedy
@@ -44,6 +47,9 @@ pub fn markdown(run: &Run) -> String {
     let coverage = coverage(&run.coverage);
     if !coverage.is_empty() {
         text += &format!("Coverage: {}.\n", escape(&coverage));
+    }
+    for line in run.arrivals.iter().flat_map(Arrivals::lines) {
+        text += &format!("{}.\n", escape(&capital(&line)));
     }
     text += &format!("\n{}", verdicts(&run).markdown());
     text += &findings(&run.findings);
@@ -77,6 +83,12 @@ fn findings(all: &[Finding]) -> String {
         }
     }
     text
+}
+
+/// A line as a sentence.
+pub(crate) fn capital(line: &str) -> String {
+    let mut rest = line.chars();
+    rest.next().map_or(String::new(), |first| first.to_uppercase().chain(rest).collect())
 }
 
 /// A code block whose fence is longer than any in the text.

@@ -4,17 +4,20 @@
 //! runs compare. Lists are sorted ([`Run::sort`]) by keys that do not depend on how work was shared out. Numbers
 //! that may be infinite or NaN are [`Figure`]s, because JSON has no word for them.
 
+mod arrivals;
 mod figure;
 mod figures;
 mod finding;
 mod words;
 
+pub use arrivals::Arrivals;
 pub use figure::Figure;
 pub use figures::{Cell, Coverage, Executions, Loss, Losses, OutputLoss, Stage, Timings, Totals};
 pub use finding::{
     Control, Drawing, Edge, Evidence, Files, Finding, KnownIssue, NodeBox, Outcome, Point, Spot,
 };
 
+use crate::table::thousands;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -29,8 +32,11 @@ pub struct Run {
     pub schema: u32,
     /// Version of halfproof.
     pub halfproof: String,
-    /// The command line that repeats this run.
+    /// The command line that repeats this run; of an interrupted one, the tests that it made.
     pub command: String,
+    /// True when the run was interrupted (Ctrl-C) before the end that `options` asked for.
+    #[serde(default)]
+    pub interrupted: bool,
     /// The seed from which every test follows.
     pub seed: u64,
     /// Every option by its name on the command line, defaults included; `jobs` and `out`, which change no result,
@@ -48,6 +54,9 @@ pub struct Run {
     pub cells: Vec<Cell>,
     /// One entry per distinct fault, worst first.
     pub findings: Vec<Finding>,
+    /// When the new findings of a campaign came, and an estimate of how many are still to come.
+    #[serde(default)]
+    pub arrivals: Option<Arrivals>,
     /// Precision as a quantity: bits lost to rounding.
     pub losses: Losses,
     /// Time and speed; the only part, with `host`, that differs between two runs of the same seed.
@@ -111,6 +120,7 @@ impl Run {
             schema: SCHEMA_VERSION,
             halfproof: env!("CARGO_PKG_VERSION").to_string(),
             command: command.into(),
+            interrupted: false,
             seed,
             options: BTreeMap::new(),
             systems: vec![],
@@ -119,6 +129,7 @@ impl Run {
             coverage: Coverage::default(),
             cells: vec![],
             findings: vec![],
+            arrivals: None,
             losses: Losses::default(),
             timings: Timings::default(),
             host: String::new(),
@@ -158,6 +169,14 @@ impl Run {
         self.cells.sort_by(|a, b| a.key().cmp(&b.key()));
         finding::sort(&mut self.findings);
         self.losses.sort();
+    }
+
+    /// What readers must know of a run that was interrupted.
+    pub fn interruption(&self) -> Option<String> {
+        let wanted = ["runs", "time"].into_iter().find_map(|name| Some((name, self.options.get(name)?)));
+        let wanted = wanted.map(|(name, value)| format!(" of --{name} {value}")).unwrap_or_default();
+        self.interrupted
+            .then(|| format!("before the end{wanted}, after {} tests", thousands(self.totals.tests)))
     }
 
     /// Findings that are not known issues.

@@ -17,6 +17,9 @@ pub fn terminal(run: &Run, color: bool) -> String {
     run.sort();
     let paint = Paint::new(color);
     let mut text = format!("{}  {}\n", paint.bold(&format!("halfproof {}", run.halfproof)), run.command);
+    if let Some(what) = run.interruption() {
+        text += &format!("{}\n", paint.yellow(&format!("INTERRUPTED {what}")));
+    }
     for skipped in &run.skipped {
         let remedy = skipped.remedy.as_ref().map(|r| format!(" (run: {r})")).unwrap_or_default();
         let line = format!("NOT TESTED  {}: {}{remedy}", skipped.system, skipped.reason);

@@ -3,7 +3,7 @@
 mod sample;
 
 use halfproof_oracle::verdict::Strength;
-use halfproof_reports::{ReadError, Run, compare, junit, markdown, terminal};
+use halfproof_reports::{ReadError, Run, compare, html, junit, markdown, terminal};
 
 #[test]
 fn the_terminal_report_reads_like_this() {
@@ -121,10 +121,81 @@ fn losing_everything_is_a_regression_and_having_lost_it_before_is_not() {
     assert_eq!(c.regressions.iter().map(|r| r.now.case.as_str()).collect::<Vec<_>>(), ["0/gaussian"]);
 }
 
+/// The run, and the same run with other tests or other systems, in which every output lost more.
+fn worse(change: impl Fn(&mut Run)) -> compare::Comparison {
+    let mut new = sample::run();
+    new.losses.outputs.iter_mut().for_each(|o| o.bits = f64::INFINITY.into());
+    new.findings.retain(|f| f.known_issue.is_some());
+    change(&mut new);
+    compare::compare(&sample::run(), &new)
+}
+
+/// Test 7 of seed 1 and test 7 of seed 2 are other graphs: that one loses more says nothing of the other.
+#[test]
+fn outputs_of_other_tests_are_not_compared() {
+    let set = |name: &'static str, value: &'static str| {
+        move |run: &mut Run| {
+            run.options.insert(name.into(), value.into());
+        }
+    };
+    type Change<'a> = &'a dyn Fn(&mut Run);
+    let others: [(Change<'_>, &str); 7] = [
+        (&|run| run.seed = 8, "the seeds differ (7 and 8)"),
+        (&|run| run.halfproof = "0.2.0".into(), "halfproof 0.1.0 made the tests before"),
+        (&set("max-nodes", "4"), "--max-nodes was 8, is 4"),
+        (&set("ops", "Conv"), "--ops was not set, is Conv"),
+        (&set("precision", "full"), "--precision was all, is full"),
+        (&set("shard", "1/3"), "--shard was not set, is 1/3"),
+        (&set("scout", "2"), "--scout was not set, is 2"),
+    ];
+    for (change, why) in others {
+        let c = worse(change);
+        assert_eq!((c.regressions.len(), c.outputs_compared), (0, 0), "{why}");
+        assert!(!c.is_red(), "{why}");
+        for text in [compare::terminal(&c, false), compare::markdown(&c)] {
+            let said = format!("precision not compared, since the tests are not the same: {why}");
+            assert!(text.replace("&lt;", "<").contains(&said), "{text}");
+        }
+    }
+}
+
+#[test]
+fn outputs_of_the_same_tests_are_compared_whoever_else_ran_them() {
+    let same: [fn(&mut Run); 3] = [
+        |_| (),
+        |run| {
+            run.options.insert("runtime".into(), "interp-f16,litert-builtin".into());
+        },
+        |run| {
+            run.options.insert("time".into(), "90s".into());
+        },
+    ];
+    for change in same {
+        let c = worse(change);
+        assert_eq!((c.regressions.len(), c.outputs_compared, c.other_tests.clone()), (2, 3, None));
+        assert!(c.is_red());
+    }
+}
+
+#[test]
+fn another_version_of_a_converter_that_was_scouted_gives_other_tests() {
+    let mut old = sample::run();
+    old.options.insert("scout".into(), "2".into());
+    let mut new = old.clone();
+    assert_eq!(compare::compare(&old, &new).other_tests, None);
+    new.systems.iter_mut().for_each(|s| s.version += ".1");
+    let why = compare::compare(&old, &new).other_tests;
+    assert!(why.as_ref().is_some_and(|w| w.contains("in-tree was 0.1.0, and its operators")), "{why:?}");
+    new.options.insert("scout".into(), "0".into());
+    old.options.insert("scout".into(), "0".into());
+    assert_eq!(compare::compare(&old, &new).other_tests, None);
+}
+
 #[test]
 fn nothing_is_called_fixed_that_was_not_tested_again() {
-    let changes: [fn(&mut Run); 3] = [
+    let changes: [fn(&mut Run); 4] = [
         |new| new.seed = 8,
+        |new| new.halfproof = "0.2.0".into(),
         |new| new.totals.tests = 17,
         |new| {
             new.options.insert("precision".into(), "full".into());
@@ -139,6 +210,30 @@ fn nothing_is_called_fixed_that_was_not_tested_again() {
         assert_eq!((c.fixed.len(), c.unseen.len()), (0, 4));
         assert!(!c.caveats.is_empty());
     }
+}
+
+#[test]
+fn an_interrupted_run_says_so_everywhere() {
+    let mut run = sample::run();
+    let pages = |run: &Run| [terminal(run, false), markdown(run), html(run).expect("the template fits")];
+    assert!(pages(&run).iter().all(|page| !page.to_lowercase().contains("interrupted")));
+    run.interrupted = true;
+    for page in pages(&run) {
+        let line = page.lines().find(|l| l.to_lowercase().contains("interrupted"));
+        assert!(
+            line.is_some_and(|l| l.contains("before the end of --time 60s, after 212,403 tests")),
+            "{line:?}"
+        );
+    }
+}
+
+#[test]
+fn a_run_of_an_older_version_is_read() {
+    let mut value: serde_json::Value = serde_json::from_str(&sample::run().to_json()).expect("JSON");
+    let fields = value.as_object_mut().expect("an object");
+    assert!(fields.remove("interrupted").is_some() && fields.remove("arrivals").is_some());
+    let run = Run::from_json(&value.to_string()).expect("still a run");
+    assert!(!run.interrupted && run.arrivals.is_none());
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The commands of halfproof: `cargo xtask COMMAND`.
 
+mod clock;
 mod cmd;
 mod exit;
 mod progress;

@@ -40,24 +40,13 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".halfproof-");
-    // As an ordinary new file, not only for the owner as temporaries are; the process's mask still applies.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder).map_err(|e| fail(plain(e)))?;
-    file.write_all(bytes).map_err(|e| fail(plain(e)))?;
+    // Opened here, as an ordinary new file and not only for the owner as temporaries are. Errors of tempfile itself would
+    // name the temporary, which says nothing to the reader.
+    let create = |path: &Path| std::fs::OpenOptions::new().write(true).create_new(true).open(path);
+    let mut file = tempfile::Builder::new().prefix(".halfproof-").make_in(folder, create).map_err(fail)?;
+    file.as_file_mut().write_all(bytes).map_err(fail)?;
     file.persist(path).map_err(|e| fail(e.error))?;
     Ok(())
-}
-
-/// The reason without the temporary's name, which says nothing to the reader.
-fn plain(e: io::Error) -> io::Error {
-    let cause = e.get_ref().and_then(|wrapper| wrapper.source()?.downcast_ref::<io::Error>());
-    match cause.and_then(io::Error::raw_os_error) {
-        Some(code) => io::Error::from_raw_os_error(code),
-        None => e,
-    }
 }
 
 #[cfg(test)]
@@ -80,6 +69,7 @@ mod tests {
         let path = folder.path().join("missing").join("a.bin");
         let text = write_atomically(&path, b"x").unwrap_err().to_string();
         assert!(text.starts_with("cannot write ") && text.contains("missing/a.bin: No such file"), "{text}");
+        assert!(!text.contains(".halfproof-"), "the temporary is nobody's business: {text}");
     }
 
     #[test]

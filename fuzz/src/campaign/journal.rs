@@ -66,6 +66,11 @@ impl Journal {
         Journal::open(folder)
     }
 
+    /// True when a folder holds the journal of a campaign.
+    pub fn is_in(folder: &Path) -> bool {
+        folder.join(PLAN).is_file()
+    }
+
     /// Goes on with the journal in `folder`: its plan, and what was learnt before.
     ///
     /// # Errors

@@ -17,7 +17,9 @@ fn examine(index: u64, tally: &mut Tally) -> Vec<Seen> {
 
 fn campaign(jobs: usize, runs: u64) -> Outcome {
     let schedule = Schedule { until: Until::Runs(runs), jobs, before: None, shard: (0, 1) };
-    run(&schedule, Outcome::default(), &AtomicBool::new(false), |_| examine, |_| {})
+    let outcome = run(&schedule, Outcome::default(), &AtomicBool::new(false), |_| examine, |_| {});
+    assert!(schedule.is_over(&outcome));
+    outcome
 }
 
 #[test]
@@ -70,6 +72,10 @@ fn a_canceled_campaign_keeps_what_it_has() {
     );
     assert!(o.tally.totals.tests > 500);
     assert_eq!(o.groups.len(), 3);
+    assert!(!schedule.is_over(&o));
+    // Every test that was begun is in it: so many runs are the same ones.
+    assert_eq!(o.done.next(), o.tally.totals.tests);
+    assert_eq!(summary(&campaign(1, o.done.next())), summary(&o));
 }
 
 /// What does not depend on time.

@@ -357,6 +357,30 @@ impl Record {
         write_atomically(&folder.join("finding.txt"), finding_text(&self.finding).as_bytes())
     }
 
+    /// Removes what [`Record::write`] has put into the folder of a finding, and the folder when nothing else is in it.
+    ///
+    /// # Errors
+    /// When a file cannot be removed; the error names it.
+    pub fn remove(out: &Path, id: &str) -> Result<(), FileError> {
+        // An id that was read from a file must not lead elsewhere, and neither must a link of that name.
+        let is_plain =
+            !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+        let folder = out.join("findings").join(id);
+        if !is_plain || !folder.symlink_metadata().is_ok_and(|m| m.is_dir()) {
+            return Ok(());
+        }
+        for path in WRITTEN.iter().map(|name| folder.join(name)) {
+            match std::fs::remove_file(&path) {
+                Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(FileError { path, action: "remove", source });
+                }
+                _ => {}
+            }
+        }
+        let _ = std::fs::remove_dir(folder);
+        Ok(())
+    }
+
     /// Replays the finding's own files: it does not depend on the generator or its seed.
     fn script(&self) -> String {
         let precision = self.trial.request.precision;
@@ -370,6 +394,19 @@ impl Record {
         )
     }
 }
+
+/// Every file that a finding may have.
+const WRITTEN: [&str; 9] = [
+    "model.onnx",
+    "converted.tflite",
+    "inputs.npz",
+    "nearest_good.onnx",
+    "repro.sh",
+    super::repro::SINGLE,
+    "repro.py",
+    "finding.json",
+    "finding.txt",
+];
 
 /// The graph as boxes and arrows; constants are named in the box that reads them.
 pub fn drawing(graph: &Graph, is_bad: impl Fn(&Node) -> bool) -> Drawing {

@@ -18,7 +18,7 @@ use std::process::{Command, Stdio};
 pub enum SetupError {
     /// No system of that name.
     #[error(
-        "no system called {0}; there are: conformance, litert, litert-gpu, litert-interpreter, litert-torch, modelopt-autocast, nnsmith, onnx, onnx2tf, onnx2tf-direct, quantizer, tensorflow, tract, zoo"
+        "no system called {0}; there are: conformance, litert, litert-gpu, litert-interpreter, litert-torch, modelopt-autocast, nnsmith, nnsmith-tflite, onnx, onnx2tf, onnx2tf-direct, quantizer, tensorflow, tract, zoo"
     )]
     UnknownSystem(String),
     /// There is no build for this machine.
@@ -38,7 +38,7 @@ pub enum SetupError {
     NoPython,
     /// The environment is for another Python.
     #[error(
-        "{system} needs {python}, which does not run here; install it, with pyenv also name it: PYENV_VERSION=3.12.1"
+        "{system} needs {python}, which does not run here; install it, with pyenv also name its version in PYENV_VERSION"
     )]
     OtherPython {
         /// The environment.

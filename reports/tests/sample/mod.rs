@@ -266,6 +266,7 @@ pub(crate) fn run() -> Run {
         })
         .collect();
     run.findings = vec![suspicious(), known(), crash(), kernel()];
+    run.arrivals = Some(Arrivals { quarters: [2, 0, 0, 0], drawn: 212_403, once: 1, once_wrong: 1 });
     run.timings = Timings {
         started: "2026-01-01T00:00:00Z".into(),
         seconds: 60.0,

@@ -15,7 +15,7 @@ use std::time::Instant;
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     /// Tests per size.
-    #[arg(long, default_value_t = 5000)]
+    #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u64).range(1..))]
     runs: u64,
     /// The seed.
     #[arg(long, default_value_t = 1)]
@@ -26,8 +26,9 @@ pub(crate) struct Args {
     /// Size of that model.
     #[arg(long, default_value_t = 100)]
     megabytes: usize,
-    /// Also runs NNSmith (`setup nnsmith`) for so many seconds a mode, in turns with our pipeline, at 5 nodes on one core.
-    #[arg(long, value_name = "SECONDS")]
+    /// Runs NNSmith (`setup nnsmith`, and `setup nnsmith-tflite` for its TFLite back end) for so many seconds a mode, in turns
+    /// with our pipeline, at 5 nodes on one core.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     nnsmith: Option<u64>,
 }
 
@@ -43,7 +44,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let all = systems::DEFAULT_RUNTIMES.map(String::from);
     for nodes in [5, 10] {
         let _ = measure(args, nodes, &ours, 0, args.runs);
-        let _ = measure(args, nodes, &all, 1, args.runs / 10);
+        let _ = measure(args, nodes, &all, 1, args.runs.div_ceil(10));
     }
     Ok(Exit::Clean)
 }

@@ -1,12 +1,14 @@
 //! `fuzz`: the campaign.
 
-mod arrivals;
+mod command;
+mod folder;
 mod resume;
 
 use super::{libfuzzer, report, systems};
+use crate::clock;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::progress::Progress;
-use arrivals::Arrivals;
+use command::{command, options};
 use halfproof_corpus::known_issue::Sighting;
 use halfproof_corpus::store;
 use halfproof_fuzz::campaign::{self, Event, Group, Schedule, Scouted, Until};
@@ -17,7 +19,7 @@ use halfproof_fuzz::triage::{Signature, records};
 use halfproof_ir::Precision;
 use halfproof_oracle::contract::HalfUnit;
 use halfproof_oracle::verdict::{Blame, Class, Verdict};
-use halfproof_reports::schema::{KnownIssue, System, SystemKind};
+use halfproof_reports::schema::{Arrivals, KnownIssue, System, SystemKind};
 use halfproof_reports::{Run, terminal};
 use halfproof_wire::file::write_atomically;
 use serde::{Deserialize, Serialize};
@@ -31,6 +33,8 @@ use std::time::Duration;
 const SHARE: u64 = 32;
 /// Tests of each operator alone with which a campaign on an outside converter begins, where nothing is said.
 const SCOUTS: u64 = 2;
+/// Most nodes of a graph, where nothing is said.
+const MOST_NODES: u64 = 8;
 
 /// Options of `fuzz`.
 #[derive(clap::Args, Clone, Debug, Serialize, Deserialize)]
@@ -39,10 +43,10 @@ const SCOUTS: u64 = 2;
 )]
 pub(crate) struct Args {
     /// How long to run: 90s, 5m, 2h; 60s where neither this nor --runs is given.
-    #[arg(long, value_parser = duration, conflicts_with = "runs")]
+    #[arg(long, value_parser = some_time, conflicts_with = "runs")]
     time: Option<Duration>,
     /// How many tests to run instead.
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     runs: Option<u64>,
     /// The seed from which every test follows: a number, or `today` for the date as one (20261123).
     #[arg(long, default_value = "1", value_parser = seed)]
@@ -60,7 +64,7 @@ pub(crate) struct Args {
     #[arg(long, default_value = "all")]
     precision: String,
     /// Most nodes of a graph.
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=64))]
+    #[arg(long, default_value_t = MOST_NODES, value_parser = clap::value_parser!(u64).range(1..=64))]
     max_nodes: u64,
     /// Only these operators (ONNX names, any case), separated by commas.
     #[arg(long, value_delimiter = ',')]
@@ -75,7 +79,8 @@ pub(crate) struct Args {
     /// Run only part i of n: tests whose index leaves i modulo n.
     #[arg(long, default_value = "0/1", value_parser = shard)]
     shard: (u64, u64),
-    /// Where to write run.json, findings and reports.
+    /// Where to write run.json, findings and reports. What an earlier run has left there is removed; a campaign that has
+    /// not ended is moved to OUT.unfinished.
     #[arg(long, default_value = "reports/latest")]
     out: PathBuf,
     /// What draws the tests: our generator, or libFuzzer by way of cargo-fuzz (installed where it is absent).
@@ -87,12 +92,29 @@ pub(crate) struct Args {
     /// With --engine libfuzzer: none, or address (needs nightly Rust).
     #[arg(long, default_value = "none", value_parser = ["none", "address"])]
     sanitizer: String,
-    /// Go on with the campaign that was killed while it wrote to this folder: its options hold, except that --time,
-    /// --runs and --jobs may be given anew.
-    #[arg(long, value_name = "DIR", conflicts_with = "out")]
+    /// Go on with the campaign that was killed or interrupted while it wrote to this folder: its options hold, except that
+    /// --time, --runs and --jobs may be given anew.
+    #[arg(long, value_name = "DIR", conflicts_with_all = DECIDED)]
     #[serde(skip)]
     resume: Option<PathBuf>,
 }
+
+/// Options that a campaign which goes on has decided already.
+const DECIDED: [&str; 13] = [
+    "seed",
+    "converter",
+    "runtime",
+    "precision",
+    "max_nodes",
+    "ops",
+    "share",
+    "scout",
+    "shard",
+    "out",
+    "engine",
+    "target",
+    "sanitizer",
+];
 
 /// What draws the tests.
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,6 +132,14 @@ impl Args {
 
     fn until(&self) -> Until {
         self.runs.map_or(Until::Time(self.time.unwrap_or(Duration::from_secs(60))), Until::Runs)
+    }
+}
+
+/// A duration in which something can be done.
+fn some_time(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err(format!("\"{text}\" is no time at all; write 90s, 5m or 2h")),
+        time => Ok(time),
     }
 }
 
@@ -131,7 +161,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 }
 
 fn seed(text: &str) -> Result<u64, String> {
-    let number = if text == "today" { today().replace('-', "") } else { text.to_string() };
+    let number = if text == "today" { clock::today().replace('-', "") } else { text.to_string() };
     number.parse().map_err(|_| format!("\"{text}\" is no seed; write a number, or today"))
 }
 
@@ -181,8 +211,37 @@ fn pipeline(args: &Args) -> Result<(Pipeline, systems::Opened), Failure> {
     Ok((Pipeline { converter, interpreters, runtimes, share }, opened))
 }
 
+/// Options that the chosen engine does not know would be ignored without a word.
+fn check_engine(args: &Args) -> Result<(), Failure> {
+    let (asked, elsewhere) = match args.engine {
+        Engine::Generate => (
+            vec![("target", args.target.is_some()), ("sanitizer", args.sanitizer != "none")],
+            "only with --engine libfuzzer",
+        ),
+        Engine::Libfuzzer => (
+            vec![
+                ("jobs", args.jobs.is_some()),
+                ("converter", args.converter != "in-tree"),
+                ("runtime", args.runtime != systems::DEFAULT_RUNTIMES),
+                ("precision", args.precision != "all"),
+                ("max-nodes", args.max_nodes != MOST_NODES),
+                ("ops", !args.ops.is_empty()),
+                ("share", args.share != SHARE),
+                ("scout", args.scout.is_some()),
+                ("shard", args.shard != (0, 1)),
+            ],
+            "not with --engine libfuzzer",
+        ),
+    };
+    match asked.into_iter().find(|(_, is_asked)| *is_asked) {
+        Some((name, _)) => Err(Failure::bad_input(format!("--{name} goes {elsewhere}"))),
+        None => Ok(()),
+    }
+}
+
 /// Runs a campaign and writes its report; exit code 1 when something new is certain.
 pub(crate) fn run(args: &Args) -> Outcome {
+    check_engine(args)?;
     if args.engine == Engine::Libfuzzer {
         let time = args.time.unwrap_or(Duration::from_secs(60));
         return libfuzzer::run(
@@ -194,9 +253,12 @@ pub(crate) fn run(args: &Args) -> Outcome {
             &args.out,
         );
     }
-    let (args, journal, begun) = match &args.resume {
-        Some(folder) => resume::open(args, folder)?,
-        None => (args.clone(), None, campaign::Outcome::default()),
+    let (args, going_on) = match &args.resume {
+        Some(folder) => {
+            let (args, campaign) = resume::open(args, folder)?;
+            (args, Some(campaign))
+        }
+        None => (args.clone(), None),
     };
     let args = &args;
     systems::check_runtimes(&args.runtime)?;
@@ -213,12 +275,6 @@ pub(crate) fn run(args: &Args) -> Outcome {
         scouting: Scouting { cases: args.scouts(converter.is_outside()), seen: Scouted::new() },
     };
     let opened = systems::open(&args.runtime);
-    // Fail before the work, not after it: the folder must take files.
-    let mut journal = match journal {
-        Some(journal) => journal,
-        None => resume::create(args)?,
-    };
-    opened.warn();
     let mut result = Run::new(command(args), args.seed);
     result.systems = opened.systems();
     result.systems.push(System {
@@ -237,6 +293,12 @@ pub(crate) fn run(args: &Args) -> Outcome {
     );
 
     let known = Known::new(&result)?;
+    // Fail before the work, not after it: the folder must take files. It is ours until the end.
+    let resume::Campaign { mut journal, begun, started, taken: _taken } = match going_on {
+        Some(campaign) => campaign,
+        None => resume::create(args)?,
+    };
+    opened.warn();
     let jobs = args.jobs.unwrap_or_else(cores).max(1);
     let schedule = Schedule { until: args.until(), jobs, before: None, shard: args.shard };
     let cancel = Arc::new(AtomicBool::new(false));
@@ -293,6 +355,12 @@ pub(crate) fn run(args: &Args) -> Outcome {
     plan.scouting.seen = begun.tally.scouted.clone();
     let outcome = stretch(&schedule, &plan, begun);
     journal.save(&outcome);
+    result.timings.started = started;
+    result.interrupted = !schedule.is_over(&outcome);
+    if result.interrupted && outcome.done.next() > 0 {
+        // Every test that was begun was ended, so that so many are the same ones.
+        result.command = command(&Args { runs: Some(outcome.done.next()), time: None, ..args.clone() });
+    }
     let refusals = outcome.tally.refusals.clone();
     let tests = outcome.tally.totals.tests;
     outcome.tally.fill(&mut result, &plan.generator.names());
@@ -301,6 +369,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     result.timings.tests_per_second = tests as f64 / outcome.elapsed.as_secs_f64().max(1e-9);
     let written = findings(args, &plan, &outcome.groups, &known, &mut result, &progress);
     progress.finish();
+    result.arrivals = Some(Arrivals::of(&result, plan.scouts(), args.shard.1));
     result.sort();
     let written = written.and_then(|()| {
         write_atomically(&args.out.join("run.json"), result.to_json().as_bytes())
@@ -312,14 +381,18 @@ pub(crate) fn run(args: &Args) -> Outcome {
     if !plan.scouting.seen.is_empty() {
         anstream::println!("{}", taken(&plan.scouting.seen));
     }
-    for line in Arrivals::of(&result, plan.scouts(), args.shard.1).lines() {
+    for line in result.arrivals.iter().flat_map(Arrivals::lines) {
         anstream::println!("{line}");
     }
     for ((system, what), n) in refusals.iter().take(20) {
         anstream::println!("{system} refused {n} times: {what}");
     }
     written?;
-    journal.finish();
+    if result.interrupted {
+        anstream::println!("`cargo xtask fuzz --resume {}` goes on with it", args.out.display());
+    } else {
+        journal.finish();
+    }
     anstream::println!("report: {}", args.out.join("report.html").display());
     Ok(if result.is_red() { Exit::NewFindings } else { Exit::Clean })
 }
@@ -382,7 +455,7 @@ impl Known {
         let issues = store::known_issues(Path::new("corpus/known-issues")).map_err(Failure::harness)?;
         let versions = run.systems.iter().map(|s| (s.name.clone(), s.version.clone())).collect();
         let converter = run.systems.iter().find(|s| s.kind == SystemKind::Converter).map(|s| s.name.clone());
-        Ok(Known { issues, versions, converter, today: today() })
+        Ok(Known { issues, versions, converter, today: clock::today() })
     }
 
     /// The known issue that a verdict is; `form` is its signature, which says nothing yet of what is known.
@@ -399,78 +472,8 @@ impl Known {
     }
 }
 
-/// The day as YYYY-MM-DD in UTC (civil calendar from days since 1970, after Hinnant).
-fn today() -> String {
-    let seconds =
-        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs());
-    let days = (seconds / 86_400) as i64 + 719_468;
-    let era = days.div_euclid(146_097);
-    let of_era = days.rem_euclid(146_097);
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}")
-}
-
 pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
-}
-
-/// The options that change results.
-fn options(args: &Args, scouts: u64) -> std::collections::BTreeMap<String, String> {
-    let mut map = std::collections::BTreeMap::new();
-    let mut put = |name: &str, value: String| map.insert(name.to_string(), value);
-    match args.until() {
-        Until::Runs(n) => put("runs", n.to_string()),
-        Until::Time(time) => put("time", format!("{}s", time.as_secs_f64())),
-    };
-    put("converter", args.converter.clone());
-    put("runtime", args.runtime.join(","));
-    put("precision", args.precision.clone());
-    put("max-nodes", args.max_nodes.to_string());
-    put("ops", args.ops.join(","));
-    put("share", args.share.to_string());
-    put("scout", scouts.to_string());
-    put("shard", format!("{}/{}", args.shard.0, args.shard.1));
-    map
-}
-
-/// The command that repeats the run.
-fn command(args: &Args) -> String {
-    let mut words = vec!["cargo xtask fuzz".to_string()];
-    match args.until() {
-        Until::Runs(n) => words.push(format!("--runs {n}")),
-        Until::Time(time) => words.push(format!("--time {}s", time.as_secs_f64())),
-    }
-    words.push(format!("--seed {}", args.seed));
-    if args.converter != "in-tree" {
-        words.push(format!("--converter {}", args.converter));
-    }
-    if args.precision != "all" {
-        words.push(format!("--precision {}", args.precision));
-    }
-    if args.max_nodes != 8 {
-        words.push(format!("--max-nodes {}", args.max_nodes));
-    }
-    if !args.ops.is_empty() {
-        words.push(format!("--ops {}", args.ops.join(",")));
-    }
-    if args.runtime != systems::DEFAULT_RUNTIMES {
-        words.push(format!("--runtime {}", args.runtime.join(",")));
-    }
-    if args.share != SHARE {
-        words.push(format!("--share {}", args.share));
-    }
-    if let Some(scout) = args.scout {
-        words.push(format!("--scout {scout}"));
-    }
-    if args.shard != (0, 1) {
-        words.push(format!("--shard {}/{}", args.shard.0, args.shard.1));
-    }
-    words.join(" ")
 }
 
 #[cfg(test)]
@@ -491,23 +494,6 @@ mod tests {
         assert_eq!(seed("7"), Ok(7));
         assert!(seed("today").is_ok_and(|s| (20_260_101..30_000_101).contains(&s)));
         assert!(seed("tomorrow").is_err());
-    }
-
-    #[test]
-    fn the_command_repeats_whatever_changes_results() {
-        #[derive(clap::Parser)]
-        struct Line {
-            #[command(flatten)]
-            args: Args,
-        }
-        for line in [
-            "cargo xtask fuzz --runs 5 --seed 7",
-            "cargo xtask fuzz --runs 5 --seed 7 --precision full --max-nodes 3 --runtime interp-f16,tract --share 4 --scout 1 --shard 1/3",
-        ] {
-            let words = line.split(' ').skip(2);
-            let parsed = <Line as clap::Parser>::try_parse_from(words).unwrap_or_else(|e| panic!("{e}"));
-            assert_eq!(command(&parsed.args), line);
-        }
     }
 
     #[test]

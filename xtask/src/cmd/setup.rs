@@ -32,6 +32,8 @@ enum Name {
     LitertTorch,
     /// NNSmith, another generator of models, for `bench --nnsmith`.
     Nnsmith,
+    /// NNSmith with TensorFlow and its TFLite back end, for `bench --nnsmith`; needs python3.11 (0.6 GB to download).
+    NnsmithTflite,
     /// TensorFlow's TFLiteConverter, as a converter under test.
     Tensorflow,
     /// onnx2tf 1.29 with TensorFlow, as a converter under test.
@@ -56,6 +58,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         Name::Quantizer => setup::python::install("quantizer", &mut say),
         Name::LitertTorch => setup::python::install("litert-torch", &mut say),
         Name::Nnsmith => setup::python::install("nnsmith", &mut say),
+        Name::NnsmithTflite => setup::python::install("nnsmith-tflite", &mut say),
         Name::Tensorflow => setup::python::install("tensorflow", &mut say),
         Name::Onnx2tf => setup::python::install("onnx2tf", &mut say),
         Name::ModeloptAutocast => setup::python::install("modelopt-autocast", &mut say),

@@ -58,7 +58,12 @@ pub(crate) struct Opened {
 
 /// Checks the names, so that a typo is bad input and not a skipped system.
 pub(crate) fn check_runtimes(names: &[String]) -> Result<(), Failure> {
-    for name in names {
+    for (i, name) in names.iter().enumerate() {
+        if names[..i].contains(name) {
+            return Err(Failure::bad_input(format!(
+                "--runtime names {name} twice; its runs would count twice"
+            )));
+        }
         if !runtimes::NAMES.contains(&name.as_str()) {
             let all = runtimes::NAMES.join(", ");
             return Err(Failure::bad_input(format!("no runtime is called \"{name}\"; there are: {all}")));
@@ -137,7 +142,7 @@ impl Opened {
 
 #[cfg(test)]
 mod tests {
-    use super::family;
+    use super::{check_runtimes, family};
 
     #[test]
     fn each_runtime_names_the_setup_that_brings_it() {
@@ -145,5 +150,13 @@ mod tests {
             ["litert-xnnpack-fp16", "litert-xnnpack-interpreter", "litert-gpu", "litert-gpu-fp16", "tract"]
                 .map(family);
         assert_eq!(families, ["litert", "litert-interpreter", "litert-gpu", "litert-gpu", "tract"]);
+    }
+
+    #[test]
+    fn a_runtime_is_named_once() {
+        let names = |all: &[&str]| all.iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert!(check_runtimes(&names(&["interp-f16", "interp-f32"])).is_ok());
+        let failure = check_runtimes(&names(&["interp-f16", "interp-f32", "interp-f16"]));
+        assert!(failure.is_err_and(|f| f.message.contains("names interp-f16 twice")));
     }
 }

@@ -23,7 +23,7 @@ struct Environment {
 /// The environment of LiteRT's Interpreter, a runtime.
 pub const LITERT_INTERPRETER: &str = "litert-interpreter";
 
-const ENVIRONMENTS: [Environment; 8] = [
+const ENVIRONMENTS: [Environment; 9] = [
     Environment {
         name: LITERT_INTERPRETER,
         what: "ai-edge-litert 2.3.0 and numpy (39 MB to download, 160 MB on disk)",
@@ -50,6 +50,13 @@ const ENVIRONMENTS: [Environment; 8] = [
         what: "NNSmith 0.1.0 with torch 2.2.2 and onnxruntime, for `bench --nnsmith` (2.6 GB to download, 5.2 GB on disk)",
         check: "import nnsmith, torch, onnxruntime",
         python: None,
+        stubs: false,
+    },
+    Environment {
+        name: "nnsmith-tflite",
+        what: "NNSmith 0.1.0 with tensorflow-cpu 2.15.1, which needs Python 3.11, for `bench --nnsmith` (0.6 GB to download, 1.4 GB on disk)",
+        check: "import nnsmith, tensorflow",
+        python: Some("python3.11"),
         stubs: false,
     },
     Environment {

@@ -121,6 +121,7 @@ pub(super) fn write(
     put("issue.md", issue::text(args, case, found, &finding, &report_files).as_bytes())?;
     lines.push(("issue.md".into(), "a text for the authors".into()));
     let mut run = Run::new(format!("cargo xtask triage {}", args.model.display()), 1);
+    run.timings.started = crate::clock::now();
     run.findings.push(finding);
     put("run.json", run.to_json().as_bytes())?;
     report::write(&run, out)?;

@@ -2,6 +2,7 @@
 
 mod record;
 mod repro;
+pub mod shell;
 mod signature;
 
 pub(crate) use record::smaller;

@@ -13,7 +13,7 @@ use halfproof_fuzz::campaign::{self, Event, Group, Schedule, Scouted, Until};
 use halfproof_fuzz::generate::{DRAWS, InputKind, Options};
 use halfproof_fuzz::minimise::Budget;
 use halfproof_fuzz::pipeline::{Pipeline, Plan, Scouting};
-use halfproof_fuzz::triage::{Signature, records};
+use halfproof_fuzz::triage::{Signature, records, shell};
 use halfproof_ir::Precision;
 use halfproof_oracle::contract::HalfUnit;
 use halfproof_oracle::verdict::{Blame, Class, Verdict};
@@ -443,7 +443,7 @@ fn command(args: &Args) -> String {
     }
     words.push(format!("--seed {}", args.seed));
     if args.converter != "in-tree" {
-        words.push(format!("--converter {}", args.converter));
+        words.push(shell::option("converter", &args.converter));
     }
     if args.precision != "all" {
         words.push(format!("--precision {}", args.precision));

@@ -8,7 +8,7 @@ use halfproof_fuzz::localise::{
     target_piece,
 };
 use halfproof_fuzz::minimise::{Budget, Specimen, minimise};
-use halfproof_fuzz::triage::{drawing, plotted};
+use halfproof_fuzz::triage::{drawing, plotted, shell};
 use halfproof_ir::{DType, Precision, Tensor, text};
 use halfproof_oracle::arith::half::Half;
 use halfproof_oracle::judge::Subject;
@@ -223,24 +223,25 @@ fn piece(case: &Case, found: &Examination, ours: &[(&'static str, Half)]) -> Opt
 
 fn script(args: &Args, case: &Case, found: &Examination, small: bool) -> String {
     let v = &found.diagnosis.verdict;
-    let full = |p: &Path| std::fs::canonicalize(p).unwrap_or_else(|_| p.to_path_buf()).display().to_string();
-    let model = if small { "$here/model.onnx".to_string() } else { full(&args.model) };
+    let full = |p: &Path| shell::path(&std::fs::canonicalize(p).unwrap_or_else(|_| p.to_path_buf()));
+    let model = if small { "\"$here/model.onnx\"".to_string() } else { full(&args.model) };
     let converted = match &args.converted {
-        Some(path) => format!(" --converted '{}'", full(path)),
+        Some(path) => format!(" --converted {}", full(path)),
         None => String::new(),
     };
     let inputs = if found.set.is_some() { " --inputs \"$here/inputs.npz\"" } else { "" };
-    let keep = args.keep_fp32.as_deref().map(|k| format!(" --keep-fp32 '{k}'")).unwrap_or_default();
+    let keep = args.keep_fp32.as_deref().map(|k| format!(" {}", shell::option("keep-fp32", k)));
     let system = found.diagnosis.system.as_deref().unwrap_or("interp-f16");
     format!(
         "#!/usr/bin/env bash\n# {}: {}\n# Run it from a checkout of halfproof.\nset -eu\n\
-         here=\"$(cd \"$(dirname \"$0\")\" && pwd)\"\n\
-         exec cargo xtask triage \"{model}\"{converted}{inputs} --precision {} --converter {}{keep} --runtime {system} \
-         --no-files\n",
+         here=\"$(cd -- \"$(dirname -- \"$0\")\" && pwd)\"\n\
+         exec cargo xtask triage {model}{converted}{inputs} --precision {} {}{} --runtime {} --no-files\n",
         v.class,
-        v.text,
+        shell::comment(&v.text),
         case.request.precision,
-        if case.given { "in-tree" } else { &case.converter },
+        shell::option("converter", if case.given { "in-tree" } else { &case.converter }),
+        keep.unwrap_or_default(),
+        shell::word(system),
     )
 }
 
@@ -329,7 +330,7 @@ fn finding(
         related: vec![],
         occurrences: 1,
         first_test: 0,
-        replay: format!("bash {}", out.join("repro.sh").display()),
+        replay: format!("bash {}", shell::path(&out.join("repro.sh"))),
         files,
         graph: if small || graph.nodes.len() <= 40 { text::print(graph) } else { String::new() },
         drawing: drawn,

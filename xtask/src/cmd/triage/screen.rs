@@ -2,6 +2,7 @@
 
 use super::Case;
 use halfproof_fuzz::localise::{Advice, Bisection, Examination, advice};
+use halfproof_fuzz::triage::shell;
 use halfproof_oracle::judge::trace::{Meaning, Row, State, Trace};
 use halfproof_oracle::verdict::Numbers;
 use std::collections::BTreeSet;
@@ -80,7 +81,7 @@ pub(super) fn numbers(n: &Numbers) -> String {
 /// One piece of advice.
 pub(super) fn what_to_do(advice: &Advice) -> String {
     match advice {
-        Advice::KeepFp32(pattern) => format!("keep it in float32: --keep-fp32 '{pattern}'"),
+        Advice::KeepFp32(pattern) => format!("keep it in float32: {}", shell::option("keep-fp32", pattern)),
         Advice::Strategy(precision) => format!("or another strategy: --precision {precision}"),
         Advice::Rewrite(text) => format!("or change the model: {text}"),
         Advice::Report(project) => format!("report it to {project}: the text is in issue.md"),
@@ -244,8 +245,7 @@ pub(super) fn bisection(found: &Bisection, limit: f64, nodes: usize) {
                 bits(found.after),
                 found.tests
             );
-            let pattern = advice_pattern(keep);
-            anstream::println!("  --keep-fp32 '{pattern}'");
+            anstream::println!("  {}", shell::option("keep-fp32", &advice_pattern(keep)));
         }
     }
 }

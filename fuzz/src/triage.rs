@@ -7,4 +7,4 @@ mod signature;
 
 pub(crate) use record::smaller;
 pub use record::{Record, cause, drawing, plotted, record, records};
-pub use signature::{Signature, normalise};
+pub use signature::{Signature, normalise, shown};

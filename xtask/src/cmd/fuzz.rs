@@ -6,6 +6,7 @@ mod resume;
 use super::{libfuzzer, report, systems};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::progress::Progress;
+use crate::words::counted;
 use arrivals::Arrivals;
 use halfproof_corpus::known_issue::Sighting;
 use halfproof_corpus::store;
@@ -312,7 +313,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         anstream::println!("{line}");
     }
     for ((system, what), n) in refusals.iter().take(20) {
-        anstream::println!("{system} refused {n} times: {what}");
+        anstream::println!("{system} refused {}: {what}", counted(n, "time"));
     }
     written?;
     journal.finish();

@@ -1,5 +1,5 @@
 //! What triage leaves behind, through the built program: scripts that run nothing but triage, and no stale accusation.
-#![cfg(unix)]
+#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use halfproof_ir::text;
@@ -77,4 +77,69 @@ fn the_script_runs_triage_whatever_the_files_are_called() {
         let replay = &run_json(&out).findings[0].replay;
         assert_eq!(*replay, format!("bash '{}'", out.join("repro.sh").display()));
     }
+}
+
+#[test]
+fn a_later_answer_leaves_nothing_of_an_earlier_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let (bad, good) = (folder.path().join("bad.onnx"), folder.path().join("good.onnx"));
+    model(&bad, 300.0);
+    model(&good, 1.0);
+    let out = folder.path().join("out");
+    assert_eq!(triage(&bad, &out, &[]).status.code(), Some(1));
+    let left = names(&out);
+    assert!(["issue.md", "model.onnx", "repro.sh", "run.json"].iter().all(|n| left.iter().any(|l| l == n)));
+    std::fs::write(out.join("mine.txt"), "kept").unwrap();
+    let run = run_json(&out);
+    assert_eq!(run.findings.len(), 1);
+    assert!(run.command.ends_with("/bad.onnx --precision full --runtime interp-f16"), "{}", run.command);
+    assert_eq!((run.options.len(), run.systems.len()), (9, 2));
+    assert_eq!(run.totals.executions["interp-f16"].ok, run.totals.tests);
+    assert!(run.totals.tests > 0 && run.totals.judged > 0);
+
+    let output = triage(&good, &out, &[]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!(names(&out), ["junit.xml", "mine.txt", "report.html", "report.md", "run.json"]);
+    let run = run_json(&out);
+    assert!(run.findings.is_empty() && run.command.contains("good.onnx") && run.totals.tests > 0);
+}
+
+#[test]
+fn what_is_triaged_is_not_replaced_by_the_results() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("model.onnx");
+    model(&source, 300.0);
+    let before = std::fs::read(&source).unwrap();
+    let output = triage(&source, folder.path(), &[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("would replace it"));
+    assert_eq!(std::fs::read(&source).unwrap(), before);
+    assert_eq!(names(folder.path()), ["model.onnx"]);
+}
+
+#[test]
+fn an_answer_that_cannot_be_printed_is_one_line_and_code_3() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("model.onnx");
+    model(&source, 1.0);
+    let run = |to: std::process::Stdio| {
+        Command::new(env!("CARGO_BIN_EXE_xtask"))
+            .args(["triage", source.to_str().unwrap(), "--no-files", "--runtime", "interp-f16"])
+            .current_dir(root())
+            .stdout(to)
+            .stderr(std::process::Stdio::piped())
+            .output()
+            .unwrap()
+    };
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = run(full.into());
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(
+        said.starts_with("error: cannot write to standard output: ") && said.lines().count() == 1,
+        "{said}"
+    );
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    assert_eq!(run(writer.into()).status.code(), Some(0));
 }

@@ -115,7 +115,7 @@ pub fn run(options: &Options, cancel: &AtomicBool, progress: impl Fn(u64, u64) +
     let taken = Options { runs, executions, ..options.clone() };
     let mut score = counts.score(|what| taken.command(what), options.seed);
     score.interrupted =
-        (done < total).then(|| Interrupted { runs: options.runs, executions: options.executions });
+        (done < total).then_some(Interrupted { runs: options.runs, executions: options.executions });
     score
 }
 

@@ -282,11 +282,14 @@ fn script(args: &Args, case: &Case, found: &Examination, small: bool) -> String 
     };
     let inputs = if found.set.is_some() { " --inputs \"$here/inputs.npz\"" } else { "" };
     let keep = args.keep_fp32.as_deref().map(|k| format!(" {}", shell::option("keep-fp32", k)));
+    // The small case has no symbolic dimensions left.
+    let dims = args.dims.iter().filter(|_| !small).map(|d| format!(" {}", shell::option("dim", d)));
+    let dims: String = dims.collect();
     let system = found.diagnosis.system.as_deref().unwrap_or("interp-f16");
     format!(
         "#!/usr/bin/env bash\n# {}: {}\n# Run it from a checkout of halfproof.\nset -eu\n\
          here=\"$(cd -- \"$(dirname -- \"$0\")\" && pwd)\"\n\
-         exec cargo xtask triage {model}{converted}{inputs} --precision {} {}{} --runtime {} --no-files\n",
+         exec cargo xtask triage {model}{converted}{inputs}{dims} --precision {} {}{} --runtime {} --no-files\n",
         v.class,
         shell::comment(&v.text),
         case.request.precision,

@@ -321,7 +321,7 @@ fn edges(model: &tflite::Model, precision: Precision) -> Io {
     if single && precision != Precision::Weights { Io::Float32 } else { Io::Strategy }
 }
 
-/// Measures where the verdict was reached: another system loses other bits.
+/// Measures where the verdict was reached: another system loses other bits. Where nothing ran, our interpreter does.
 fn keep_what_is_needed(
     args: &Args,
     (case, found): (&Case, &Examination),
@@ -329,7 +329,8 @@ fn keep_what_is_needed(
     outside: &mut [Box<dyn Runtime>],
     set: &Set,
 ) -> Result<(), Failure> {
-    let system = screen::main_trace(found).map_or("interp-f16", |t| t.system.as_str());
+    let trace = screen::main_trace(found);
+    let system = trace.map_or("interp-f16", |t| t.system.as_str());
     let mut on = match (named(outside, system), interpreter(system)) {
         (Some(runtime), _) => On::Outside(runtime.as_mut()),
         (None, Some((name, arith))) => On::Ours(name, arith),
@@ -338,7 +339,11 @@ fn keep_what_is_needed(
     let request = Request { keep_fp32: None, ..case.request.clone() };
     let result = bisect(&case.source, &case.onnx, converter, &request, set, &mut on, args.max_bits_lost)
         .map_err(Failure::bad_input)?;
-    screen::bisection(&result, (system, args.max_bits_lost), case.source.operators());
+    let place = match trace {
+        Some(_) => system.to_string(),
+        None => format!("{system}, since nothing that was asked for ran it"),
+    };
+    screen::bisection(&result, (&place, args.max_bits_lost), case.source.operators());
     Ok(())
 }
 

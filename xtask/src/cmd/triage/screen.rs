@@ -231,15 +231,15 @@ fn bytes(n: u64) -> String {
 /// What bisection found.
 pub(super) fn bisection(found: &Bisection, (system, limit): (&str, f64), nodes: usize) {
     anstream::println!(
-        "\n  at most {limit} bits lost on {system}: {} with everything in float16",
+        "\n  at most {limit} bits lost ({system}): {} with everything in float16",
         bits(found.before)
     );
     let (tests, kept) = found.by_position;
     let took = counted(found.tests, "test");
     match &found.keep {
         None => {
-            let all = if nodes == 1 { "the only node".into() } else { format!("all {nodes} nodes") };
-            anstream::println!("  not even {all} in float32 is enough ({took})")
+            let all = if nodes == 1 { "the only node in float32 is" } else { "all nodes in float32 are" };
+            anstream::println!("  not even {all} enough ({took})");
         }
         Some(keep) if keep.is_empty() => {
             anstream::println!("  nothing has to be kept ({took})")

@@ -4,16 +4,19 @@
 //! Not here: how a campaign judges (`pipeline`), what is printed (`xtask`).
 
 mod bisect;
+mod counts;
 mod cut;
 pub mod kept;
 mod sets;
 mod words;
 
-pub use bisect::{Bisection, bisect};
+pub use bisect::{Bisection, On, bisect};
+pub use counts::FILE;
 pub use cut::{Piece, source_piece, target_piece};
 pub use sets::{Set, sets};
 pub use words::{Advice, advice, pattern, project};
 
+use crate::campaign::Tally;
 use halfproof_ir::{Conversion, DType, Graph, Precision, Request};
 use halfproof_oracle::arith::half::{ExecutionModel, Half};
 use halfproof_oracle::judge::diagnosis::{Diagnosis, diagnose, quantized, widened};
@@ -152,10 +155,23 @@ pub struct Examination {
     pub set: Option<Set>,
     /// Two operators that are wrong together only, where that is the fault.
     pub kept: Option<Kept>,
+    /// Counts of everything that was tried.
+    pub tally: Tally,
 }
 
 /// Most bytes of tensors that a runtime is asked to show.
 const TAPPED: u64 = 256 << 20;
+
+/// What a runtime is asked to show.
+fn taps(program: &Program) -> Taps {
+    let tapped: u64 = program
+        .operators()
+        .flat_map(|op| op.results)
+        .filter_map(|&t| program.form(t))
+        .map(|(_, shape)| 4 * shape.iter().product::<usize>() as u64)
+        .sum();
+    if tapped > TAPPED { Taps::None } else { Taps::Checked }
+}
 
 /// Judges a conversion on one set of inputs after the other, until one shows a fault. `say` hears of the progress: what
 /// is done, operators done, operators in all.
@@ -171,9 +187,10 @@ pub fn examine(
         diagnosis: Diagnosis { verdict: verdict.clone(), system: None, cause: None },
         traces: vec![],
         executions: vec![],
-        verdicts: vec![("file".to_string(), verdict)],
+        verdicts: vec![(FILE.to_string(), verdict.clone())],
         set: None,
         kept: None,
+        tally: counts::of_file(source, request.precision, &verdict),
     };
     if let Ok(model) = halfproof_wire::tflite::read(&conversion.model)
         && let Some(mut verdict) = quantized(&model)
@@ -187,8 +204,11 @@ pub fn examine(
     };
     let file = [subject.legality(), subject.constants()];
     let mut best: Option<Examination> = None;
+    let mut tally = Tally::default();
     for set in sets {
         let mut found = one_set(source, &subject, conversion, set, &file, systems, say);
+        tally.merge(std::mem::take(&mut found.tally));
+        counts::count(&mut tally, source, &subject.program, request.precision, &set.name, &found);
         found.set = Some(set.clone());
         let fault = !found.diagnosis.verdict.class.is_fine();
         let reachable = set.reachable || found.diagnosis.verdict.class != Class::Nonfinite;
@@ -204,6 +224,7 @@ pub fn examine(
             break;
         }
     }
+    let best = best.map(|found| Examination { tally, ..found });
     best.unwrap_or_else(|| {
         about_file(Verdict::new(Class::Undecidable, Blame::Nobody, Strength::Unknown, "there are no inputs"))
     })
@@ -305,31 +326,26 @@ fn one_set(
     say: &mut dyn FnMut(&str, usize, usize),
 ) -> Examination {
     let count = subject.program.operators().len();
-    let mut verdicts: Vec<(String, Verdict)> = file.iter().map(|v| ("file".to_string(), v.clone())).collect();
+    let mut verdicts: Vec<(String, Verdict)> = file.iter().map(|v| (FILE.to_string(), v.clone())).collect();
     let mut traces: Vec<Trace> = vec![];
     let mut executions = vec![];
+    let mut tally = Tally::default();
     let of_source = match &source.tflite {
         Some(_) => source.source(),
         None => Source::Onnx(subject.source()),
     };
-    let tapped: u64 = subject
-        .program
-        .operators()
-        .flat_map(|op| op.results)
-        .filter_map(|&t| subject.program.form(t))
-        .map(|(_, shape)| 4 * shape.iter().product::<usize>() as u64)
-        .sum();
-    let taps = if tapped > TAPPED { Taps::None } else { Taps::Checked };
+    let taps = taps(&subject.program);
     for runtime in systems.outside.iter_mut() {
         let inputs = match subject.model_inputs(&set.tensors) {
             Ok(inputs) => inputs,
             Err(verdict) => {
-                verdicts.push(("file".to_string(), *verdict));
+                verdicts.push((FILE.to_string(), *verdict));
                 break;
             }
         };
         say(runtime.name(), 0, count);
         let execution = runtime.run(&conversion.model, &inputs, taps);
+        tally.execution(&execution);
         if let Some(verdict) = ended(&execution) {
             if !matches!(execution.status, Status::Cannot { .. }) {
                 verdicts.push((execution.system.clone(), verdict));
@@ -358,7 +374,7 @@ fn one_set(
     let all: Vec<Verdict> = verdicts.iter().map(|(_, v)| v.clone()).collect();
     let mut diagnosis = diagnose(&subject.program, &all, &traces);
     if diagnosis.system.is_none() {
-        let about = verdicts.iter().find(|(s, v)| s != "file" && v.text == diagnosis.verdict.text);
+        let about = verdicts.iter().find(|(s, v)| s != FILE && v.text == diagnosis.verdict.text);
         diagnosis.system = about.map(|(s, _)| s.clone());
     }
     // Where keeping tensors changes the outputs there are no taps, and the last operator looks like the first bad one.
@@ -379,5 +395,5 @@ fn one_set(
             kept = Some(pair);
         }
     }
-    Examination { diagnosis, traces, executions, verdicts, set: None, kept }
+    Examination { diagnosis, traces, executions, verdicts, set: None, kept, tally }
 }

@@ -186,7 +186,7 @@ impl Pipeline {
             Outcome::Converted(conversion) => return Some(conversion),
             Outcome::Refused(refusal) => {
                 for node in &refusal.nodes {
-                    let reason = crate::triage::normalise(&node.reason);
+                    let reason = crate::triage::shown(&node.reason);
                     report.refusals.push((system.clone(), format!("{}: {reason}", node.op)));
                 }
                 let mut verdict = Verdict::new(
@@ -286,7 +286,7 @@ impl Pipeline {
                     let (execution, vote) = vote(runtime.as_mut(), &report.onnx, &point, &trial.graph);
                     answers.extend(vote);
                     if let Status::Refused { stage, text } = &execution.status {
-                        let reason = crate::triage::normalise(text.lines().next().unwrap_or_default());
+                        let reason = crate::triage::shown(text.lines().next().unwrap_or_default());
                         report.refusals.push((execution.system.clone(), format!("{stage}: {reason}")));
                     }
                     execution

@@ -28,7 +28,7 @@ pub use score::Score;
 pub use shrink::{Large, Shrinking, Shrunk, Small, large, shrinking};
 
 use case::Draws;
-use score::Counts;
+use score::{Counts, Interrupted};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -107,19 +107,27 @@ pub fn run(options: &Options, cancel: &AtomicBool, progress: impl Fn(u64, u64) +
             }
         }
     };
-    steps(options.jobs, total, &|| cancel.load(Ordering::Relaxed), &step, &progress);
+    let done = steps(options.jobs, total, &|| cancel.load(Ordering::Relaxed), &step, &progress);
     let counts = counts.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    counts.score(|what| options.command(what), options.seed)
+    // The steps that were taken are the first ones: fewer injections and executions repeat them.
+    let runs = done.min(options.runs);
+    let executions = if done < total { (done - runs) * correct::PER_CASE } else { options.executions };
+    let taken = Options { runs, executions, ..options.clone() };
+    let mut score = counts.score(|what| taken.command(what), options.seed);
+    score.interrupted =
+        (done < total).then_some(Interrupted { runs: options.runs, executions: options.executions });
+    score
 }
 
-/// Takes the steps 0 to `total` on so many threads, in any order, until it is stopped.
+/// Takes the steps 0 to `total` on so many threads, in any order, until it is stopped; says how many of them were taken, which
+/// are the first.
 fn steps(
     jobs: usize,
     total: u64,
     stopped: &(impl Fn() -> bool + Sync),
     step: &(impl Fn(u64) + Sync),
     progress: &(impl Fn(u64, u64) + Sync),
-) {
+) -> u64 {
     let (next, done) = (AtomicU64::new(0), AtomicU64::new(0));
     std::thread::scope(|scope| {
         for _ in 0..jobs.max(1) {
@@ -135,6 +143,7 @@ fn steps(
             });
         }
     });
+    done.into_inner()
 }
 
 /// One injection again, in words: its class, what was changed, how it ended.

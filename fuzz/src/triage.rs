@@ -2,8 +2,9 @@
 
 mod record;
 mod repro;
+pub mod shell;
 mod signature;
 
 pub(crate) use record::smaller;
 pub use record::{Record, cause, drawing, plotted, record, records};
-pub use signature::{Signature, normalise};
+pub use signature::{Signature, normalise, shown};

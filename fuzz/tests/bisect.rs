@@ -5,7 +5,7 @@
 mod build;
 
 use build::Net;
-use halfproof_fuzz::localise::{Set, SourceModel, bisect, interpreter, pattern};
+use halfproof_fuzz::localise::{On, Set, SourceModel, bisect, interpreter, pattern};
 use halfproof_ir::{Graph, Op, Precision, Request, Tensor, ops};
 use halfproof_oracle::judge::Subject;
 use halfproof_oracle::judge::trace::{Plan, Run, Source};
@@ -78,9 +78,10 @@ fn no_smaller_set_would_do() {
         assert!(least > 0, "{}: nothing has to be kept", graph.name);
         let source = SourceModel::onnx(graph.clone());
         let set = Set::given(inputs.clone());
-        let (_, arith) = interpreter("interp-f16").expect("ours");
+        let (system, arith) = interpreter("interp-f16").expect("ours");
+        let on = &mut On::Ours(system, arith);
         let request = Request::new(Precision::Full);
-        let found = bisect(&source, &[], &mut InTree, &request, &set, arith, limit).expect("converts");
+        let found = bisect(&source, &[], &mut InTree, &request, &set, on, limit).expect("converts");
         let keep = found.keep.expect("a set");
         let kept: Vec<&str> = keep.iter().map(String::as_str).collect();
         assert!(lost(&graph, &inputs, &kept) <= limit, "{}: {keep:?} is not enough", graph.name);

@@ -9,7 +9,8 @@ pub fn run_json() -> String {
     let mut text = String::from(
         "<!-- Made from reports/src/schema.rs by `UPDATE_DOCS=1 cargo test -p halfproof-reports --test docs`. Do not edit. -->\n\n\
          # run.json\n\n\
-         Every campaign, replay and triage writes one `run.json`. The same in machine-readable form is\n\
+         Every campaign (`fuzz`) and triage writes one `run.json`; `matrix` writes a matrix.json of its own, `regress` prints only.\n\
+         The same in machine-readable form is\n\
          [`run.schema.json`](run.schema.json) (JSON Schema).\n\n\
          With the same seed, options, versions and kind of processor, everything but `timings` and `host` is byte-identical, whatever\n\
          `--jobs` was. Lists are sorted. Fields may be added without a new version: ignore what you don't know.\n",

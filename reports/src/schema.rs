@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 /// The version of the schema that this crate writes, and the newest that it reads.
 pub const SCHEMA_VERSION: u32 = 1;
 
-/// One run of `fuzz`, `regress`, `triage` or `matrix`.
+/// One run of `fuzz` or `triage`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Run {
     /// Version of this schema. Fields may be added without changing it; readers ignore what they don't know.

@@ -3,8 +3,10 @@
 mod clock;
 mod cmd;
 mod exit;
+mod folder;
 mod progress;
 mod strategies;
+mod words;
 
 use clap::{Parser, Subcommand};
 use mimalloc::MiMalloc;
@@ -69,7 +71,18 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let outcome = match &cli.command {
+    let outcome = exit::printing(|| run(&cli.command));
+    match outcome {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            anstream::eprintln!("error: {}", failure.message);
+            failure.exit.into()
+        }
+    }
+}
+
+fn run(command: &Command) -> exit::Outcome {
+    match command {
         Command::Fuzz(args) => cmd::fuzz::run(args),
         Command::Convert(args) => cmd::convert::run(args),
         Command::Triage(args) => cmd::triage::run(args),
@@ -89,13 +102,6 @@ fn main() -> ExitCode {
         Command::Ci(args) => cmd::ci::run(args),
         Command::Worker { args } => {
             halfproof_systems::worker_main(args).map(|()| exit::Exit::Clean).map_err(exit::Failure::harness)
-        }
-    };
-    match outcome {
-        Ok(exit) => exit.into(),
-        Err(failure) => {
-            anstream::eprintln!("error: {}", failure.message);
-            failure.exit.into()
         }
     }
 }

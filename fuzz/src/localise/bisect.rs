@@ -5,12 +5,12 @@
 //! others make superfluous is taken out again. Each step is a conversion and an execution: a test.
 
 use super::words::pattern;
-use super::{Set, SourceModel, recognised};
+use super::{Set, SourceModel, recognised, taps};
 use halfproof_ir::{Conversion, Request};
 use halfproof_oracle::arith::half::Half;
-use halfproof_oracle::judge::Subject;
 use halfproof_oracle::judge::trace::{Plan, Run, Source, Trace};
-use halfproof_systems::{Converter, Outcome};
+use halfproof_oracle::judge::{Subject, ended};
+use halfproof_systems::{Converter, Outcome, Runtime};
 use std::collections::BTreeSet;
 
 /// What came of it.
@@ -29,6 +29,14 @@ pub struct Bisection {
     pub by_position: (usize, usize),
 }
 
+/// Whose executions are measured.
+pub enum On<'r> {
+    /// Our interpreter, by the name of the system.
+    Ours(&'static str, Half),
+    /// A runtime in a worker.
+    Outside(&'r mut dyn Runtime),
+}
+
 /// Finds the set; at most `limit` bits may be lost at any output.
 ///
 /// # Errors
@@ -39,23 +47,13 @@ pub fn bisect(
     converter: &mut dyn Converter,
     request: &Request,
     set: &Set,
-    arith: Half,
+    on: &mut On<'_>,
     limit: f64,
 ) -> Result<Bisection, String> {
     let mut tests = 0;
     let mut lost = |keep: &[String]| -> Result<(f64, Trace), String> {
         tests += 1;
-        let keep_fp32 = (!keep.is_empty()).then(|| pattern(&keep.join(", ")));
-        let request = Request { keep_fp32, ..request.clone() };
-        let outcome = converter.convert(halfproof_systems::Source { graph: &source.graph, onnx }, &request);
-        let conversion = match outcome {
-            Outcome::Converted(c) => recognised(source, c),
-            Outcome::Refused(r) => return Err(r.to_string()),
-            Outcome::Failed(text) | Outcome::Cannot { why: text } => return Err(text),
-            Outcome::Crashed { how } => return Err(how),
-            Outcome::TimedOut => return Err("the converter gave no answer in time".to_string()),
-        };
-        measure(source, &request, &conversion, set, arith)
+        tried(source, onnx, converter, request, set, on, keep)
     };
     let (before, trace) = lost(&[])?;
     let names: Vec<String> = source.graph.nodes.iter().map(|n| n.name.clone()).collect();
@@ -91,7 +89,7 @@ pub fn bisect(
     let mut by_position = |n: usize| -> Result<bool, String> {
         positional += 1;
         let keep = names[..n].to_vec();
-        let (bits, _) = plain(source, onnx, converter, request, set, arith, &keep)?;
+        let (bits, _) = tried(source, onnx, converter, request, set, on, &keep)?;
         unused = unused.min(bits);
         Ok(bits <= limit)
     };
@@ -101,21 +99,27 @@ pub fn bisect(
     Ok(Bisection { keep: Some(keep), before, after, tests: guided, by_position: (positional, kept) })
 }
 
-fn plain(
+/// Bits lost with these nodes in float32.
+fn tried(
     source: &SourceModel,
     onnx: &[u8],
     converter: &mut dyn Converter,
     request: &Request,
     set: &Set,
-    arith: Half,
+    on: &mut On<'_>,
     keep: &[String],
 ) -> Result<(f64, Trace), String> {
     let keep_fp32 = (!keep.is_empty()).then(|| pattern(&keep.join(", ")));
     let request = Request { keep_fp32, ..request.clone() };
-    match converter.convert(halfproof_systems::Source { graph: &source.graph, onnx }, &request) {
-        Outcome::Converted(c) => measure(source, &request, &recognised(source, c), set, arith),
-        _ => Err("a conversion failed".to_string()),
-    }
+    let outcome = converter.convert(halfproof_systems::Source { graph: &source.graph, onnx }, &request);
+    let conversion = match outcome {
+        Outcome::Converted(c) => recognised(source, c),
+        Outcome::Refused(r) => return Err(r.to_string()),
+        Outcome::Failed(text) | Outcome::Cannot { why: text } => return Err(text),
+        Outcome::Crashed { how } => return Err(how),
+        Outcome::TimedOut => return Err("the converter gave no answer in time".to_string()),
+    };
+    measure(source, &request, &conversion, set, on)
 }
 
 /// The least `n` for which `holds(n)`, assuming that more never hurts; `None` when not even `most` does.
@@ -144,15 +148,27 @@ fn measure(
     request: &Request,
     conversion: &Conversion,
     set: &Set,
-    arith: Half,
+    on: &mut On<'_>,
 ) -> Result<(f64, Trace), String> {
     let subject = Subject::new(&source.graph, request, conversion).map_err(|v| v.text)?;
     let from = match source.tflite {
         Some(_) => source.source(),
         None => Source::Onnx(subject.source()),
     };
-    let plan =
-        Plan { source: Some(from), inputs: &set.tensors, run: Run::Live { system: "interp-f16", arith } };
+    let execution;
+    let run = match on {
+        On::Ours(system, arith) => Run::Live { system, arith: *arith },
+        On::Outside(runtime) => {
+            let inputs = subject.model_inputs(&set.tensors).map_err(|v| v.text)?;
+            execution = runtime.run(&conversion.model, &inputs, taps(&subject.program));
+            if let Some(verdict) = ended(&execution) {
+                let said = verdict.notes.first().and_then(|n| n.lines().next()).unwrap_or_default();
+                return Err(format!("{}: {}: {said}", execution.system, verdict.text));
+            }
+            Run::Recorded(&execution)
+        }
+    };
+    let plan = Plan { source: Some(from), inputs: &set.tensors, run };
     let trace = subject.trace(&plan, &mut |_| ()).map_err(|v| v.text)?;
     let outputs: BTreeSet<u32> = subject.program.outputs().iter().copied().collect();
     let bits = trace.rows.iter().filter(|r| outputs.contains(&r.tensor)).map(|r| r.lost).fold(0.0, f64::max);

@@ -17,8 +17,11 @@ pub const SCHEMA: u32 = 1;
 pub struct Score {
     /// [`SCHEMA`].
     pub schema: u32,
-    /// The command that repeats it.
+    /// The command that repeats it; of an interrupted run, as far as it came.
     pub command: String,
+    /// What was asked for, where the run was stopped before it was done.
+    #[serde(default)]
+    pub interrupted: Option<Interrupted>,
     /// The seed.
     pub seed: u64,
     /// One row per fault class, in the order of the table.
@@ -31,6 +34,15 @@ pub struct Score {
     pub correct: CorrectScore,
     /// What judging costs; of this machine and this run.
     pub cost: Option<Cost>,
+}
+
+/// What an interrupted run should have done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interrupted {
+    /// Injections.
+    pub runs: u64,
+    /// Correct executions.
+    pub executions: u64,
 }
 
 /// One class of faults.
@@ -227,6 +239,7 @@ impl Counts {
         Score {
             schema: SCHEMA,
             command: command(Replay::All),
+            interrupted: None,
             seed,
             total,
             classes: self.classes,

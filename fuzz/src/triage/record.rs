@@ -1,6 +1,6 @@
 //! Makes a finding out of a group: minimises its first test, and writes the folder that shows it again.
 
-use super::Signature;
+use super::{Signature, shell};
 use crate::campaign::{Group, Seen};
 use crate::minimise::{Budget, Minimised, Specimen, minimise};
 use crate::pipeline::{Pipeline, Plan, Report, Trial, Turn, operator_of};
@@ -343,7 +343,7 @@ impl Record {
             self.finding.files.nearest_good = relative("nearest_good.onnx");
         }
         self.finding.files.repro = relative("repro.sh");
-        self.finding.replay = format!("bash {}", folder.join("repro.sh").display());
+        self.finding.replay = format!("bash {}", shell::path(&folder.join("repro.sh")));
         write_atomically(&folder.join("repro.sh"), self.script().as_bytes())?;
         if let Some(bytes) = super::repro::single(&self.finding, &self.trial, &self.onnx) {
             write_atomically(&folder.join(super::repro::SINGLE), &bytes)?;
@@ -387,10 +387,13 @@ impl Record {
         let system = self.finding.system.as_deref().unwrap_or("interp-f16");
         format!(
             "#!/usr/bin/env bash\n# {}\n# Shows finding {} again; run it from a checkout of halfproof.\n\
-             set -eu\nhere=\"$(cd \"$(dirname \"$0\")\" && pwd)\"\n\
+             set -eu\nhere=\"$(cd -- \"$(dirname -- \"$0\")\" && pwd)\"\n\
              exec cargo xtask triage \"$here/model.onnx\" --inputs \"$here/inputs.npz\" --precision {precision} \
-             --converter {} --runtime {system}\n",
-            self.finding.title, self.finding.id, self.finding.converter
+             {} --runtime {}\n",
+            shell::comment(&self.finding.title),
+            self.finding.id,
+            shell::option("converter", &self.finding.converter),
+            shell::word(system)
         )
     }
 }

@@ -1,5 +1,6 @@
 //! `repro.py`: shows a finding of an outside converter again with public packages only, for its maintainers.
 
+use super::shell;
 use crate::pipeline::Trial;
 use halfproof_ir::{Data, Tensor};
 use halfproof_reports::schema::Finding;
@@ -151,7 +152,7 @@ fn through_tflite(finding: &Finding) -> Option<String> {
 
 /// The first lines: what is wrong, and what is needed.
 fn head(finding: &Finding, packages: &str) -> String {
-    let title = finding.title.replace(['"', '\\'], "'");
+    let title = shell::docstring(&finding.title);
     format!("\"\"\"{}: {title}\n\nNeeds: pip install {packages}\n\"\"\"\n", finding.converter)
 }
 
@@ -164,7 +165,7 @@ fn exact(finding: &Finding) -> String {
                 "exact: {:e} in element {element} of {tensor}; halfproof saw {:e}",
                 e.expected.0, e.actual.0
             );
-            format!("print({text:?})\n")
+            format!("print({})\n", shell::python(&text))
         }
         _ => String::new(),
     }

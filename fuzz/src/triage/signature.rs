@@ -86,6 +86,16 @@ impl fmt::Display for Signature {
 /// Removes from an error text what varies between two sightings of one bug: numbers, quoted names, SSA names, paths,
 /// bracketed shapes, and repeated blanks.
 pub fn normalise(text: &str) -> String {
+    reduced(text, false)
+}
+
+/// The same for people: names of element types stay whole. Signatures cut their second digit off (FLOAT1#), and keep doing so,
+/// because ids are made from them.
+pub fn shown(text: &str) -> String {
+    reduced(text, true)
+}
+
+fn reduced(text: &str, whole_types: bool) -> String {
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
@@ -116,6 +126,12 @@ pub fn normalise(text: &str) -> String {
                 while chars.next_if(|d| !d.is_whitespace() && !":,;)".contains(*d)).is_some() {}
                 out.push_str("/…");
             }
+            '0'..='9' if whole_types && ends_with_type(&out) => {
+                out.push(c);
+                while let Some(d) = chars.next_if(char::is_ascii_digit) {
+                    out.push(d);
+                }
+            }
             '0'..='9' if !out.ends_with(|p: char| p.is_alphabetic() || p == '_') => {
                 while chars.next_if(|d| d.is_ascii_digit() || *d == '.').is_some() {}
                 out.push('#');
@@ -136,6 +152,14 @@ pub fn normalise(text: &str) -> String {
         }
     }
     arrays(text.trim())
+}
+
+/// True where the number behind this text is that of an element type: FLOAT16, uint8, bf16.
+fn ends_with_type(text: &str) -> bool {
+    let start = text.trim_end_matches(|c: char| c.is_ascii_alphabetic()).len();
+    ["float", "bfloat", "int", "uint", "complex", "f", "bf", "i", "u"]
+        .iter()
+        .any(|name| text[start..].eq_ignore_ascii_case(name))
 }
 
 /// The elements of an array are numbers like others, however many there are, and wherever the line ends.
@@ -206,6 +230,19 @@ mod tests {
         assert_eq!(whole, "Tensor [#] has # elements");
         assert_eq!(normalise("Tensor [[[ 0.25 -0.32"), normalise("Tensor [-2. ]"));
         assert_eq!(normalise("a[b] and [Op:ReverseV2] in [1,2]"), "a[b] and [Op:ReverseV2] in [#]");
+    }
+
+    #[test]
+    fn people_read_whole_types_and_signatures_stay_as_they_were() {
+        let text = "'tfl.cast' does not take FLOAT16 (only float32, uint8 and int16), input 12 of print16";
+        assert_eq!(
+            shown(text),
+            "tfl.cast does not take FLOAT16 (only float32, uint8 and int16), input # of print1#"
+        );
+        assert_eq!(
+            normalise(text),
+            "tfl.cast does not take FLOAT1# (only float3#, uint8 and int1#), input # of print1#"
+        );
     }
 
     #[test]

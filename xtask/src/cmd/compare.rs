@@ -72,5 +72,5 @@ fn keep(path: &Path, run: &Run) -> Result<(), Failure> {
         std::fs::create_dir_all(folder)
             .map_err(|e| Failure::bad_input(format!("{}: cannot be created: {e}", folder.display())))?;
     }
-    write_atomically(path, run.to_json().as_bytes()).map_err(Failure::bad_input)
+    write_atomically(path, run.to_json().as_bytes()).map_err(Failure::writing)
 }

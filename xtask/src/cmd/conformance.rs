@@ -88,8 +88,7 @@ pub(crate) struct Row {
 pub(crate) fn run(args: &Args) -> Outcome {
     let folder = args.cases.clone().unwrap_or_else(setup::conformance::onnx_cases);
     let listed = cases::list(&folder)?;
-    std::fs::create_dir_all(&args.out)
-        .map_err(|e| Failure::bad_input(format!("{}: cannot be created: {e}", args.out.display())))?;
+    crate::folder::make(&args.out)?;
     let mut rows = Vec::new();
     for entry in listed.iter().filter(|c| c.name.contains(&args.only)) {
         rows.push(examine(&folder, entry));
@@ -109,9 +108,9 @@ pub(crate) fn run(args: &Args) -> Outcome {
         }
     }
     let json = table::json(&rows).to_string();
-    write_atomically(&args.out.join("conformance.json"), json.as_bytes()).map_err(Failure::bad_input)?;
+    write_atomically(&args.out.join("conformance.json"), json.as_bytes()).map_err(Failure::writing)?;
     if let Some(path) = &args.docs {
-        write_atomically(path, table::page(&rows).as_bytes()).map_err(Failure::bad_input)?;
+        write_atomically(path, table::page(&rows).as_bytes()).map_err(Failure::writing)?;
     }
     let wrong = rows.iter().flat_map(|r| r.fates.iter().flatten()).any(|f| matches!(f, Fate::Wrong(_)));
     Ok(if wrong { Exit::NewFindings } else { Exit::Clean })

@@ -192,7 +192,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let conversion = conversion.map_err(|refusal| refused(&args.model, &refusal))?;
     let model = tflite::read(&conversion.model)
         .map_err(|e| Failure::harness(format!("the converted model does not read back: {e}")))?;
-    file::write_atomically(&args.output, &conversion.model).map_err(Failure::bad_input)?;
+    file::write_atomically(&args.output, &conversion.model).map_err(Failure::writing)?;
     print(&args.output, precision, &Summary::new(&model, before, conversion.model.len() as u64), &conversion);
     if let Some(source) = source.filter(|_| args.compare) {
         anstream::println!();

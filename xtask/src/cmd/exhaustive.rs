@@ -68,7 +68,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     if let Some(path) = &args.out {
         let json = serde_json::json!({ "rows": rows, "new": new, "known": excused });
         let text = serde_json::to_string_pretty(&json).map_err(Failure::harness)?;
-        write_atomically(path, (text + "\n").as_bytes()).map_err(Failure::harness)?;
+        write_atomically(path, (text + "\n").as_bytes()).map_err(Failure::writing)?;
     }
     Ok(if news > 0 { Exit::NewFindings } else { Exit::Clean })
 }

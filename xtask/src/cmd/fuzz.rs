@@ -8,6 +8,7 @@ use super::{libfuzzer, report, systems};
 use crate::clock;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::progress::Progress;
+use crate::words::counted;
 use command::{command, options};
 use halfproof_corpus::known_issue::Sighting;
 use halfproof_corpus::store;
@@ -367,8 +368,9 @@ pub(crate) fn run(args: &Args) -> Outcome {
     result.timings.seconds = outcome.elapsed.as_secs_f64();
     result.timings.jobs = jobs as u32;
     result.timings.tests_per_second = tests as f64 / outcome.elapsed.as_secs_f64().max(1e-9);
-    let written = findings(args, &plan, &outcome.groups, &known, &mut result, &progress);
+    let written = findings(args, &plan, &outcome.groups, &known, &mut result, (&progress, &cancel));
     progress.finish();
+    result.interrupted |= cancel.load(Ordering::Relaxed);
     result.arrivals = Some(Arrivals::of(&result, plan.scouts(), args.shard.1));
     result.sort();
     let written = written.and_then(|()| {
@@ -385,7 +387,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         anstream::println!("{line}");
     }
     for ((system, what), n) in refusals.iter().take(20) {
-        anstream::println!("{system} refused {n} times: {what}");
+        anstream::println!("{system} refused {}: {what}", counted(n, "time"));
     }
     written?;
     if result.interrupted {
@@ -414,7 +416,7 @@ fn findings(
     groups: &std::collections::BTreeMap<Signature, Group>,
     known: &Known,
     result: &mut Run,
-    progress: &Progress,
+    (progress, cancel): (&Progress, &AtomicBool),
 ) -> Result<(), Failure> {
     if groups.is_empty() {
         return Ok(());
@@ -422,6 +424,8 @@ fn findings(
     let (mut pipeline, _) = pipeline(args)?;
     let slow = pipeline.converter.is_outside();
     let budget = |signature: &Signature| match signature.class {
+        // Who interrupts it waits for no more of this: what is not minimised yet is written as it was drawn.
+        _ if cancel.load(Ordering::Relaxed) => Budget { attempts: 0 },
         _ if !slow => Budget::default(),
         // A refusal names its operator: little is left to find out.
         Class::Legalization => Budget { attempts: 6 },

@@ -5,6 +5,7 @@
 use super::cargo_tool;
 use crate::exit::{Exit, Failure, Outcome};
 use halfproof_fuzz::targets::{TARGETS, Target};
+use halfproof_fuzz::triage::shell;
 use halfproof_wire::file::write_atomically;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -179,7 +180,7 @@ fn ran(target: &Target, artifacts: &Path, since: SystemTime, words: &str) -> Ran
     files.retain(|p| p.metadata().and_then(|m| m.modified()).is_ok_and(|at| at >= since));
     files.sort();
     let replay = |p: &PathBuf| {
-        format!("cargo run --release -p halfproof-fuzz --bin {} -- {}", target.name, p.display())
+        format!("cargo run --release -p halfproof-fuzz --bin {} -- {}", target.name, shell::path(p))
     };
     Ran {
         target: target.name,

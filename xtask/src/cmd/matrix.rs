@@ -9,11 +9,11 @@ mod cell;
 use super::regress::Known;
 use super::systems;
 use crate::exit::{Exit, Failure, Outcome};
+use crate::folder;
 use cell::Cell;
 use halfproof_fuzz::generate::{DRAWS, Dna, InputKind, Options, generate, inputs};
 use halfproof_fuzz::pipeline::{Pipeline, Trial, Turn};
 use halfproof_ir::{Graph, Precision, Request};
-use halfproof_wire::file::write_atomically;
 use halfproof_wire::onnx::Opset;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -58,8 +58,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     if args.cases == 0 {
         return Err(Failure::bad_input("--cases 0 leaves every cell empty"));
     }
-    std::fs::create_dir_all(&args.out)
-        .map_err(|e| Failure::bad_input(format!("{}: cannot be created: {e}", args.out.display())))?;
+    folder::make(&args.out)?;
     let mut opened = systems::open(&args.runtime);
     opened.warn();
     let mut pipeline = Pipeline {
@@ -106,11 +105,13 @@ pub(crate) fn run(args: &Args) -> Outcome {
         anstream::println!("fewer cases than asked for: {}", short.join(", "));
     }
     let json = matrix.json(args.cases, args.seed).to_string();
-    write_atomically(&args.out.join("matrix.json"), json.as_bytes()).map_err(Failure::bad_input)?;
-    write_atomically(&args.out.join("matrix.md"), matrix.page(args.cases).as_bytes())
-        .map_err(Failure::bad_input)?;
     let html = matrix.sheet(args.cases).html().map_err(Failure::harness)?;
-    write_atomically(&args.out.join("matrix.html"), html.as_bytes()).map_err(Failure::bad_input)?;
+    let files = [
+        ("matrix.json", json.into_bytes()),
+        ("matrix.md", matrix.page(args.cases).into_bytes()),
+        ("matrix.html", html.into_bytes()),
+    ];
+    folder::write(&args.out, &files, &[])?;
     let wrong = cells.values().any(|c| c.wrong > 0);
     Ok(if wrong { Exit::NewFindings } else { Exit::Clean })
 }

@@ -130,8 +130,7 @@ struct Measured {
 
 /// Tries a sample; exit code 1 when mutants survive.
 pub(crate) fn run(args: &Args) -> Outcome {
-    std::fs::create_dir_all(&args.out)
-        .map_err(|e| Failure::bad_input(format!("{}: cannot be created: {e}", args.out.display())))?;
+    crate::folder::make(&args.out)?;
     let all = list()?;
     let wanted = |m: &Mutant| {
         args.file.as_ref().is_none_or(|f| m.file.contains(f.as_str()))
@@ -155,7 +154,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         anstream::println!("{:<20} {seconds:>5.0} s  {}", words(ending), mutant.name);
         measured.tried.push(Tried { mutant: mutant.name.clone(), ending, seconds });
         let json = serde_json::to_string_pretty(&measured).map_err(Failure::harness)? + "\n";
-        write_atomically(&args.out.join("mutants.json"), json.as_bytes()).map_err(Failure::bad_input)
+        write_atomically(&args.out.join("mutants.json"), json.as_bytes()).map_err(Failure::writing)
     };
     let late = |begin: Instant| args.time.is_some_and(|limit| begin.elapsed() > limit);
     let begin = Instant::now();

@@ -4,6 +4,7 @@ mod shrink;
 
 use super::fuzz::{cores, operators};
 use crate::exit::{Exit, Failure, Outcome};
+use crate::words::counted;
 use halfproof_fuzz::power::score::{ClassScore, tolerance_names};
 use halfproof_fuzz::power::{self, Options, Score};
 use halfproof_wire::file::write_atomically;
@@ -68,8 +69,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         anstream::println!("{}", power::replay_case(&options, index));
         return Ok(Exit::Clean);
     }
-    std::fs::create_dir_all(&args.out)
-        .map_err(|e| Failure::bad_input(format!("{}: cannot be created: {e}", args.out.display())))?;
+    crate::folder::make(&args.out)?;
     if let Some(faults) = args.shrink {
         return shrink::run(&Options { runs: faults, ..options }, &args.out);
     }
@@ -90,7 +90,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     }
     let json = serde_json::to_string_pretty(&score).map_err(Failure::harness)?;
     let path = args.out.join("power.json");
-    write_atomically(&path, json.as_bytes()).map_err(Failure::bad_input)?;
+    write_atomically(&path, json.as_bytes()).map_err(Failure::writing)?;
     anstream::println!("{}", text(&score));
     anstream::println!("written: {}", path.display());
     let low = |c: &ClassScore, wanted: f64| c.visible() > 0 && c.detection() < wanted;
@@ -103,6 +103,16 @@ pub(crate) fn run(args: &Args) -> Outcome {
 /// The whole score as text.
 fn text(score: &Score) -> String {
     let mut t = String::new();
+    if let Some(asked) = &score.interrupted {
+        let _ = writeln!(
+            t,
+            "INTERRUPTED: {} of {}, {} of {}",
+            score.total.injected + score.total.nowhere + score.total.unclean,
+            counted(asked.runs, "injection"),
+            score.correct.executions,
+            counted(asked.executions, "correct execution"),
+        );
+    }
     let [strict, loose] = tolerance_names();
     let _ = writeln!(
         t,
@@ -132,9 +142,9 @@ fn text(score: &Score) -> String {
             c.equivalent,
             c.detected,
             c.missed,
-            percent(c.detection()),
-            percent(c.tolerance(0)),
-            percent(c.tolerance(1)),
+            percent_of(c.visible(), c.detection()),
+            percent_of(c.visible(), c.tolerance(0)),
+            percent_of(c.visible(), c.tolerance(1)),
         );
     }
     let total = &score.total;
@@ -153,8 +163,11 @@ fn text(score: &Score) -> String {
     let c = &score.correct;
     let _ = writeln!(
         t,
-        "\n{} false alarms in {} correct executions ({} verdicts) of {} models",
-        c.false_alarms, c.executions, c.verdicts, c.cases
+        "\n{} in {} ({}) of {}",
+        counted(c.false_alarms, "false alarm"),
+        counted(c.executions, "correct execution"),
+        counted(c.verdicts, "verdict"),
+        counted(c.cases, "model")
     );
     for alarm in c.alarms.iter().take(10) {
         let _ = writeln!(t, "  {alarm}");
@@ -176,11 +189,11 @@ fn text(score: &Score) -> String {
             "{:<10} {:>10} {:>9} {:>13} {:>10}  {:>15} {:>15}",
             k.kind,
             k.executions,
-            percent(k.excluded),
-            percent(k.excluded_any),
-            percent(k.excluded_semantics),
-            percent(k.tolerance_alarms[0]),
-            percent(k.tolerance_alarms[1]),
+            percent_of(k.executions, k.excluded),
+            percent_of(k.executions, k.excluded_any),
+            percent_of(k.executions, k.excluded_semantics),
+            percent_of(k.executions, k.tolerance_alarms[0]),
+            percent_of(k.executions, k.tolerance_alarms[1]),
         );
     }
     let _ = writeln!(t, "\n{:<30} {:>10} {:>8} {:>8}", "bound over error", "executions", "median", "p90");
@@ -197,6 +210,27 @@ fn text(score: &Score) -> String {
     t
 }
 
-fn percent(share: f64) -> String {
-    format!("{:.2} %", 100.0 * share)
+/// A share of so many; nothing is no share of nothing.
+fn percent_of(all: u64, share: f64) -> String {
+    if all == 0 { "-".to_string() } else { format!("{:.2} %", 100.0 * share) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn score(cancelled: bool) -> Score {
+        let options = Options { runs: 3, executions: 1, seed: 1, ..Options::new(0, 0, 1) };
+        power::run(&options, &AtomicBool::new(cancelled), |_, _| ())
+    }
+
+    #[test]
+    fn an_interrupted_score_says_so_and_nothing_is_no_share_of_nothing() {
+        let stopped = score(true);
+        assert!(stopped.command.contains("--runs 0 --executions 0 "), "{}", stopped.command);
+        let text = text(&stopped);
+        assert!(text.starts_with("INTERRUPTED: 0 of 3 injections, 0 of 1 correct execution\n"), "{text}");
+        assert!(!text.contains(" %"), "{text}");
+        assert_eq!(score(false).interrupted, None);
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::{convert, systems, triage};
 use crate::exit::{Exit, Failure, Outcome};
+use crate::words::counted;
 use halfproof_corpus::known_issue::Sighting;
 use halfproof_corpus::{Case, Expectation, KnownIssue, Setting, expect, store};
 use halfproof_fuzz::generate::{InputKind, inputs};
@@ -67,7 +68,9 @@ pub(crate) fn run(args: &Args) -> Outcome {
     }
     for (converter, cases) in elsewhere {
         anstream::println!(
-            "SKIPPED {cases} cases about {converter}: `cargo xtask regress --converter {converter}` replays them"
+            "SKIPPED {} about {converter}: `cargo xtask regress --converter {converter}` replays {}",
+            counted(cases, "case"),
+            if cases == 1 { "it" } else { "them" }
         );
     }
     let Count { passed, failed, uncertain, known, unsaid } = total;
@@ -75,7 +78,8 @@ pub(crate) fn run(args: &Args) -> Outcome {
         anstream::println!("{unsaid} not replayed: the case has no form that {} takes", args.converter);
     }
     anstream::println!(
-        "{uncertain} not certain (they rest on contracts that nobody has verified, or nothing is decidable), {known} known issues"
+        "{uncertain} not certain (they rest on contracts that nobody has verified, or nothing is decidable), {}",
+        counted(known, "known issue")
     );
     anstream::println!("{passed} passed, {failed} failed");
     Ok(if failed > 0 { Exit::NewFindings } else { Exit::Clean })

@@ -2,6 +2,7 @@
 
 use super::compare::read_run;
 use crate::exit::{Exit, Failure, Outcome};
+use crate::folder::Named;
 use halfproof_reports::{Run, html_after, junit, markdown};
 use halfproof_wire::file::write_atomically;
 use std::path::{Path, PathBuf};
@@ -70,19 +71,24 @@ fn began_later(other: &Run, run: &Run) -> bool {
     !run.timings.started.is_empty() && other.timings.started > run.timings.started
 }
 
+/// The three renderings by the names of their files.
+pub(crate) fn renderings(run: &Run, history: &[Run]) -> Result<[Named; 3], Failure> {
+    let page = html_after(run, history).map_err(Failure::harness)?;
+    Ok([("report.html", page), ("report.md", markdown(run)), ("junit.xml", junit(run))]
+        .map(|(name, text)| (name, text.into_bytes())))
+}
+
 /// Writes the three renderings into a folder.
 pub(crate) fn write(run: &Run, out: &Path) -> Result<Vec<PathBuf>, Failure> {
     write_after(run, &[], out)
 }
 
 fn write_after(run: &Run, history: &[Run], out: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let page = html_after(run, history).map_err(Failure::harness)?;
-    NAMES
+    renderings(run, history)?
         .into_iter()
-        .zip([page, markdown(run), junit(run)])
-        .map(|(name, text)| {
+        .map(|(name, bytes)| {
             let path = out.join(name);
-            write_atomically(&path, text.as_bytes()).map_err(Failure::bad_input)?;
+            write_atomically(&path, &bytes).map_err(Failure::writing)?;
             Ok(path)
         })
         .collect()

@@ -62,7 +62,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         }
     }
     if let Some(path) = &args.docs {
-        write_atomically(path, page(rows).as_bytes()).map_err(Failure::bad_input)?;
+        write_atomically(path, page(rows).as_bytes()).map_err(Failure::writing)?;
     }
     if args.purity {
         anstream::println!("\n  {checked} files read back by the schema of ai-edge-litert, {impure} impure");

@@ -2,14 +2,16 @@
 
 mod files;
 mod issue;
+mod record;
 mod screen;
 
 use super::{convert, systems};
 use crate::exit::{Exit, Failure, Outcome};
 use halfproof_converter::size;
+use halfproof_fuzz::campaign::Tally;
 use halfproof_fuzz::generate::InputKind;
 use halfproof_fuzz::localise::{
-    Examination, Set, SourceModel, Systems, bisect, examine as locate, interpreter, recognised, sets,
+    Examination, On, Set, SourceModel, Systems, bisect, examine as locate, interpreter, recognised, sets,
     strategy,
 };
 use halfproof_fuzz::pipeline::{Pipeline, Report, Trial, Turn};
@@ -93,6 +95,8 @@ pub(crate) fn run(args: &Args) -> Outcome {
             "--bisect-precision converts an .onnx model; it cannot change a given file",
         ));
     }
+    let folder = (!args.no_files).then(|| folder(args));
+    folder.iter().try_for_each(|out| files::check(out, args))?;
     let large = size > LARGE;
     let tried = match (&args.inputs, given) {
         (Some(path), _) => vec![Set::given(read_inputs(path, &source.graph)?)],
@@ -104,6 +108,8 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let mut converter = systems::converter(&args.converter)?;
     let opened = systems::open(&args.runtime);
     opened.warn();
+    let mut run = record::begin(args, &opened, converter.as_ref());
+    let mut tally = Tally::default();
     let mut outside = opened.outside;
     let ours: Vec<_> = args.runtime.iter().filter_map(|name| interpreter(name)).collect();
     let bar = progress();
@@ -124,7 +130,8 @@ pub(crate) fn run(args: &Args) -> Outcome {
             bar.set_position(at as u64);
             bar.set_message(format!("{precision}: {what}"));
         };
-        let found = locate(&case.source, &case.request, &case.conversion, tried, &mut systems, &mut say);
+        let mut found = locate(&case.source, &case.request, &case.conversion, tried, &mut systems, &mut say);
+        tally.merge(std::mem::take(&mut found.tally));
         // What follows cuts out of the model and asks nothing more of it: the exact constants of a large one are let go.
         case.conversion.provenance.constants = vec![];
         faults += usize::from(!found.diagnosis.verdict.class.is_fine());
@@ -150,20 +157,29 @@ pub(crate) fn run(args: &Args) -> Outcome {
     if args.bisect_precision {
         let set = found.set.clone().or_else(|| tried.first().cloned());
         if let Some(set) = set {
-            keep_what_is_needed(args, case, converter.as_mut(), &set)?;
+            keep_what_is_needed(args, (case, found), converter.as_mut(), &mut outside, &set)?;
         }
     }
     if let Some(path) = &args.draw {
         files::draw(path, case, found)?;
     }
+    record::fill(&mut run, tally, case);
     let worth = faults > 0 || found.diagnosis.verdict.class == Class::Explained;
-    if worth && !args.no_files {
-        let name =
-            args.model.file_stem().map_or_else(|| "model".into(), |n| n.to_string_lossy().into_owned());
-        let out = args.out.clone().unwrap_or_else(|| Path::new("reports/triage").join(name));
-        files::write(&out, args, case, found, converter.as_mut(), &mut outside, &ours)?;
+    match folder {
+        Some(out) if worth => {
+            files::write(&out, args, run, (case, found), converter.as_mut(), &mut outside, &ours)?;
+        }
+        // An older accusation must not stand where a new answer was asked for.
+        Some(out) if args.out.is_some() || out.join("run.json").exists() => files::write_clean(&out, &run)?,
+        _ => {}
     }
     Ok(if faults > 0 { Exit::NewFindings } else { Exit::Clean })
+}
+
+/// Where the results go.
+fn folder(args: &Args) -> PathBuf {
+    let name = args.model.file_stem().map_or_else(|| "model".into(), |n| n.to_string_lossy().into_owned());
+    args.out.clone().unwrap_or_else(|| Path::new("reports/triage").join(name))
 }
 
 /// The system and the inputs that showed a fault; `None` where there is none, or where it is one of the file.
@@ -313,17 +329,29 @@ fn edges(model: &tflite::Model, precision: Precision) -> Io {
     if single && precision != Precision::Weights { Io::Float32 } else { Io::Strategy }
 }
 
+/// Measures where the verdict was reached: another system loses other bits. Where nothing ran, our interpreter does.
 fn keep_what_is_needed(
     args: &Args,
-    case: &Case,
+    (case, found): (&Case, &Examination),
     converter: &mut dyn Converter,
+    outside: &mut [Box<dyn Runtime>],
     set: &Set,
 ) -> Result<(), Failure> {
-    let Some((_, arith)) = interpreter("interp-f16") else { return Ok(()) };
+    let trace = screen::main_trace(found);
+    let system = trace.map_or("interp-f16", |t| t.system.as_str());
+    let mut on = match (named(outside, system), interpreter(system)) {
+        (Some(runtime), _) => On::Outside(runtime.as_mut()),
+        (None, Some((name, arith))) => On::Ours(name, arith),
+        (None, None) => return Ok(()),
+    };
     let request = Request { keep_fp32: None, ..case.request.clone() };
-    let found = bisect(&case.source, &case.onnx, converter, &request, set, arith, args.max_bits_lost)
+    let result = bisect(&case.source, &case.onnx, converter, &request, set, &mut on, args.max_bits_lost)
         .map_err(Failure::bad_input)?;
-    screen::bisection(&found, args.max_bits_lost, case.source.operators());
+    let place = match trace {
+        Some(_) => system.to_string(),
+        None => format!("{system}, since nothing that was asked for ran it"),
+    };
+    screen::bisection(&result, (&place, args.max_bits_lost), case.source.operators());
     Ok(())
 }
 

@@ -124,7 +124,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     anstream::println!("{verdict}");
     if let Some(path) = &args.docs {
         let page = table::page(&all, &names, &verdict);
-        write_atomically(path, page.as_bytes()).map_err(Failure::bad_input)?;
+        write_atomically(path, page.as_bytes()).map_err(Failure::writing)?;
     }
     Ok(if faults > 0 { Exit::NewFindings } else { Exit::Clean })
 }

@@ -3,6 +3,7 @@
 use super::{Args, MOST_NODES, SHARE};
 use crate::cmd::systems;
 use halfproof_fuzz::campaign::Until;
+use halfproof_fuzz::triage::shell;
 use std::collections::BTreeMap;
 
 /// The options that change results.
@@ -33,7 +34,7 @@ pub(super) fn command(args: &Args) -> String {
     }
     words.push(format!("--seed {}", args.seed));
     if args.converter != "in-tree" {
-        words.push(format!("--converter {}", args.converter));
+        words.push(shell::option("converter", &args.converter));
     }
     if args.precision != "all" {
         words.push(format!("--precision {}", args.precision));

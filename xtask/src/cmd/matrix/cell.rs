@@ -1,8 +1,9 @@
 //! One cell of the matrix, and how the whole of it is shown.
 
 use crate::cmd::regress::{Known, pinned_version};
+use crate::words::counted;
 use halfproof_fuzz::pipeline::Report;
-use halfproof_fuzz::triage::normalise;
+use halfproof_fuzz::triage::shown;
 use halfproof_ir::Precision;
 use halfproof_oracle::judge::Question;
 use halfproof_oracle::record::Status;
@@ -35,7 +36,7 @@ pub(super) struct Cell {
     pub(super) unproven: usize,
     /// Those in which a value does not fit float16: the strategy's doing.
     pub(super) overflows: usize,
-    /// What was said where something did not convert, did not run or is wrong: the signature, and how often.
+    /// What was said where something did not convert, did not run or is wrong: the text without what varies, and how often.
     pub(super) said: BTreeMap<String, usize>,
     /// The first fault that nobody knows, with its numbers.
     pub(super) example: Option<String>,
@@ -60,7 +61,7 @@ pub(super) fn count(
         let cell = cells.entry((operator.to_string(), precision, runtime.clone())).or_default();
         cell.cases += 1;
         let say = |cell: &mut Cell, text: &str| {
-            let line = normalise(text.lines().next().unwrap_or_default());
+            let line = shown(text.lines().next().unwrap_or_default());
             *cell.said.entry(line).or_default() += 1;
         };
         if report.conversion.is_none() {
@@ -259,9 +260,13 @@ impl Matrix<'_> {
             unproven += c.unproven;
         }
         format!(
-            "{}: {} operators, {cells} cells, {whole} of them right in every case; {cases} executions asked for, {right} right, {wrong} wrong, {known} known issues, {unproven} faults under contracts that nobody has verified",
+            "{}: {}, {}, {whole} of them right in every case; {} asked for, {right} right, {wrong} wrong, {}, {} under contracts that nobody has verified",
             self.converter,
-            self.operators().len()
+            counted(self.operators().len(), "operator"),
+            counted(cells, "cell"),
+            counted(cases, "execution"),
+            counted(known, "known issue"),
+            counted(unproven, "fault")
         )
     }
 

@@ -1,6 +1,7 @@
 //! `power --shrink`: what one bug becomes in a campaign, and how small the minimiser makes it.
 
 use crate::exit::{Exit, Failure, Outcome};
+use crate::words::counted;
 use halfproof_fuzz::power::{Large, Options, Shrinking, large, shrinking};
 use halfproof_wire::file::write_atomically;
 use indicatif::ProgressBar;
@@ -29,10 +30,10 @@ pub(super) fn run(options: &Options, out: &Path) -> Outcome {
         anstream::println!("     {} of {} tests show it", f.shown, f.tests);
         for s in &f.findings {
             anstream::println!(
-                "     {} -> {} nodes, {} times, {:.1} s: {}",
+                "     {} -> {}, {}, {:.1} s: {}",
                 s.nodes_before,
-                s.nodes,
-                s.occurrences,
+                counted(s.nodes, "node"),
+                counted(s.occurrences, "time"),
                 s.seconds,
                 s.signature
             );
@@ -70,7 +71,7 @@ pub(super) fn run(options: &Options, out: &Path) -> Outcome {
     let measured = Measured { seed: options.seed, small, large };
     let json = serde_json::to_string_pretty(&measured).map_err(Failure::harness)? + "\n";
     let path = out.join("shrink.json");
-    write_atomically(&path, json.as_bytes()).map_err(Failure::bad_input)?;
+    write_atomically(&path, json.as_bytes()).map_err(Failure::writing)?;
     anstream::println!("written: {}", path.display());
     Ok(if red { Exit::NewFindings } else { Exit::Clean })
 }

@@ -3,12 +3,14 @@
 use super::{Args, Case, issue, screen};
 use crate::cmd::report;
 use crate::exit::Failure;
+use crate::folder::{self, Named};
+use crate::words::counted;
 use halfproof_fuzz::localise::{
     Examination, Piece, Set, SourceModel, Systems, examine, interpreter, recognised, source_piece,
     target_piece,
 };
 use halfproof_fuzz::minimise::{Budget, Specimen, minimise};
-use halfproof_fuzz::triage::{drawing, plotted};
+use halfproof_fuzz::triage::{drawing, plotted, shell};
 use halfproof_ir::{DType, Precision, Tensor, text};
 use halfproof_oracle::arith::half::Half;
 use halfproof_oracle::judge::Subject;
@@ -31,7 +33,7 @@ const ABOVE: [usize; 5] = [0, 1, 3, 8, 20];
 pub(super) fn draw(path: &Path, case: &Case, found: &Examination) -> Result<(), Failure> {
     let drawn = picture(case, found);
     let svg = drawing_svg(&drawn).ok_or_else(|| Failure::bad_input("there is nothing to draw"))?;
-    write_atomically(path, svg.as_bytes()).map_err(Failure::bad_input)?;
+    write_atomically(path, svg.as_bytes()).map_err(Failure::writing)?;
     anstream::println!("\n  drawn      {}", path.display());
     Ok(())
 }
@@ -59,73 +61,121 @@ fn picture(case: &Case, found: &Examination) -> halfproof_reports::schema::Drawi
     drawing(&part, |n| is_bad(&n.name))
 }
 
+/// Every file that a triage may write: what of them stands in the folder from a former one says nothing of this one.
+const FILES: [&str; 13] = [
+    "model.onnx",
+    "inputs.npz",
+    "converted.tflite",
+    "operator.tflite",
+    "operator-inputs.npz",
+    "repro.py",
+    "repro.sh",
+    "operators.tsv",
+    "issue.md",
+    "run.json",
+    "report.html",
+    "report.md",
+    "junit.xml",
+];
+
+/// Refuses a folder in which what is triaged would be replaced.
+pub(super) fn check(out: &Path, args: &Args) -> Result<(), Failure> {
+    let same = |a: &Path, b: &Path| match (std::fs::canonicalize(a), std::fs::canonicalize(b)) {
+        (Ok(a), Ok(b)) => a == b,
+        _ => false,
+    };
+    let read = [Some(&args.model), args.converted.as_ref(), args.inputs.as_ref()];
+    for given in read.into_iter().flatten() {
+        if same(out, given) || FILES.iter().any(|name| same(&out.join(name), given)) {
+            return Err(Failure::bad_input(format!(
+                "{}: the results in {} would replace it; name another folder with --out, or say --no-files",
+                given.display(),
+                out.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// What a former triage left in the folder; nothing where the folder is not one of triage.
+fn former(out: &Path) -> &'static [&'static str] {
+    let run = std::fs::read_to_string(out.join("run.json")).ok().and_then(|text| Run::from_json(&text).ok());
+    if run.is_some_and(|r| r.command.starts_with("cargo xtask triage ")) { &FILES } else { &[] }
+}
+
+/// Writes the answer that nothing is wrong: the run and its reports.
+pub(super) fn write_clean(out: &Path, run: &Run) -> Result<(), Failure> {
+    let mut all = vec![("run.json", run.to_json().into_bytes())];
+    all.extend(report::renderings(run, &[])?);
+    folder::write(out, &all, former(out))?;
+    anstream::println!("\n  {}/", out.display());
+    anstream::println!("    {:<16} the answer", "report.html");
+    Ok(())
+}
+
 /// Writes everything into `out`.
 pub(super) fn write(
     out: &Path,
     args: &Args,
-    case: &Case,
-    found: &Examination,
+    mut run: Run,
+    (case, found): (&Case, &Examination),
     converter: &mut dyn Converter,
     outside: &mut [Box<dyn Runtime>],
     ours: &[(&'static str, Half)],
 ) -> Result<(), Failure> {
-    std::fs::create_dir_all(out)
-        .map_err(|e| Failure::bad_input(format!("cannot create {}: {e}", out.display())))?;
-    let put = |name: &str, bytes: &[u8]| write_atomically(&out.join(name), bytes).map_err(Failure::bad_input);
+    let mut all: Vec<Named> = vec![];
+    let mut put = |name: &'static str, bytes: Vec<u8>| all.push((name, bytes));
     let small = if case.given { None } else { smaller(case, found, converter, outside, ours) };
     let mut lines: Vec<(String, String)> = vec![];
     let mut files = Files::default();
     if let Some((specimen, attempts, is_small)) = &small {
         let graph = &specimen.graph;
         let bytes = onnx::write(graph, Opset::of(graph)).map_err(Failure::harness)?;
-        put("model.onnx", &bytes)?;
-        put("inputs.npz", &named_inputs(specimen)?)?;
-        let plural = if graph.nodes.len() == 1 { "" } else { "s" };
+        put("inputs.npz", named_inputs(specimen)?);
         let how = if *is_small { "minimised" } else { "cut out" };
         lines.push((
             "model.onnx".into(),
-            format!("{} node{plural}, {how} in {attempts} tests", graph.nodes.len()),
+            format!("{}, {how} in {}", counted(graph.nodes.len(), "node"), counted(*attempts, "test")),
         ));
         (files.model, files.inputs) = (Some("model.onnx".into()), Some("inputs.npz".into()));
         if let Outcome::Converted(c) = converter.convert(Source { graph, onnx: &bytes }, &case.request) {
-            put("converted.tflite", &c.model)?;
+            put("converted.tflite", c.model);
             files.converted = Some("converted.tflite".into());
         }
+        put("model.onnx", bytes);
     } else if let Some(set) = &found.set {
         let inputs = Specimen { graph: case.source.graph.clone(), inputs: set.tensors.clone() };
-        put("inputs.npz", &named_inputs(&inputs)?)?;
+        put("inputs.npz", named_inputs(&inputs)?);
         files.inputs = Some("inputs.npz".into());
     }
     if let Some(piece) = piece(case, found, ours) {
-        put("operator.tflite", &tflite::write(&piece.model))?;
-        put("operator-inputs.npz", &npz::write(&piece.inputs).map_err(Failure::harness)?)?;
+        put("operator.tflite", tflite::write(&piece.model));
+        put("operator-inputs.npz", npz::write(&piece.inputs).map_err(Failure::harness)?);
         let what = match found.kept {
             Some(_) => "the operators that are wrong together, with what they read",
             None => "the first bad operator alone, with what it read",
         };
         lines.push(("operator.tflite".into(), what.into()));
         files.converted.get_or_insert("operator.tflite".into());
-        let script = issue::python(found, &piece);
-        put("repro.py", script.as_bytes())?;
+        put("repro.py", issue::python(found, &piece).into_bytes());
         files.repro_alone = Some("repro.py".into());
         lines.push(("repro.py".into(), "the same in LiteRT alone (pip install ai-edge-litert numpy)".into()));
     }
-    put("repro.sh", script(args, case, found, small.is_some()).as_bytes())?;
+    put("repro.sh", script(args, case, found, small.is_some()).into_bytes());
     files.repro = Some("repro.sh".into());
     lines.push(("repro.sh".into(), "triage again".into()));
-    put("operators.tsv", table(found).as_bytes())?;
+    put("operators.tsv", table(found).into_bytes());
     lines.push(("operators.tsv".into(), "every operator".into()));
     let graph = small.as_ref().map_or(&case.source.graph, |(s, _, _)| &s.graph);
     let report_files = files.clone();
     let finding = finding(case, found, graph, small.is_some(), files, out);
-    put("issue.md", issue::text(args, case, found, &finding, &report_files).as_bytes())?;
+    put("issue.md", issue::text(args, case, found, &finding, &report_files).into_bytes());
     lines.push(("issue.md".into(), "a text for the authors".into()));
-    let mut run = Run::new(format!("cargo xtask triage {}", args.model.display()), 1);
-    run.timings.started = crate::clock::now();
     run.findings.push(finding);
-    put("run.json", run.to_json().as_bytes())?;
-    report::write(&run, out)?;
+    put("run.json", run.to_json().into_bytes());
     lines.push(("report.html".into(), "all of it, drawn".into()));
+    all.extend(report::renderings(&run, &[])?);
+    folder::write(out, &all, former(out))?;
     anstream::println!("\n  {}/", out.display());
     for (name, what) in lines {
         anstream::println!("    {name:<16} {what}");
@@ -224,24 +274,28 @@ fn piece(case: &Case, found: &Examination, ours: &[(&'static str, Half)]) -> Opt
 
 fn script(args: &Args, case: &Case, found: &Examination, small: bool) -> String {
     let v = &found.diagnosis.verdict;
-    let full = |p: &Path| std::fs::canonicalize(p).unwrap_or_else(|_| p.to_path_buf()).display().to_string();
-    let model = if small { "$here/model.onnx".to_string() } else { full(&args.model) };
+    let full = |p: &Path| shell::path(&std::fs::canonicalize(p).unwrap_or_else(|_| p.to_path_buf()));
+    let model = if small { "\"$here/model.onnx\"".to_string() } else { full(&args.model) };
     let converted = match &args.converted {
-        Some(path) => format!(" --converted '{}'", full(path)),
+        Some(path) => format!(" --converted {}", full(path)),
         None => String::new(),
     };
     let inputs = if found.set.is_some() { " --inputs \"$here/inputs.npz\"" } else { "" };
-    let keep = args.keep_fp32.as_deref().map(|k| format!(" --keep-fp32 '{k}'")).unwrap_or_default();
+    let keep = args.keep_fp32.as_deref().map(|k| format!(" {}", shell::option("keep-fp32", k)));
+    // The small case has no symbolic dimensions left.
+    let dims = args.dims.iter().filter(|_| !small).map(|d| format!(" {}", shell::option("dim", d)));
+    let dims: String = dims.collect();
     let system = found.diagnosis.system.as_deref().unwrap_or("interp-f16");
     format!(
         "#!/usr/bin/env bash\n# {}: {}\n# Run it from a checkout of halfproof.\nset -eu\n\
-         here=\"$(cd \"$(dirname \"$0\")\" && pwd)\"\n\
-         exec cargo xtask triage \"{model}\"{converted}{inputs} --precision {} --converter {}{keep} --runtime {system} \
-         --no-files\n",
+         here=\"$(cd -- \"$(dirname -- \"$0\")\" && pwd)\"\n\
+         exec cargo xtask triage {model}{converted}{inputs}{dims} --precision {} {}{} --runtime {} --no-files\n",
         v.class,
-        v.text,
+        shell::comment(&v.text),
         case.request.precision,
-        if case.given { "in-tree" } else { &case.converter },
+        shell::option("converter", if case.given { "in-tree" } else { &case.converter }),
+        keep.unwrap_or_default(),
+        shell::word(system),
     )
 }
 
@@ -330,7 +384,7 @@ fn finding(
         related: vec![],
         occurrences: 1,
         first_test: 0,
-        replay: format!("bash {}", out.join("repro.sh").display()),
+        replay: format!("bash {}", shell::path(&out.join("repro.sh"))),
         files,
         graph: if small || graph.nodes.len() <= 40 { text::print(graph) } else { String::new() },
         drawing: drawn,

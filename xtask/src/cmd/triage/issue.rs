@@ -2,6 +2,7 @@
 
 use super::{Args, Case, files, screen};
 use halfproof_fuzz::localise::{Examination, Piece, project};
+use halfproof_fuzz::triage::shell;
 use halfproof_ir::Tensor;
 use halfproof_oracle::verdict::Class;
 use halfproof_reports::schema::{Files, Finding};
@@ -132,7 +133,7 @@ pub(super) fn python(found: &Examination, piece: &Piece) -> String {
          {imports}\n\
          here = pathlib.Path(__file__).resolve().parent\n\
          arrays = np.load(here / \"operator-inputs.npz\")\n\
-         names = {:?}\n\
+         names = [{}]\n\
          {running}\
          expected, low, high, element = {}, {}, {}, {element}\n\
          actual = got[element]\n\
@@ -140,10 +141,10 @@ pub(super) fn python(found: &Examination, piece: &Piece) -> String {
          fine = {}\n\
          sys.exit(0 if fine else 1)\n",
         v.place.operator.as_deref().unwrap_or("model"),
-        v.text,
-        names.join(", "),
+        shell::docstring(&v.text),
+        shell::docstring(&names.join(", ")),
         setup::LITERT_VERSION,
-        piece.inputs.iter().map(|(n, _)| n.as_str()).collect::<Vec<_>>(),
+        piece.inputs.iter().map(|(n, _)| shell::python(n)).collect::<Vec<_>>().join(", "),
         python(expected),
         python(low),
         python(high),

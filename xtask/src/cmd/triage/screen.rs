@@ -1,7 +1,9 @@
 //! What is printed: the answer first, then the operators.
 
 use super::Case;
+use crate::words::counted;
 use halfproof_fuzz::localise::{Advice, Bisection, Examination, advice};
+use halfproof_fuzz::triage::shell;
 use halfproof_oracle::judge::trace::{Meaning, Row, State, Trace};
 use halfproof_oracle::verdict::Numbers;
 use std::collections::BTreeSet;
@@ -13,9 +15,9 @@ pub(super) fn first(model: &Path, size: u64, case: &Case, found: &Examination) {
     let systems: Vec<&str> = found.traces.iter().map(|t| t.system.as_str()).collect();
     let on = if systems.is_empty() { String::new() } else { format!(" on {}", systems.join(", ")) };
     anstream::println!(
-        "{}  {} operators, {}  ->  {} {}{on}",
+        "{}  {}, {}  ->  {} {}{on}",
         model.display(),
-        case.source.operators(),
+        counted(case.source.operators(), "operator"),
         bytes(size),
         case.converter,
         case.request.precision
@@ -80,7 +82,7 @@ pub(super) fn numbers(n: &Numbers) -> String {
 /// One piece of advice.
 pub(super) fn what_to_do(advice: &Advice) -> String {
     match advice {
-        Advice::KeepFp32(pattern) => format!("keep it in float32: --keep-fp32 '{pattern}'"),
+        Advice::KeepFp32(pattern) => format!("keep it in float32: {}", shell::option("keep-fp32", pattern)),
         Advice::Strategy(precision) => format!("or another strategy: --precision {precision}"),
         Advice::Rewrite(text) => format!("or change the model: {text}"),
         Advice::Report(project) => format!("report it to {project}: the text is in issue.md"),
@@ -131,7 +133,7 @@ fn finite(x: f64) -> f64 {
 pub(super) fn table(case: &Case, found: &Examination, most: usize) {
     let Some(trace) = main_trace(found) else { return };
     let rows = chosen(trace, found.diagnosis.verdict.place.operator_index, most);
-    anstream::println!("\n  {} of {} tensors on {}", rows.len(), trace.rows.len(), trace.system);
+    anstream::println!("\n  {} of {} on {}", rows.len(), counted(trace.rows.len(), "tensor"), trace.system);
     anstream::println!(
         "  {:>5}  {:<22} {:<24} {:>23}  {:>5} {:>5} {:>6}  state",
         "op",
@@ -227,25 +229,31 @@ fn bytes(n: u64) -> String {
 }
 
 /// What bisection found.
-pub(super) fn bisection(found: &Bisection, limit: f64, nodes: usize) {
-    anstream::println!("\n  at most {limit} bits lost: {} with everything in float16", bits(found.before));
+pub(super) fn bisection(found: &Bisection, (system, limit): (&str, f64), nodes: usize) {
+    anstream::println!(
+        "\n  at most {limit} bits lost ({system}): {} with everything in float16",
+        bits(found.before)
+    );
     let (tests, kept) = found.by_position;
+    let took = counted(found.tests, "test");
     match &found.keep {
         None => {
-            anstream::println!("  not even all {nodes} nodes in float32 are enough ({} tests)", found.tests)
+            let all = if nodes == 1 { "the only node in float32 is" } else { "all nodes in float32 are" };
+            anstream::println!("  not even {all} enough ({took})");
         }
         Some(keep) if keep.is_empty() => {
-            anstream::println!("  nothing has to be kept ({} tests)", found.tests)
+            anstream::println!("  nothing has to be kept ({took})")
         }
         Some(keep) => {
             anstream::println!(
-                "  keep {} of {nodes} nodes in float32: {} bits lost, {} tests (bisection by position: {kept} nodes, {tests} tests)",
+                "  keep {} of {} in float32: {} bits lost, {took} (bisection by position: {}, {})",
                 keep.len(),
+                counted(nodes, "node"),
                 bits(found.after),
-                found.tests
+                counted(kept, "node"),
+                counted(tests, "test")
             );
-            let pattern = advice_pattern(keep);
-            anstream::println!("  --keep-fp32 '{pattern}'");
+            anstream::println!("  {}", shell::option("keep-fp32", &advice_pattern(keep)));
         }
     }
 }

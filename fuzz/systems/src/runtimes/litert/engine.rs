@@ -136,10 +136,10 @@ impl LiteRtEngine<'_> {
         match self.execute(mode, job, model, patched) {
             Ok(outcomes) => {
                 // A device remembers the shaders that it rejected, and does not say again what is wrong with them.
-                if outcomes.iter().any(|o| matches!(o.status, Status::Undone { .. })) {
-                    if let Ok(fresh) = Environment::new(self.library, self.accelerators.clone()) {
-                        self.environment = fresh;
-                    }
+                if outcomes.iter().any(|o| matches!(o.status, Status::Undone { .. }))
+                    && let Ok(fresh) = Environment::new(self.library, self.accelerators.clone())
+                {
+                    self.environment = fresh;
                 }
                 outcomes
             }

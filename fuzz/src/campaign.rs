@@ -12,6 +12,7 @@ mod tally;
 
 pub use done::Done;
 pub use journal::{Journal, JournalError};
+pub(crate) use tally::KEPT;
 pub use tally::{Scouted, Tally, Tried};
 
 use crate::triage::Signature;

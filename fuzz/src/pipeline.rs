@@ -8,7 +8,7 @@ mod trial;
 pub use scout::Scouting;
 pub use trial::{Plan, Trial, operator_of};
 
-use crate::campaign::{Seen, Tally};
+use crate::campaign::{KEPT, Seen, Tally};
 use crate::generate::InputKind;
 use crate::localise::kept;
 use crate::triage::Signature;
@@ -24,6 +24,7 @@ use halfproof_oracle::verdict::{Blame, Class, Strength, Verdict};
 use halfproof_systems::runtimes::interp::Interpreter;
 use halfproof_systems::{Converter, Outcome, Runtime, Source, Taps};
 use halfproof_wire::onnx;
+use sha2::{Digest, Sha256};
 use std::time::{Duration, Instant};
 
 /// Converts and executes with the chosen systems, and judges.
@@ -124,6 +125,8 @@ impl Pipeline {
         for execution in &report.executions {
             tally.execution(execution);
         }
+        // Only the first tests are kept one by one.
+        let digest = if index < KEPT { digest(trial, &report.onnx) } else { String::new() };
         for (system, answer) in &report.answers {
             let blamed = answer.verdict.place.source.as_deref().and_then(|s| operator_of(&trial.graph, s));
             tally.verdict(system, precision, &operators, blamed, &answer.verdict);
@@ -132,7 +135,15 @@ impl Pipeline {
                     let id = trial.graph.outputs[output];
                     let maker = trial.graph.nodes.iter().find(|n| n.outputs.contains(&Some(id)));
                     let name = maker.map_or("input", |n| n.op.name());
-                    tally.loss(index, output, name, precision, self.converter.name(), system, *bits);
+                    tally.loss(
+                        (index, &digest),
+                        output,
+                        name,
+                        precision,
+                        self.converter.name(),
+                        system,
+                        *bits,
+                    );
                 }
             }
         }
@@ -347,6 +358,13 @@ impl Pipeline {
 fn is_said(verdict: &Verdict, findings: &[Seen]) -> bool {
     verdict.is_of_policy()
         && findings.iter().any(|f| f.verdict.is_of_policy() && f.verdict.text == verdict.text)
+}
+
+/// By which two runs know the same test: its program and its inputs.
+fn digest(trial: &Trial, onnx: &[u8]) -> String {
+    let mut hash = Sha256::new_with_prefix(onnx);
+    trial.inputs.iter().for_each(|t| hash.update(t.data.to_le_bytes()));
+    hash.finalize().iter().take(4).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What is to be said of a run of the converted model, which is given as bytes and read.

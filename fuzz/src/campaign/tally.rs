@@ -128,7 +128,7 @@ impl Tally {
     /// so that two runs can be compared case by case.
     pub fn loss(
         &mut self,
-        index: u64,
+        (index, digest): (u64, &str),
         output: usize,
         operator: &str,
         precision: Precision,
@@ -140,6 +140,7 @@ impl Tally {
         if index < KEPT {
             self.outputs.push(OutputLoss {
                 case: index.to_string(),
+                digest: digest.to_string(),
                 output: output as u32,
                 precision,
                 converter: converter.to_string(),
@@ -239,7 +240,7 @@ impl Tally {
 }
 
 /// Tests whose outputs are kept one by one.
-const KEPT: u64 = 300;
+pub(crate) const KEPT: u64 = 300;
 
 /// Pairs of operators of which the second reads an element type that the first makes.
 fn possible_pairs(makes: &BTreeSet<(String, String)>, reads: &BTreeSet<(String, String)>) -> u64 {

@@ -156,6 +156,9 @@ pub struct Loss {
 pub struct OutputLoss {
     /// The case: its number in the plan of the run, or its name in the corpus; with the name of the input set.
     pub case: String,
+    /// Digest of the source program and of the inputs, by which two runs know the same case; empty where it was not recorded.
+    #[serde(default)]
+    pub digest: String,
     /// Index of the output.
     pub output: u32,
     /// The float16 strategy.

@@ -258,6 +258,7 @@ pub(crate) fn run() -> Run {
         .enumerate()
         .map(|(i, bits)| OutputLoss {
             case: format!("{i}/gaussian"),
+            digest: format!("0000000{i}"),
             output: 0,
             precision: Precision::Full,
             converter: "in-tree".into(),

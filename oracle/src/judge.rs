@@ -154,7 +154,8 @@ impl Point<'_> {
         // A shader holds a chain of operators, and a tensor between them may never be written: while the outputs are right,
         // such a tensor is no evidence.
         let merges = matches!(Runtime::of_system(&execution.system), Some(Runtime::Gpu { .. }));
-        let is_right = merges && self.precision(execution).class.is_fine();
+        let whole = merges.then(|| self.precision(execution));
+        let is_right = whole.as_ref().is_some_and(|verdict| verdict.class.is_fine());
         if !execution.taps.is_empty() && !is_right {
             let verdict;
             (verdict, proof) = self.operators(execution);
@@ -162,7 +163,7 @@ impl Point<'_> {
         }
         // Where every operator does what it may with what it got, so does the program.
         let settled = proof.and_then(|proof| self.measured(execution, proof));
-        let precision = settled.unwrap_or_else(|| self.precision(execution));
+        let precision = settled.or(whole).unwrap_or_else(|| self.precision(execution));
         answers.push(answer(Question::Precision, precision));
         answers
     }

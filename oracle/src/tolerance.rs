@@ -98,15 +98,21 @@ impl Library {
             Library::Wgsl(format) => wgsl(f, format),
             Library::Half => match f {
                 Sqrt | Reciprocal | Square | LeakyRelu { .. } => Allowance { flush: true, ..Allowance::NONE },
-                Gelu | GeluTanh | Mish | HardSwish => {
-                    Allowance { relative: 3.0, growth: 0.0, by_argument: 3.0, floor: MIN_NORMAL, flush: true }
-                }
-                Sin | Cos => {
-                    Allowance { relative: 3.0, growth: 0.0, by_argument: 1.0, floor: MIN_NORMAL, flush: true }
-                }
-                _ => {
-                    Allowance { relative: 6.0, growth: 0.0, by_argument: 0.0, floor: MIN_NORMAL, flush: true }
-                }
+                Gelu | GeluTanh | Mish | HardSwish => Allowance {
+                    relative: 3.0,
+                    by_argument: 3.0,
+                    floor: MIN_NORMAL,
+                    flush: true,
+                    ..Allowance::NONE
+                },
+                Sin | Cos => Allowance {
+                    relative: 3.0,
+                    by_argument: 1.0,
+                    floor: MIN_NORMAL,
+                    flush: true,
+                    ..Allowance::NONE
+                },
+                _ => Allowance { relative: 6.0, floor: MIN_NORMAL, flush: true, ..Allowance::NONE },
             },
             Library::XnnpackHalf(HalfUnit::Converting) => xnnpack_half(f),
             Library::XnnpackHalf(HalfUnit::Computing) => xnnpack_native(f),
@@ -121,10 +127,9 @@ fn single(f: Function) -> Allowance {
     use Function::*;
     let within = |relative: f64, by_argument: f64, floor: f64| Allowance {
         relative,
-        growth: 0.0,
         by_argument,
         floor,
-        flush: false,
+        ..Allowance::NONE
     };
     match f {
         Square | LeakyRelu { .. } => Allowance::NONE,
@@ -148,10 +153,9 @@ fn tract(f: Function) -> Allowance {
     use Function::*;
     let within = |relative: f64, by_argument: f64, floor: f64| Allowance {
         relative,
-        growth: 0.0,
         by_argument,
         floor,
-        flush: false,
+        ..Allowance::NONE
     };
     match f {
         Erf => within(8.0, 0.0, 2e-6),
@@ -199,17 +203,15 @@ fn wgsl(f: Function, format: Format) -> Allowance {
 fn xnnpack_half(f: Function) -> Allowance {
     use Function::*;
     match f {
-        Exp => Allowance { relative: 5.2, growth: 0.0, by_argument: 0.0, floor: 1.0 / 32_768.0, flush: true },
-        Logistic => Allowance { relative: 4.2, growth: 0.0, by_argument: 0.0, floor: 0.0, flush: true },
+        Exp => Allowance { relative: 5.2, floor: 1.0 / 32_768.0, flush: true, ..Allowance::NONE },
+        Logistic => Allowance { relative: 4.2, flush: true, ..Allowance::NONE },
         Tanh | Elu { .. } | Log | Sin | Cos => {
-            Allowance { relative: 1.0, growth: 0.0, by_argument: 0.0, floor: MIN_SUBNORMAL, flush: false }
+            Allowance { relative: 1.0, floor: MIN_SUBNORMAL, ..Allowance::NONE }
         }
         Sqrt | Rsqrt => Allowance::relative(0.5),
         Square | Reciprocal | LeakyRelu { .. } => Allowance::NONE,
-        HardSwish => Allowance { relative: 2.2, growth: 0.0, by_argument: 0.0, floor: 1.0e-7, flush: false },
-        Gelu | GeluTanh => {
-            Allowance { relative: 1.0, growth: 0.0, by_argument: 2.4, floor: 1.0e-7, flush: false }
-        }
+        HardSwish => Allowance { relative: 2.2, floor: 1.0e-7, ..Allowance::NONE },
+        Gelu | GeluTanh => Allowance { relative: 1.0, by_argument: 2.4, floor: 1.0e-7, ..Allowance::NONE },
         _ => Library::Half.allowance(f),
     }
 }
@@ -219,14 +221,12 @@ fn xnnpack_half(f: Function) -> Allowance {
 fn xnnpack_native(f: Function) -> Allowance {
     use Function::*;
     match f {
-        Exp => Allowance { relative: 9.8, growth: 0.0, by_argument: 0.0, floor: 1.0 / 32_768.0, flush: true },
+        Exp => Allowance { relative: 9.8, floor: 1.0 / 32_768.0, flush: true, ..Allowance::NONE },
         Tanh => Allowance::relative(3.0),
         // No relative accuracy next to 1.
-        Log => Allowance { relative: 0.9, growth: 0.0, by_argument: 0.0, floor: 1.2e-3, flush: false },
+        Log => Allowance { relative: 0.9, floor: 1.2e-3, ..Allowance::NONE },
         // Of a reduced argument, whose error grows with the argument.
-        Sin | Cos => {
-            Allowance { relative: 1.7, growth: 0.0, by_argument: 0.1, floor: MIN_SUBNORMAL, flush: false }
-        }
+        Sin | Cos => Allowance { relative: 1.7, by_argument: 0.1, floor: MIN_SUBNORMAL, ..Allowance::NONE },
         Sqrt | Rsqrt => Allowance::relative(0.65),
         _ => xnnpack_half(f),
     }

@@ -71,11 +71,16 @@ fn began_later(other: &Run, run: &Run) -> bool {
     !run.timings.started.is_empty() && other.timings.started > run.timings.started
 }
 
+/// The run that a folder holds; `None` where it holds none of ours.
+pub(crate) fn former(out: &Path) -> Option<Run> {
+    Run::from_json(&std::fs::read_to_string(out.join("run.json")).ok()?).ok()
+}
+
 /// The three renderings by the names of their files.
 pub(crate) fn renderings(run: &Run, history: &[Run]) -> Result<[Named; 3], Failure> {
     let page = html_after(run, history).map_err(Failure::harness)?;
-    Ok([("report.html", page), ("report.md", markdown(run)), ("junit.xml", junit(run))]
-        .map(|(name, text)| (name, text.into_bytes())))
+    let [html, md, xml] = NAMES;
+    Ok([(html, page), (md, markdown(run)), (xml, junit(run))].map(|(name, text)| (name, text.into_bytes())))
 }
 
 /// Writes the three renderings into a folder.

@@ -4,7 +4,6 @@ use crate::cmd::report;
 use crate::exit::Failure;
 use halfproof_fuzz::campaign::Journal;
 use halfproof_fuzz::triage::Record;
-use halfproof_reports::Run;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 
@@ -92,16 +91,13 @@ fn aside(out: &Path) -> PathBuf {
 
 /// Removes the findings and renderings of a run of ours, and nothing else.
 pub(super) fn clear(out: &Path) -> Result<(), Failure> {
-    let path = out.join("run.json");
-    let Some(run) = std::fs::read_to_string(&path).ok().and_then(|text| Run::from_json(&text).ok()) else {
-        return Ok(());
-    };
+    let Some(run) = report::former(out) else { return Ok(()) };
     for finding in &run.findings {
         Record::remove(out, &finding.id).map_err(Failure::bad_input)?;
     }
     // Still there where somebody put something else into it.
     let _ = std::fs::remove_dir(out.join("findings"));
-    for path in report::NAMES.iter().map(|name| out.join(name)).chain([path]) {
+    for path in report::NAMES.iter().map(|name| out.join(name)).chain([out.join("run.json")]) {
         match std::fs::remove_file(&path) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
                 return Err(cannot("be removed", &path, &e));
@@ -117,6 +113,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
     use super::*;
+    use halfproof_reports::Run;
 
     fn put(folder: &Path, name: &str, text: &str) {
         let path = folder.join(name);

@@ -99,8 +99,11 @@ pub(super) fn check(out: &Path, args: &Args) -> Result<(), Failure> {
 
 /// What a former triage left in the folder; nothing where the folder is not one of triage.
 fn former(out: &Path) -> &'static [&'static str] {
-    let run = std::fs::read_to_string(out.join("run.json")).ok().and_then(|text| Run::from_json(&text).ok());
-    if run.is_some_and(|r| r.command.starts_with("cargo xtask triage ")) { &FILES } else { &[] }
+    if report::former(out).is_some_and(|r| r.command.starts_with("cargo xtask triage ")) {
+        &FILES
+    } else {
+        &[]
+    }
 }
 
 /// Writes the answer that nothing is wrong: the run and its reports.

@@ -38,7 +38,7 @@ pub use source::is_regular;
 pub use subject::{Depth, Point, Reference, Subject};
 
 use crate::contract::Runtime;
-use crate::record::{Execution, Status};
+use crate::record::{Execution, REJECTION, Status};
 use crate::verdict::{Blame, Class, Strength, Verdict};
 use halfproof_ir::{Conversion, Graph, Refusal, Request, Tensor};
 
@@ -191,7 +191,7 @@ pub fn ended(execution: &Execution) -> Option<Verdict> {
             let panic = how.lines().next().filter(|line| line.starts_with("panic: "));
             let check = || how.split("; ").find_map(|part| Some(&part[part.find("Check failed: ")?..]));
             // A driver that is given what WebGPU has rejected may divide by zero later on.
-            let rejected = || how.split("; ").find_map(|part| Some(part.split_once("Validation error: ")?.1));
+            let rejected = || how.split("; ").find_map(|part| Some(part.split_once(REJECTION)?.1));
             let cause = panic.or_else(check).or_else(rejected);
             let cause = cause.map_or(String::new(), |cause| format!(" ({cause})"));
             let text = format!("the runtime's process died{cause}");

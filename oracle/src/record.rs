@@ -2,6 +2,9 @@
 
 use halfproof_ir::Tensor;
 
+/// How WebGPU says that it leaves out a command; LiteRT goes on and reports a success. What follows is the reason.
+pub const REJECTION: &str = "Validation error: ";
+
 /// How an execution ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Status {

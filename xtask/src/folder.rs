@@ -45,6 +45,11 @@ fn replace(out: &Path, files: &[Named], former: &[&str]) -> Result<(), Failure> 
     Ok(())
 }
 
+/// True for two spellings of one file or folder that is there.
+pub(crate) fn same(a: &Path, b: &Path) -> bool {
+    matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+}
+
 /// The folders of a path that are not there yet, the deepest first.
 fn absent(path: &Path) -> Vec<PathBuf> {
     let is_named = |p: &&Path| !p.as_os_str().is_empty();

@@ -279,6 +279,8 @@ fn options_about_nothing_of_the_model_are_bad_usage() {
     }
     let output = xtask(&["triage", model.to_str().unwrap(), "--keep-fp32", "nomatch", "--no-files"]);
     assert_refused(&output, "matches no node", "triage --keep-fp32");
+    let output = xtask(&["triage", model.to_str().unwrap(), "--bisect-precision", "--max-bits-lost", "-3"]);
+    assert_refused(&output, "--max-bits-lost is a number of bits, 0 or more", "triage --max-bits-lost");
 }
 
 #[test]

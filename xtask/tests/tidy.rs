@@ -98,8 +98,6 @@ const LONG: &[&str] = &[
     "converter/ir/src/ops.rs",
     "converter/wire/src/tflite/builtin.rs",
     "converter/wire/src/tflite/options.rs",
-    // One exhaustive match of shape rules; to be split by family.
-    "converter/src/infer.rs",
     // All of the unsafe code, so that it can be read in one sitting.
     "fuzz/systems/src/ffi.rs",
 ];

@@ -229,6 +229,14 @@ fn unsigned(values: &[i64], what: &str) -> Result<Vec<usize>, String> {
         .collect()
 }
 
+/// Batch, channels and spatial extents of an N, C, spatial… tensor.
+pub(super) fn image(shape: &[usize]) -> Result<(usize, usize, &[usize]), String> {
+    match shape {
+        [n, c, spatial @ ..] if !spatial.is_empty() => Ok((*n, *c, spatial)),
+        _ => Err(format!("a tensor of rank {} has no spatial axes", shape.len())),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -285,13 +285,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     });
     result.skipped = opened.skipped.clone();
     result.options = options(args, plan.scouting.cases);
-    result.host = format!(
-        "{} {} {}, {} cores",
-        std::env::consts::OS,
-        std::env::consts::ARCH,
-        HalfUnit::here().name(),
-        cores()
-    );
+    result.host = host();
 
     let known = Known::new(&result)?;
     // Fail before the work, not after it: the folder must take files. It is ours until the end.
@@ -478,6 +472,13 @@ impl Known {
 
 pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// The machine, as far as results depend on it: system, processor, its float16 unit, cores.
+pub(crate) fn host() -> String {
+    let cores = cores();
+    let unit = HalfUnit::here().name();
+    format!("{} {} {unit}, {cores} cores", std::env::consts::OS, std::env::consts::ARCH)
 }
 
 #[cfg(test)]

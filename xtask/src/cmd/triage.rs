@@ -65,7 +65,7 @@ pub(crate) struct Args {
     #[arg(long)]
     bisect_precision: bool,
     /// Bits that an output may lose (of float16's 11), for --bisect-precision.
-    #[arg(long, default_value_t = 4.0)]
+    #[arg(long, default_value_t = 4.0, allow_negative_numbers = true)]
     max_bits_lost: f64,
     /// Rows of the operator table; the whole table is in operators.tsv.
     #[arg(long, default_value_t = 16)]
@@ -94,6 +94,9 @@ pub(crate) fn run(args: &Args) -> Outcome {
         return Err(Failure::bad_input(
             "--bisect-precision converts an .onnx model; it cannot change a given file",
         ));
+    }
+    if args.max_bits_lost.is_nan() || args.max_bits_lost < 0.0 {
+        return Err(Failure::bad_input("--max-bits-lost is a number of bits, 0 or more"));
     }
     let folder = (!args.no_files).then(|| folder(args));
     folder.iter().try_for_each(|out| files::check(out, args))?;

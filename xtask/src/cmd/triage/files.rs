@@ -80,13 +80,9 @@ const FILES: [&str; 13] = [
 
 /// Refuses a folder in which what is triaged would be replaced.
 pub(super) fn check(out: &Path, args: &Args) -> Result<(), Failure> {
-    let same = |a: &Path, b: &Path| match (std::fs::canonicalize(a), std::fs::canonicalize(b)) {
-        (Ok(a), Ok(b)) => a == b,
-        _ => false,
-    };
     let read = [Some(&args.model), args.converted.as_ref(), args.inputs.as_ref()];
     for given in read.into_iter().flatten() {
-        if same(out, given) || FILES.iter().any(|name| same(&out.join(name), given)) {
+        if folder::same(out, given) || FILES.iter().any(|name| folder::same(&out.join(name), given)) {
             return Err(Failure::bad_input(format!(
                 "{}: the results in {} would replace it; name another folder with --out, or say --no-files",
                 given.display(),

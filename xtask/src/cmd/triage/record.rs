@@ -1,7 +1,7 @@
 //! What `run.json` says of a triage beside its finding: how to repeat it, who took part, and what was counted.
 
 use super::{Args, Case};
-use crate::cmd::fuzz::cores;
+use crate::cmd::fuzz::host;
 use crate::cmd::systems::{self, Opened};
 use halfproof_fuzz::campaign::Tally;
 use halfproof_fuzz::localise::FILE;
@@ -26,7 +26,7 @@ pub(super) fn begin(args: &Args, opened: &Opened, converter: &dyn Converter) -> 
     }
     run.skipped = opened.skipped.clone();
     run.options = options(args);
-    run.host = format!("{} {}, {} cores", std::env::consts::OS, std::env::consts::ARCH, cores());
+    run.host = host();
     run
 }
 

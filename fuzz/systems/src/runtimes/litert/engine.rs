@@ -6,7 +6,7 @@ use crate::protocol::{Outcome, OwnedJob};
 use crate::serve::{Engine, Log, OwnLimits, serve};
 use crate::setup;
 use halfproof_ir::{Data, Tensor};
-use halfproof_oracle::record::Status;
+use halfproof_oracle::record::{REJECTION, Status};
 use std::ffi::CString;
 use std::io;
 use std::path::Path;
@@ -56,14 +56,13 @@ fn is_information(line: &str) -> bool {
     digits.is_some_and(|d| d.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// How WebGPU says that it leaves out a command. LiteRT goes on and reports a success.
-const INVALID: &str = "Validation error: ";
+/// What WebGPU says of commands behind one that it has left out.
 const FOLLOWS: &str = "is invalid due to a previous error.";
 
 /// What the GPU accelerator logged of commands that were left out: the first of them, of which the others follow. One line
 /// without positions in a shader, the same on every run.
 fn left_out(words: &str) -> Option<String> {
-    let mut said = words.lines().filter_map(|line| Some(line.split_once(INVALID)?.1.trim()));
+    let mut said = words.lines().filter_map(|line| Some(line.split_once(REJECTION)?.1.trim()));
     let first = said.next()?;
     // What was rejected before is only said to be invalid.
     let line = std::iter::once(first).chain(said).find(|line| !line.ends_with(FOLLOWS)).unwrap_or(first);

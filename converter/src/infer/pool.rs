@@ -1,0 +1,73 @@
+//! Pools.
+
+use super::window::{self, Attributes, image};
+use super::{Site, Type, Types, extents};
+use halfproof_ir::DType;
+use halfproof_ir::ops::{AveragePool, LpPool, MaxPool};
+
+pub(super) fn max(p: &MaxPool, site: &Site<'_>) -> Types {
+    let x = site.need(0)?;
+    let (batch, channels, spatial) = image(x.shape())?;
+    let axes = window::axes(spatial, &kernel_shape(&p.kernel_shape)?, &max_pool_attributes(p))?;
+    let shape: Vec<usize> = [batch, channels].into_iter().chain(axes.iter().map(|a| a.output)).collect();
+    let mut types = vec![Type::new(x.ty.dtype, shape.clone())];
+    if site.results > 1 {
+        types.push(Type::new(DType::I64, shape));
+    }
+    Ok(types)
+}
+
+pub(super) fn average(p: &AveragePool, site: &Site<'_>) -> Types {
+    let (batch, channels, spatial) = image(site.need(0)?.shape())?;
+    let axes = window::axes(spatial, &kernel_shape(&p.kernel_shape)?, &average_pool_attributes(p))?;
+    site.with([batch, channels].into_iter().chain(axes.iter().map(|a| a.output)).collect())
+}
+
+pub(super) fn lp(p: &LpPool, site: &Site<'_>) -> Types {
+    let (batch, channels, spatial) = image(site.need(0)?.shape())?;
+    let axes = window::axes(spatial, &kernel_shape(&p.kernel_shape)?, &lp_pool_attributes(p))?;
+    site.with([batch, channels].into_iter().chain(axes.iter().map(|a| a.output)).collect())
+}
+
+pub(super) fn global(site: &Site<'_>) -> Types {
+    let (batch, channels, spatial) = image(site.need(0)?.shape())?;
+    site.with([batch, channels].into_iter().chain(spatial.iter().map(|_| 1)).collect())
+}
+
+fn kernel_shape(kernel: &[i64]) -> Result<Vec<usize>, String> {
+    let extents = extents(kernel)?;
+    if extents.is_empty() { Err("kernel_shape is missing".into()) } else { Ok(extents) }
+}
+
+/// The window attributes of a MaxPool.
+pub fn max_pool_attributes(p: &MaxPool) -> Attributes<'_> {
+    Attributes {
+        auto_pad: p.auto_pad,
+        pads: &p.pads,
+        strides: &p.strides,
+        dilations: &p.dilations,
+        ceil: p.ceil_mode,
+    }
+}
+
+/// The window attributes of an LpPool.
+pub fn lp_pool_attributes(p: &LpPool) -> Attributes<'_> {
+    Attributes {
+        auto_pad: p.auto_pad,
+        pads: &p.pads,
+        strides: &p.strides,
+        dilations: &p.dilations,
+        ceil: p.ceil_mode,
+    }
+}
+
+/// The window attributes of an AveragePool.
+pub fn average_pool_attributes(p: &AveragePool) -> Attributes<'_> {
+    Attributes {
+        auto_pad: p.auto_pad,
+        pads: &p.pads,
+        strides: &p.strides,
+        dilations: &p.dilations,
+        ceil: p.ceil_mode,
+    }
+}

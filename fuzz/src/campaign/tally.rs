@@ -1,6 +1,6 @@
 //! Counts of a campaign. Every count is a sum or a maximum, so tallies merge in any order to the same figures.
 
-use halfproof_ir::{Graph, Precision, ValueId};
+use halfproof_ir::{DType, Graph, Precision};
 use halfproof_oracle::record::{Execution, Status};
 use halfproof_oracle::verdict::{Class, Verdict};
 use halfproof_reports::LossTally;
@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// Operator, strategy and system.
-type Field = (String, Precision, String);
+/// What is counted by system, strategy and operator. Nested, so that a name is copied only when it is new: several counts of
+/// every test go here.
+type Fields<V> = BTreeMap<String, BTreeMap<Precision, BTreeMap<String, V>>>;
 
 /// What became of operators alone, by their ONNX names.
 pub type Scouted = BTreeMap<String, Tried>;
@@ -47,10 +48,12 @@ pub struct Tally {
     /// Time by stage, and how many tests went through it.
     pub stages: BTreeMap<String, (Duration, u64)>,
     /// Element types that operators were seen to make and to read: what could follow what.
-    makes: BTreeSet<(String, String)>,
-    reads: BTreeSet<(String, String)>,
-    cells: BTreeMap<Field, BTreeMap<Class, u64>>,
-    losses: BTreeMap<Field, LossTally>,
+    makes: BTreeMap<String, BTreeSet<DType>>,
+    reads: BTreeMap<String, BTreeSet<DType>>,
+    /// How often an operator read another one's result, by the maker.
+    pairs: BTreeMap<String, BTreeMap<String, u64>>,
+    cells: Fields<BTreeMap<Class, u64>>,
+    losses: Fields<LossTally>,
     outputs: Vec<OutputLoss>,
 }
 
@@ -58,26 +61,24 @@ impl Tally {
     /// Counts what a graph covers.
     pub fn cover(&mut self, graph: &Graph, input_kind: &str) {
         let c = &mut self.coverage;
-        for node in &graph.nodes {
-            // Integers that shape a result (axes, extents) are no data that one operator makes for the next.
-            let typed = |id: &ValueId| {
-                let v = graph.value(*id);
-                Some((node.op.name().to_string(), v.dtype?.short().to_string()))
-            };
-            let data = |id: &&ValueId| graph.constant(**id).is_none();
-            self.makes.extend(node.outputs.iter().flatten().filter_map(typed));
-            self.reads.extend(node.inputs.iter().flatten().filter(data).filter_map(typed));
-        }
         let mut producer: Vec<Option<&str>> = vec![None; graph.values.len()];
         for node in &graph.nodes {
-            count(&mut c.operators, node.op.name());
+            let name = node.op.name();
+            count(&mut c.operators, name);
             for id in node.inputs.iter().flatten() {
                 if let Some(from) = producer[id.index()] {
-                    *c.pairs.entry(format!("{from}>{}", node.op.name())).or_default() += 1;
+                    count(entry(&mut self.pairs, from), name);
+                }
+                // Integers that shape a result (axes, extents) are no data that one operator makes for the next.
+                if let (Some(dtype), None) = (graph.value(*id).dtype, graph.constant(*id)) {
+                    entry(&mut self.reads, name).insert(dtype);
                 }
             }
             for id in node.outputs.iter().flatten() {
-                producer[id.index()] = Some(node.op.name());
+                producer[id.index()] = Some(name);
+                if let Some(dtype) = graph.value(*id).dtype {
+                    entry(&mut self.makes, name).insert(dtype);
+                }
             }
         }
         for value in &graph.values {
@@ -119,8 +120,7 @@ impl Tally {
         self.totals.excluded += verdict.excluded;
         let fine = verdict.class.is_fine();
         for op in operators.iter().filter(|op| fine || blamed.is_none_or(|b| b == **op)) {
-            let field = (op.to_string(), precision, system.to_string());
-            *self.cells.entry(field).or_default().entry(verdict.class).or_default() += 1;
+            *field(&mut self.cells, system, precision, op).entry(verdict.class).or_default() += 1;
         }
     }
 
@@ -136,7 +136,7 @@ impl Tally {
         system: &str,
         bits: f64,
     ) {
-        self.losses.entry((operator.to_string(), precision, system.to_string())).or_default().add(bits);
+        field(&mut self.losses, system, precision, operator).add(bits);
         if index < KEPT {
             self.outputs.push(OutputLoss {
                 case: index.to_string(),
@@ -176,13 +176,16 @@ impl Tally {
             add(self.totals.verdicts.entry(system).or_default(), classes);
         }
         add(&mut self.coverage.operators, other.coverage.operators);
-        add(&mut self.coverage.pairs, other.coverage.pairs);
+        for (from, to) in other.pairs {
+            add(self.pairs.entry(from).or_default(), to);
+        }
         add(&mut self.coverage.ranks, other.coverage.ranks);
         add(&mut self.coverage.dtypes, other.coverage.dtypes);
         add(&mut self.coverage.sizes, other.coverage.sizes);
         add(&mut self.coverage.inputs, other.coverage.inputs);
-        self.makes.extend(other.makes);
-        self.reads.extend(other.reads);
+        for (mine, theirs) in [(&mut self.makes, other.makes), (&mut self.reads, other.reads)] {
+            theirs.into_iter().for_each(|(op, types)| mine.entry(op).or_default().extend(types));
+        }
         add(&mut self.findings, other.findings);
         add(&mut self.refusals, other.refusals);
         for (operator, tried) in other.scouted {
@@ -195,11 +198,11 @@ impl Tally {
             slot.0 += time;
             slot.1 += n;
         }
-        for (field, classes) in other.cells {
-            add(self.cells.entry(field).or_default(), classes);
+        for (operator, precision, system, classes) in flat(other.cells) {
+            add(field(&mut self.cells, &system, precision, &operator), classes);
         }
-        for (field, losses) in other.losses {
-            self.losses.entry(field).or_default().merge(&losses);
+        for (operator, precision, system, losses) in flat(other.losses) {
+            field(&mut self.losses, &system, precision, &operator).merge(&losses);
         }
         self.outputs.extend(other.outputs);
     }
@@ -214,16 +217,18 @@ impl Tally {
             .map(ToString::to_string)
             .collect();
         run.coverage.possible_pairs = possible_pairs(&self.makes, &self.reads);
-        run.cells = self
-            .cells
+        let named = |(from, to): (String, BTreeMap<String, u64>)| {
+            to.into_iter().map(move |(to, n)| (format!("{from}>{to}"), n))
+        };
+        run.coverage.pairs = self.pairs.into_iter().flat_map(named).collect();
+        run.cells = flat(self.cells)
             .into_iter()
-            .map(|((operator, precision, system), verdicts)| Cell { operator, precision, system, verdicts })
+            .map(|(operator, precision, system, verdicts)| Cell { operator, precision, system, verdicts })
             .collect();
         run.losses = Losses {
-            operators: self
-                .losses
+            operators: flat(self.losses)
                 .iter()
-                .filter_map(|((op, p, system), tally)| tally.finish(op, *p, system))
+                .filter_map(|(op, precision, system, tally)| tally.finish(op, *precision, system))
                 .collect(),
             outputs: self.outputs,
         };
@@ -243,11 +248,34 @@ impl Tally {
 pub(crate) const KEPT: u64 = 300;
 
 /// Pairs of operators of which the second reads an element type that the first makes.
-fn possible_pairs(makes: &BTreeSet<(String, String)>, reads: &BTreeSet<(String, String)>) -> u64 {
-    let pairs = makes.iter().flat_map(|(from, made)| {
-        reads.iter().filter(move |(_, read)| read == made).map(move |(to, _)| (from, to))
-    });
-    pairs.collect::<BTreeSet<_>>().len() as u64
+fn possible_pairs(
+    makes: &BTreeMap<String, BTreeSet<DType>>,
+    reads: &BTreeMap<String, BTreeSet<DType>>,
+) -> u64 {
+    let fits = |made: &BTreeSet<DType>| reads.values().filter(|read| !read.is_disjoint(made)).count() as u64;
+    makes.values().map(fits).sum()
+}
+
+/// The slot of an operator with a system in a strategy.
+fn field<'m, V: Default>(
+    fields: &'m mut Fields<V>,
+    system: &str,
+    precision: Precision,
+    operator: &str,
+) -> &'m mut V {
+    entry(entry(fields, system).entry(precision).or_default(), operator)
+}
+
+/// Operator, strategy, system and what is counted of them, in that order.
+fn flat<V>(fields: Fields<V>) -> Vec<(String, Precision, String, V)> {
+    let mut all = vec![];
+    for (system, strategies) in fields {
+        for (precision, operators) in strategies {
+            all.extend(operators.into_iter().map(|(operator, v)| (operator, precision, system.clone(), v)));
+        }
+    }
+    all.sort_by(|a, b| (&a.0, a.1, &a.2).cmp(&(&b.0, b.1, &b.2)));
+    all
 }
 
 /// The slot of a name; the name is copied only when it is new.

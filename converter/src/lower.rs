@@ -28,7 +28,6 @@ mod softmax;
 #[cfg(test)]
 mod tests;
 mod unary;
-mod version;
 
 use crate::declared;
 use crate::infer::{self, Type};

@@ -58,7 +58,8 @@ pub struct TargetTensor {
 pub struct TargetOperator {
     /// Which TFLite operator.
     pub builtin: Builtin,
-    /// Version of its kernel interface that its options need (float16 may need none higher).
+    /// The least version of its kernel interface: that of the file it was read from. What its options and tensors need is
+    /// decided when it is written.
     pub version: i32,
     /// Operands; `None` for an absent optional one.
     pub inputs: Vec<Option<TensorId>>,

@@ -6,7 +6,6 @@
 
 use super::fuse::{Plan, Tail};
 use super::perm::{self, Perm};
-use super::version::version;
 use crate::infer::Type;
 use crate::layout::Demand;
 use crate::target::{Constant, Origin, Target, TargetOperator, TargetTensor, TensorId};
@@ -151,9 +150,8 @@ impl<'g> Context<'g> {
         options: impl Into<Options>,
     ) {
         let options = options.into();
-        let version = version(builtin, &options, &inputs, &outputs, &self.target);
         let nodes = self.nodes.clone();
-        self.target.operators.push(TargetOperator { builtin, version, inputs, outputs, options, nodes });
+        self.target.operators.push(TargetOperator { builtin, version: 1, inputs, outputs, options, nodes });
     }
 
     /// Adds an operator with one result of that shape and the element type of its first operand.

@@ -16,4 +16,3 @@ mod resize;
 mod shape;
 mod softmax;
 mod transposed;
-mod version;

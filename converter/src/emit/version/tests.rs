@@ -2,13 +2,13 @@
 //!
 //! Source: `op_version.cc` of LiteRT's converter, read rule by rule.
 
-use super::super::version::version;
-use crate::target::{Target, TargetTensor, TensorId};
-use halfproof_ir::{DType, Role};
+use super::version;
+use halfproof_ir::DType;
 use halfproof_wire::tflite::options::{
-    Conv2D, DepthwiseConv2D, FullyConnected, ResizeBilinear, ResizeNearestNeighbor, TransposeConv,
+    Conv2D, DepthwiseConv2D, FullyConnected, Gather, ResizeBilinear, ResizeNearestNeighbor, StridedSlice,
+    TransposeConv,
 };
-use halfproof_wire::tflite::{Activation, Builtin, Options};
+use halfproof_wire::tflite::{Activation, Builtin, Operator, Options, Tensor};
 
 const F16: DType = DType::F16;
 const F32: DType = DType::F32;
@@ -31,15 +31,16 @@ type ByRank<'a> = (&'a [Builtin], &'a [(DType, usize, i32)]);
 
 /// The version with these operands and a result of that type.
 fn with(builtin: Builtin, options: impl Into<Options>, operands: &[Operand<'_>], result: DType) -> i32 {
-    let mut target = Target::default();
-    let mut add = |dtype, shape: &[usize]| {
-        let (name, shape) = (String::new(), shape.to_vec());
-        target.add(TargetTensor { name, shape, dtype, constant: None, role: Role::Plain, origin: None })
+    let mut tensors = vec![];
+    let mut add = |dtype: DType, shape: &[usize]| {
+        let shape = shape.iter().map(|&d| i32::try_from(d).unwrap()).collect();
+        tensors.push(Tensor { shape, dtype: dtype.into(), ..Tensor::default() });
+        i32::try_from(tensors.len()).unwrap() - 1
     };
-    let inputs: Vec<Option<TensorId>> =
-        operands.iter().map(|o| o.map(|(dtype, shape)| add(dtype, shape))).collect();
-    let outputs = [add(result, &[1])];
-    version(builtin, &options.into(), &inputs, &outputs, &target)
+    let inputs: Vec<i32> =
+        operands.iter().map(|o| o.map_or(-1, |(dtype, shape)| add(dtype, shape))).collect();
+    let outputs = vec![add(result, &[1])];
+    version(builtin, &Operator::builtin(builtin, inputs, outputs, options), &tensors)
 }
 
 /// The version with one operand of four axes.
@@ -88,6 +89,10 @@ fn the_first_operand_raises_it_by_its_element_type() {
         // Version 1 was withdrawn.
         (&[BroadcastTo], &[(F32, 2), (I32, 2), (I8, 3), (I16, 3)]),
         (&[Range], &[(F32, 1), (I32, 1), (I64, 2)]),
+        (&[FloorDiv], &[(I32, 1), (F32, 2)]),
+        (&[Where], &[(F32, 1), (BOOL, 2)]),
+        (&[GatherNd], &[(F32, 1), (BOOL, 5)]),
+        (&[Unpack], &[(F32, 1), (U8, 2), (BOOL, 3)]),
     ];
     for &(builtins, versions) in rules {
         for &builtin in builtins {
@@ -163,11 +168,11 @@ fn a_cast_goes_by_both_ends_the_newest_type_first() {
         (U16, F32, 4),
         (U16, I8, 4),
         (U16, U32, 4),
-        (F16, F32, 5),
         (F64, F32, 5),
         (F64, U16, 5),
-        (F16, I8, 5),
         (F64, F16, 5),
+        (F16, I8, 3),
+        (F16, F32, 1),
     ] {
         assert_eq!(cast(a, b), expected, "{a:?} to {b:?}");
         assert_eq!(cast(b, a), expected, "{b:?} to {a:?}");
@@ -233,4 +238,36 @@ fn resizes_got_their_half_pixels_later() {
         of_options(Builtin::ResizeNearestNeighbor, options)
     };
     assert_eq!([nearest(false, false), nearest(true, false), nearest(false, true)], [1, 3, 3]);
+}
+
+#[test]
+fn float16_raises_no_version_but_that_of_dequantize() {
+    use Builtin::*;
+    for builtin in [Add, Abs, Gather, Concatenation, Mean, Equal, FloorDiv, Transpose] {
+        assert_eq!(of(builtin, F16), 1, "{builtin:?}");
+    }
+    assert_eq!((of(Dequantize, F16), of(Dequantize, I8)), (3, 1));
+}
+
+#[test]
+fn masks_and_batches_of_slices_and_gathers_came_later() {
+    let x: Operand<'_> = Some((F32, &[2, 2]));
+    let slice = |options: StridedSlice| with(Builtin::StridedSlice, options, &[x], F32);
+    assert_eq!(slice(StridedSlice::default()), 1);
+    assert_eq!(slice(StridedSlice { new_axis_mask: 1, ..Default::default() }), 6);
+    assert_eq!(slice(StridedSlice { ellipsis_mask: 1, ..Default::default() }), 6);
+    assert_eq!(slice(StridedSlice { offset: true, ..Default::default() }), 8);
+    let gather = |batch_dims| with(Builtin::Gather, Gather { batch_dims, ..Default::default() }, &[x], F32);
+    assert_eq!((gather(0), gather(1)), (1, 5));
+}
+
+#[test]
+fn other_numbers_of_axes_came_later() {
+    let select = |rank| ranked(Builtin::Select, F32, rank);
+    assert_eq!([4, 5, 6].map(select), [1, 3, 1]);
+    for builtin in [Builtin::SpaceToBatchNd, Builtin::BatchToSpaceNd] {
+        assert_eq!([3, 4].map(|rank| ranked(builtin, F32, rank)), [3, 1], "{builtin:?}");
+    }
+    let fill = |value| with(Builtin::Fill, Options::None, &[Some((I32, &[1])), Some((value, &[]))], value);
+    assert_eq!((fill(F32), fill(BOOL)), (1, 2));
 }

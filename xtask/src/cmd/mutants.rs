@@ -25,8 +25,12 @@ use switch::{MODULE, Switched, VARIABLE};
 /// The pinned cargo-mutants.
 const CARGO_MUTANTS: &str = "27.1.0";
 /// What is changed.
-const CODE: [&str; 3] =
-    ["converter/src/lower/**/*.rs", "converter/src/precision/**/*.rs", "converter/src/precision.rs"];
+const CODE: [&str; 4] = [
+    "converter/src/lower/**/*.rs",
+    "converter/src/emit/**/*.rs",
+    "converter/src/precision/**/*.rs",
+    "converter/src/precision.rs",
+];
 /// What is not: tests, and what only they use.
 const NOT: [&str; 3] = ["**/tests.rs", "**/tests/**", "converter/src/precision/fixture.rs"];
 /// The copy that is changed, and where it is built.

@@ -39,35 +39,26 @@ fn kernel_shape(kernel: &[i64]) -> Result<Vec<usize>, String> {
     if extents.is_empty() { Err("kernel_shape is missing".into()) } else { Ok(extents) }
 }
 
-/// The window attributes of a MaxPool.
-pub fn max_pool_attributes(p: &MaxPool) -> Attributes<'_> {
-    Attributes {
-        auto_pad: p.auto_pad,
-        pads: &p.pads,
-        strides: &p.strides,
-        dilations: &p.dilations,
-        ceil: p.ceil_mode,
-    }
+macro_rules! attributes {
+    ($( $(#[$doc:meta])* $name:ident: $op:ty, )*) => { $(
+        $(#[$doc])*
+        pub fn $name(p: &$op) -> Attributes<'_> {
+            Attributes {
+                auto_pad: p.auto_pad,
+                pads: &p.pads,
+                strides: &p.strides,
+                dilations: &p.dilations,
+                ceil: p.ceil_mode,
+            }
+        }
+    )* };
 }
 
-/// The window attributes of an LpPool.
-pub fn lp_pool_attributes(p: &LpPool) -> Attributes<'_> {
-    Attributes {
-        auto_pad: p.auto_pad,
-        pads: &p.pads,
-        strides: &p.strides,
-        dilations: &p.dilations,
-        ceil: p.ceil_mode,
-    }
-}
-
-/// The window attributes of an AveragePool.
-pub fn average_pool_attributes(p: &AveragePool) -> Attributes<'_> {
-    Attributes {
-        auto_pad: p.auto_pad,
-        pads: &p.pads,
-        strides: &p.strides,
-        dilations: &p.dilations,
-        ceil: p.ceil_mode,
-    }
+attributes! {
+    /// The window attributes of a MaxPool.
+    max_pool_attributes: MaxPool,
+    /// The window attributes of an LpPool.
+    lp_pool_attributes: LpPool,
+    /// The window attributes of an AveragePool.
+    average_pool_attributes: AveragePool,
 }

@@ -23,6 +23,20 @@ use crate::value::{Array, Value, Whole};
 use halfproof_ir::DType;
 use halfproof_ir::ops::{AveragePool, GlobalLpPool, LpPool, MaxPool};
 
+/// The attributes that all pools with windows have.
+macro_rules! attributes {
+    ($op:expr) => {
+        Attributes {
+            auto_pad: $op.auto_pad,
+            kernel: &[],
+            strides: &$op.strides,
+            dilations: &$op.dilations,
+            pads: &$op.pads,
+            ceil: $op.ceil_mode,
+        }
+    };
+}
+
 fn geometry(dims: &[usize], kernel: &[i64], a: Attributes) -> Result<Window, OpError> {
     if dims.len() < 3 {
         return Err(shape(format!("pooling of a tensor of shape {dims:?}")));
@@ -58,6 +72,36 @@ fn windows(window: &Window, input: &[usize], mut f: impl FnMut(&[usize], &[usize
     }
 }
 
+/// A number of every window of every channel: `f(place, elements)` of those that it sees.
+fn of_windows<A: Arith>(
+    d: DType,
+    a: &Array<A::E>,
+    window: &Window,
+    arith: &A,
+    f: impl Fn(&[usize], &[A::E]) -> Result<A::E, OpError>,
+) -> Result<Value<A::E>, OpError> {
+    let (input, planes) = (&a.shape[2..], a.shape[0] * a.shape[1]);
+    let dims: Vec<usize> = a.shape[..2].iter().chain(&window.output).copied().collect();
+    let (size, places) = (input.iter().product::<usize>(), window.output.iter().product::<usize>());
+    let mut data = vec![arith.exact(0.0); elements(&dims)?];
+    let mut row = Vec::new();
+    let mut place = 0;
+    let mut failed = Ok(());
+    windows(window, input, |index, cells| {
+        for plane in 0..planes {
+            let channel = &a.data[plane * size..][..size];
+            row.clear();
+            row.extend(cells.iter().map(|&c| channel[c]));
+            match f(index, &row) {
+                Ok(e) => data[plane * places + place] = arith.store(e, d),
+                Err(e) => failed = Err(e),
+            }
+        }
+        place += 1;
+    });
+    failed.map(|()| Value::Float(d, Array { shape: dims, data }))
+}
+
 /// MaxPool.
 pub(super) fn max<A: Arith>(
     op: &MaxPool,
@@ -65,18 +109,7 @@ pub(super) fn max<A: Arith>(
     arith: &A,
 ) -> Result<Vec<Value<A::E>>, OpError> {
     let value = x.need(0)?;
-    let window = geometry(
-        value.shape(),
-        &op.kernel_shape,
-        Attributes {
-            auto_pad: op.auto_pad,
-            kernel: &[],
-            strides: &op.strides,
-            dilations: &op.dilations,
-            pads: &op.pads,
-            ceil: op.ceil_mode,
-        },
-    )?;
+    let window = geometry(value.shape(), &op.kernel_shape, attributes!(op))?;
     let (result, indices) = match value {
         Value::Float(d, a) => {
             let none = arith.exact(f64::NEG_INFINITY);
@@ -153,37 +186,12 @@ pub(super) fn average<A: Arith>(
     arith: &A,
 ) -> Result<Value<A::E>, OpError> {
     let (d, a) = x.floats(0)?;
-    let window = geometry(
-        &a.shape,
-        &op.kernel_shape,
-        Attributes {
-            auto_pad: op.auto_pad,
-            kernel: &[],
-            strides: &op.strides,
-            dilations: &op.dilations,
-            pads: &op.pads,
-            ceil: op.ceil_mode,
-        },
-    )?;
-    let (input, planes) = (&a.shape[2..], a.shape[0] * a.shape[1]);
-    let dims: Vec<usize> = a.shape[..2].iter().chain(&window.output).copied().collect();
-    let total = elements(&dims)?;
-    let (size, places) = (input.iter().product::<usize>(), window.output.iter().product::<usize>());
-    let mut data = vec![arith.exact(0.0); total];
-    let mut row = Vec::new();
-    let mut place = 0;
-    windows(&window, input, |index, cells| {
-        let count = if op.count_include_pad { padded_cells(&window, input, index) } else { cells.len() };
-        let count = arith.exact(as_float(count));
-        for plane in 0..planes {
-            let channel = &a.data[plane * size..][..size];
-            row.clear();
-            row.extend(cells.iter().map(|&c| channel[c]));
-            data[plane * places + place] = arith.store(arith.div(arith.sum(&row), count), d);
-        }
-        place += 1;
-    });
-    Ok(Value::Float(d, Array { shape: dims, data }))
+    let window = geometry(&a.shape, &op.kernel_shape, attributes!(op))?;
+    of_windows(d, a, &window, arith, |index, row| {
+        let count =
+            if op.count_include_pad { padded_cells(&window, &a.shape[2..], index) } else { row.len() };
+        Ok(arith.div(arith.sum(row), arith.exact(as_float(count))))
+    })
 }
 
 /// Cells of one window that lie in the input or its padding.
@@ -206,39 +214,8 @@ fn as_float(n: usize) -> f64 {
 /// LpPool.
 pub(super) fn lp<A: Arith>(op: &LpPool, x: &Operands<A::E>, arith: &A) -> Result<Value<A::E>, OpError> {
     let (d, a) = x.floats(0)?;
-    let window = geometry(
-        &a.shape,
-        &op.kernel_shape,
-        Attributes {
-            auto_pad: op.auto_pad,
-            kernel: &[],
-            strides: &op.strides,
-            dilations: &op.dilations,
-            pads: &op.pads,
-            ceil: op.ceil_mode,
-        },
-    )?;
-    let (input, planes) = (&a.shape[2..], a.shape[0] * a.shape[1]);
-    let dims: Vec<usize> = a.shape[..2].iter().chain(&window.output).copied().collect();
-    let total = elements(&dims)?;
-    let (size, places) = (input.iter().product::<usize>(), window.output.iter().product::<usize>());
-    let mut data = vec![arith.exact(0.0); total];
-    let mut row = Vec::new();
-    let mut place = 0;
-    let mut failed = Ok(());
-    windows(&window, input, |_, cells| {
-        for plane in 0..planes {
-            let channel = &a.data[plane * size..][..size];
-            row.clear();
-            row.extend(cells.iter().map(|&c| channel[c]));
-            match p_norm(&row, op.p, arith) {
-                Ok(norm) => data[plane * places + place] = arith.store(norm, d),
-                Err(e) => failed = Err(e),
-            }
-        }
-        place += 1;
-    });
-    failed.map(|()| Value::Float(d, Array { shape: dims, data }))
+    let window = geometry(&a.shape, &op.kernel_shape, attributes!(op))?;
+    of_windows(d, a, &window, arith, |_, row| p_norm(row, op.p, arith))
 }
 
 /// `(sum |x|^p)^(1/p)`.

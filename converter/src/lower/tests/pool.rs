@@ -88,6 +88,9 @@ fn a_mirror_pads_a_maximum_whose_windows_hold_the_mirrored_elements() {
         "kernel_shape=[4,4] pads=[3,0,0,0]",
         "kernel_shape=[4,4] pads=[0,0,0,3]",
         "kernel_shape=[5,5] pads=[0,3,0,0]",
+        // There are not so many elements to mirror, on one side.
+        "kernel_shape=[14,1] pads=[7,0,1,0]",
+        "kernel_shape=[14,1] pads=[1,0,7,0]",
     ] {
         assert_eq!(max_pool("v = Tanh(x)", attributes), "GATHER", "{attributes}");
     }

@@ -121,3 +121,39 @@ fn more_steps_than_can_be_unrolled_are_refused() {
         output y";
     assert_eq!(attempt(text).expect_err("4096 are the most"), "4097 steps are too many to unroll");
 }
+
+#[test]
+fn each_direction_of_a_gru_has_two_of_the_four_activations() {
+    let text = "x = input f32[1,1,2]
+        w = const f32[2,9,2] lattice(1)
+        r = const f32[2,9,3] lattice(2)
+        _, y = GRU(x, w, r) hidden_size=3 direction=\"bidirectional\" activations=[\"Sigmoid\",\"Tanh\",\"HardSigmoid\",\"Relu\"]
+        output y";
+    let names = listed(&lowered(text));
+    let seen: Vec<&str> = names.split(' ').filter(|n| ["LOGISTIC", "TANH", "RELU"].contains(n)).collect();
+    assert_eq!(seen, ["LOGISTIC", "TANH", "RELU"], "{names}");
+}
+
+#[test]
+fn each_gate_of_an_lstm_has_a_peephole_of_its_own() {
+    let target = lowered(
+        "x = input f32[2,1,2]
+        w = const f32[1,12,2] lattice(1)
+        r = const f32[1,12,3] lattice(2)
+        p = const f32[1,9] {1,2,3,4,5,6,7,8,9}
+        y, _, _ = LSTM(x, w, r, _, _, _, _, p) hidden_size=3
+        output y",
+    );
+    let constants = target.operators.iter().filter(|op| op.builtin == Builtin::Mul).filter_map(|op| {
+        let tensor = target.tensor(op.inputs[1]?);
+        match tensor.constant.as_ref()? {
+            Constant::Exact(exact) => Some((tensor.shape.clone(), exact.to_vec())),
+            Constant::Stored(_) => None,
+        }
+    });
+    let gate = |k: f64| (vec![3], vec![k, k + 1.0, k + 2.0]);
+    let (input, output, forget) = (gate(1.0), gate(4.0), gate(7.0));
+    // The first step has no cell state: only the gate behind the new one sees it.
+    let expected = [output.clone(), input, forget, output];
+    assert_eq!(constants.collect::<Vec<_>>(), expected);
+}

@@ -40,6 +40,23 @@ fn one_scale_is_that_of_the_axis_which_decides() {
 }
 
 #[test]
+fn an_image_that_is_read_outside_too_is_surrounded_by_the_extrapolation_value() {
+    let text = |dtype: &str, value: &str| {
+        format!(
+            "x = input {dtype}[1,1,4,4]
+            r = const f32[8] {{0,0,-1,0,1,1,1,1}}
+            s = const i64[4] {{1,1,4,4}}
+            y = Resize(x, r, _, s) coordinate_transformation_mode=\"tf_crop_and_resize\" extrapolation_value={value}
+            output y"
+        )
+    };
+    assert!(names(&text("f32", "0.0")).split(' ').any(|n| n == "PAD"), "{}", names(&text("f32", "0.0")));
+    assert!(names(&text("f32", "7.0")).split(' ').any(|n| n == "PADV2"), "{}", names(&text("f32", "7.0")));
+    let words = attempt(&text("i32", "7.0")).expect_err("integers");
+    assert_eq!(words, "an integer image is read outside its borders");
+}
+
+#[test]
 fn an_image_that_is_read_outside_only_is_the_extrapolation_value() {
     let text = |dtype: &str| {
         format!(

@@ -1,6 +1,7 @@
 //! What `mixed` computes otherwise, and what it says about it.
 
-use super::super::assemble;
+use super::super::plan::Pin;
+use super::super::{assemble, rewrite};
 use super::count;
 use super::mixed::{check, islands, mixed, normalize, reduce};
 use crate::target::Target;
@@ -65,10 +66,36 @@ fn exponentials_that_somebody_else_sees_are_not_shifted() {
 }
 
 #[test]
+fn exponentials_that_something_else_divides_are_not_shifted() {
+    let mut t = exponentials(true, true);
+    let e = t.operators[0].outputs[0];
+    let z = t.input("z", &[4, 1]);
+    let other = t.plain(Builtin::Div, &[e, z], "other", &[4, 8]);
+    t.output("other", other);
+    let (model, _, notes) = assemble(&t, &mixed()).unwrap();
+    assert!(rewrites(&notes).is_empty(), "{notes:?}");
+    assert!(islands(&model).contains(&"EXP"));
+}
+
+#[test]
+fn an_operator_that_is_pinned_is_not_rewritten() {
+    let target = exponentials(true, true);
+    let free = vec![Pin::No; target.operators.len()];
+    assert!(rewrite(&target, &mixed(), &free).unwrap().is_some());
+    for i in 0..free.len() {
+        let mut pins = free.clone();
+        pins[i] = Pin::Single("for a test");
+        assert!(rewrite(&target, &mixed(), &pins).unwrap().is_none(), "operator {i}");
+    }
+}
+
+#[test]
 fn nothing_is_rewritten_where_the_user_keeps_float32_or_where_nothing_overflows() {
-    let keep = Request { keep_fp32: Some("^e$".into()), ..mixed() };
-    let (_, _, notes) = assemble(&exponentials(true, true), &keep).unwrap();
-    assert!(rewrites(&notes).is_empty());
+    for kept in ["^e$", "^sum$", "^y$"] {
+        let keep = Request { keep_fp32: Some(kept.into()), ..mixed() };
+        let (_, _, notes) = assemble(&exponentials(true, true), &keep).unwrap();
+        assert!(rewrites(&notes).is_empty(), "{kept}");
+    }
 
     let seen = Observation { tensor: "x".into(), low: -2.0, high: 3.0, mean: 0.0, deviation: 1.0 };
     let calm = Request { observed: vec![seen], ..mixed() };
@@ -89,7 +116,8 @@ fn a_long_mean_is_taken_of_scaled_elements() {
     assert_eq!(count(&model, Builtin::Mul), 2);
     // 12544 * 16 = 200,704, which 2^-3 brings below 32768.
     let [text] = rewrites(&notes)[..] else { panic!("{notes:?}") };
-    assert!(text.starts_with("MEAN sums 1.25e-1 x and is multiplied by 8e0"), "{text}");
+    let why = "MEAN sums 1.25e-1 x and is multiplied by 8e0: the sum of x may reach 2.01e5";
+    assert_eq!(text, why);
     let scales: Vec<f64> =
         provenance.constants.iter().filter(|c| c.role == Role::Scale).map(|c| c.exact.get(0)).collect();
     assert_eq!(scales, [0.125, 8.0]);
@@ -147,6 +175,34 @@ fn an_epsilon_is_raised_where_samples_show_that_it_does_not_matter() {
     check(&model);
     assert!(provenance.rewrites.is_empty());
     assert!(islands(&model).is_empty(), "what stands beside the epsilon keeps it from 0");
+}
+
+#[test]
+fn a_constant_guards_where_its_sum_is_a_divisor_or_has_its_root_taken() {
+    let raised = |end: Builtin, reads: usize| {
+        let mut t = wide_norm(1e-5, 1.0);
+        for tensor in t.tensors.iter_mut().filter(|t| t.role == Role::Epsilon) {
+            tensor.role = Role::Plain;
+        }
+        let guard = t.operators.iter().position(|op| op.builtin == Builtin::Add).unwrap();
+        let guarded = t.operators[guard].outputs[0];
+        let root = &mut t.operators[guard + 1];
+        root.builtin = end;
+        if end == Builtin::Div {
+            let mut one = vec![Some(t.outputs[0].1); 2];
+            one[reads] = Some(guarded);
+            one[1 - reads] = Some(t.inputs[0].1);
+            root.inputs = one;
+        }
+        let (_, provenance, _) = assemble(&t, &variance_of(0.5, 2.0)).unwrap();
+        provenance.rewrites.iter().any(|r| r.rule == "raise-epsilon")
+    };
+    for end in [Builtin::Rsqrt, Builtin::Sqrt, Builtin::Log] {
+        assert!(raised(end, 0), "{end}");
+    }
+    assert!(raised(Builtin::Div, 1));
+    assert!(!raised(Builtin::Div, 0), "it is divided");
+    assert!(!raised(Builtin::Tanh, 0), "nothing that it guards");
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod gather;
 mod kernels;
 mod lowered;
 mod matmul;
+mod norm;
 mod pad;
 mod pool;
 mod recurrent;

@@ -77,3 +77,22 @@ fn a_slope_has_no_batch_axis() {
     assert_eq!(slope("2,3", "1,3"), [3]);
     assert_eq!(slope("2,3", "2,3"), [2, 3]);
 }
+
+/// The case of a positive alpha splits at 0; any other is computed as it is defined.
+#[test]
+fn a_celu_is_spelt_out_where_its_alpha_is_not_positive() {
+    let celu = |alpha: &str| names(&format!("x = input f32[2,3]\ny = Celu(x) alpha={alpha}\noutput y"));
+    assert_eq!(celu("-2.0"), "DIV EXP SUB MUL MINIMUM RELU ADD");
+    assert_ne!(celu("2.0"), celu("-2.0"));
+    let cell = |alpha: &str| {
+        names(&format!(
+            "x = input f32[1,1,2]
+            w = const f32[1,3,2] lattice(1)
+            r = const f32[1,3,3] lattice(2)
+            _, y = RNN(x, w, r) hidden_size=3 activations=[\"Celu\"] activation_alpha=[{alpha}]
+            output y"
+        ))
+    };
+    assert_eq!(cell("0.0"), cell("-2.0"), "an operator with an alpha of 0 is refused, a cell is not");
+    assert_ne!(cell("2.0"), cell("-2.0"));
+}

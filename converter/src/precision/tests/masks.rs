@@ -4,7 +4,7 @@ use super::super::islands::Uses;
 use super::super::masks::{cut, magnitude, rewrites};
 use super::super::ranges::{Bounds, Ranges};
 use crate::target::{Target, TensorId};
-use halfproof_ir::{Elements, Role};
+use halfproof_ir::{DType, Elements, Role};
 use halfproof_wire::tflite::Builtin;
 
 /// A program of one mask, and how far each of its tensors reaches.
@@ -31,6 +31,18 @@ impl Masked {
         }
         self.last = self.target.plain(builtin, &operands, "next", &[4]);
         self.reach.push(16384.0);
+        self
+    }
+
+    /// A select takes it, or in its place another operand that reaches so far.
+    fn selected(mut self, slot: usize, other: f64) -> Masked {
+        let condition = self.target.typed("condition", &[4], DType::Bool);
+        self.target.inputs.push(("condition".to_string(), condition));
+        let rest = self.target.input("rest", &[4]);
+        let mut operands = [condition, rest, rest];
+        operands[slot] = self.last;
+        self.last = self.target.plain(Builtin::SelectV2, &operands, "next", &[4]);
+        self.reach.extend([1.0, other, 16384.0]);
         self
     }
 
@@ -72,6 +84,17 @@ fn scores_are_at_most_a_quarter_of_it() {
     let scaled = |scores| Masked::new().through(Add, Some(scores)).through(Mul, Some(2.0)).magnitude();
     assert_eq!(scaled(2048.0), Some(8192.0));
     assert_eq!(scaled(2049.0), None);
+}
+
+#[test]
+fn what_is_selected_beside_it_are_scores_or_another_mask() {
+    for slot in [1, 2] {
+        let of = |other| Masked::new().selected(slot, other).magnitude();
+        assert_eq!((of(1.0), of(4096.0)), (Some(16384.0), Some(16384.0)));
+        assert_eq!((of(4097.0), of(16383.0)), (None, None));
+        assert_eq!(of(16384.0), Some(16384.0), "another mask");
+    }
+    assert_eq!(Masked::new().selected(0, 1.0).magnitude(), None, "a condition is no score");
 }
 
 #[test]

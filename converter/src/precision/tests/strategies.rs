@@ -163,3 +163,18 @@ fn the_same_program_gives_the_same_bytes() {
         assert_eq!(once.model, again.model);
     }
 }
+
+/// LiteRT takes tensors for each other by their names.
+#[test]
+fn tensors_of_one_name_are_told_apart_and_those_of_the_interface_keep_theirs() {
+    let mut t = Target::default();
+    let x = t.input("x", &[2]);
+    let a = t.plain(Builtin::Abs, &[x], "y", &[2]);
+    let b = t.plain(Builtin::Neg, &[a], "y", &[2]);
+    let c = t.plain(Builtin::Tanh, &[b], "x", &[2]);
+    let y = t.plain(Builtin::Sqrt, &[c], "y", &[2]);
+    t.output("y", y);
+    let model = convert(&t, &request(Precision::Full));
+    let names: Vec<&str> = model.main().tensors.iter().map(|t| t.name.as_str()).collect();
+    assert_eq!(names, ["x", "y/2", "y/3", "x/2", "y"]);
+}

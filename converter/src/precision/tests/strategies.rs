@@ -4,8 +4,9 @@ use super::super::{apply, assemble, fixture::patch_classifier};
 use super::{convert, count, of_type, tensor};
 use crate::constants;
 use crate::target::Target;
-use halfproof_ir::{Io, Precision, Request, Role};
-use halfproof_wire::tflite::{Builtin, OpCode, TensorType};
+use halfproof_ir::{DType, Io, Precision, Request, Role};
+use halfproof_wire::tflite::options::Cast;
+use halfproof_wire::tflite::{Builtin, OpCode, Options, TensorType};
 
 fn request(precision: Precision) -> Request {
     Request::new(precision)
@@ -177,4 +178,37 @@ fn tensors_of_one_name_are_told_apart_and_those_of_the_interface_keep_theirs() {
     let model = convert(&t, &request(Precision::Full));
     let names: Vec<&str> = model.main().tensors.iter().map(|t| t.name.as_str()).collect();
     assert_eq!(names, ["x", "y/2", "y/3", "x/2", "y"]);
+}
+
+#[test]
+fn a_cast_says_the_types_that_its_tensors_have_in_the_file() {
+    let mut t = Target::default();
+    let x = t.input("x", &[2]);
+    let c = t.plain(Builtin::Cast, &[x], "c", &[2]);
+    t.tensors[c.index()].dtype = DType::I32;
+    t.operators[0].options = Options::Cast(Cast::default());
+    t.output("y", c);
+    let said = |precision: Precision, io: Io| {
+        let model = convert(&t, &Request { io, ..request(precision) });
+        let of = |options: &Options| match options {
+            Options::Cast(o) => (o.in_data_type, o.out_data_type),
+            other => panic!("{other:?}"),
+        };
+        model.main().operators.iter().map(|op| of(&op.options)).collect::<Vec<_>>()
+    };
+    use TensorType::{Float16, Float32, Int32};
+    assert_eq!(said(Precision::Full, Io::Strategy), [(Float16, Int32)]);
+    assert_eq!(said(Precision::Weights, Io::Strategy), [(Float32, Int32)]);
+    assert_eq!(said(Precision::Full, Io::Float32), [(Float32, Float16), (Float16, Int32)]);
+}
+
+#[test]
+fn an_axis_beyond_32_bits_is_refused_by_its_tensor() {
+    let mut t = Target::default();
+    let x = t.input("x", &[1 << 31]);
+    t.output("x", x);
+    let refusal = assemble(&t, &request(Precision::Full)).unwrap_err();
+    let node = &refusal.nodes[0];
+    assert_eq!((node.op.as_str(), node.node.as_str(), node.dtype), ("tensor", "x", Some(DType::F32)));
+    assert_eq!(node.reason, "an axis of 2147483648 elements does not fit TFLite's 32-bit extents");
 }

@@ -409,3 +409,27 @@ fn a_logarithm_of_what_cannot_be_small_keeps_nothing_else() {
     let (model, _, _) = assemble(&t, &mixed()).unwrap();
     assert_eq!(islands(&model), ["LOG"], "which has no float16 kernel");
 }
+
+/// Only a tensor of the interface gives up its name to the one that the caller sees.
+#[test]
+fn an_island_keeps_the_names_of_its_tensors() {
+    let mut t = Target::default();
+    let x = t.input("x", &[4, 8]);
+    let e = t.plain(Builtin::Exp, &[x], "e", &[4, 8]);
+    let l = t.plain(Builtin::Log, &[e], "l", &[4, 8]);
+    let y = t.plain(Builtin::Tanh, &[l], "y", &[4, 8]);
+    t.output("y", y);
+    let model = convert(&t, &mixed());
+    let names: Vec<(&str, TensorType)> =
+        model.main().tensors.iter().map(|t| (t.name.as_str(), t.dtype)).collect();
+    use TensorType::{Float16, Float32};
+    let expected = [
+        ("x", Float16),
+        ("x/float32", Float32),
+        ("e", Float32),
+        ("l", Float32),
+        ("l/float16", Float16),
+        ("y", Float16),
+    ];
+    assert_eq!(names, expected);
+}

@@ -56,6 +56,25 @@ fn a_logarithm_of_a_sum_of_exponentials_gets_its_maximum_back() {
 }
 
 #[test]
+fn the_maximum_is_taken_over_the_axes_of_the_sum() {
+    for (axes, kept) in [(vec![-1], [4, 1]), (vec![0], [1, 8]), (vec![1, 0], [1, 1])] {
+        let mut t = Target::default();
+        let x = t.input("x", &[4, 8]);
+        let e = t.plain(Builtin::Exp, &[x], "e", &[4, 8]);
+        let over = t.ints("axes", axes);
+        let sum =
+            t.op(Builtin::Sum, &[e, over], "sum", &kept.map(|d| d as usize), Reducer { keep_dims: true });
+        let y = t.plain(Builtin::Div, &[e, sum], "y", &[4, 8]);
+        t.output("y", y);
+        let (model, _, _) = assemble(&t, &mixed()).unwrap();
+        check(&model);
+        let most = model.main().operators.iter().find(|op| op.name() == "REDUCE_MAX").unwrap();
+        let result = &model.main().tensors[usize::try_from(most.outputs[0]).unwrap()];
+        assert_eq!(result.shape, kept);
+    }
+}
+
+#[test]
 fn exponentials_that_somebody_else_sees_are_not_shifted() {
     let mut t = exponentials(true, true);
     let e = t.operators[0].outputs[0];
@@ -276,6 +295,19 @@ fn spelled(square_of_two: bool, end: [&str; 2]) -> Target {
     let y = t.plain(Builtin::Mul, &end.map(named), "y", &[4, 768]);
     t.output("y", y);
     t
+}
+
+#[test]
+fn a_power_is_a_square_where_its_exponent_is_2() {
+    let power = |exponent: f64| {
+        let mut t = spelled(false, ["centered", "scale"]);
+        let exponent = t.scalar("exponent", Role::Plain, exponent);
+        let square = t.operators.iter_mut().find(|op| op.nodes == ["squared"]).unwrap();
+        square.builtin = Builtin::Pow;
+        square.inputs[1] = Some(exponent);
+        of_variance(&t)
+    };
+    assert_eq!((power(2.0), power(3.0), power(1.0)), (1, 0, 0));
 }
 
 /// The rewrites that touch the variance: the one of the mean is another.

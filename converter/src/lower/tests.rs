@@ -7,6 +7,7 @@ mod conv;
 mod fuse;
 mod gather;
 mod kernels;
+mod layout;
 mod lowered;
 mod matmul;
 mod norm;

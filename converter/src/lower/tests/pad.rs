@@ -2,7 +2,7 @@
 //!
 //! Source: the ONNX operator Pad, modes `edge`, `reflect` and `wrap`.
 
-use super::lowered::{attempt, constant, lowered, names, only};
+use super::lowered::{attempt, constant, lowered, names, only, operators};
 use halfproof_ir::DType;
 use halfproof_wire::tflite::Builtin;
 
@@ -79,4 +79,22 @@ fn a_padding_element_has_the_type_of_what_it_pads() {
         let element = only(&target, Builtin::Padv2).inputs[2].expect("an element");
         assert_eq!(target.tensor(element).dtype, dtype);
     }
+}
+
+#[test]
+fn a_negative_pad_cuts_its_end_of_its_axis() {
+    let of = |pads: &str| {
+        operators(&format!(
+            "x = input f32[4,5]
+            p = const i64[4] {{{pads}}}
+            y = Pad(x, p)
+            output y"
+        ))
+    };
+    assert_eq!(of("-1,0,0,0"), ["SLICE [3, 5]"]);
+    assert_eq!(of("0,0,0,-2"), ["SLICE [4, 3]"]);
+    assert_eq!(of("0,-1,0,-2"), ["SLICE [4, 2]"]);
+    assert_eq!(of("-1,0,0,2"), ["SLICE [3, 5]", "PAD [3, 7]"]);
+    assert_eq!(of("0,2,-1,0"), ["SLICE [3, 5]", "PAD [3, 7]"]);
+    assert_eq!(of("1,-1,0,0"), ["SLICE [4, 4]", "PAD [5, 4]"]);
 }

@@ -39,6 +39,27 @@ fn one_scale_is_that_of_the_axis_which_decides() {
     }
 }
 
+/// RESIZE_NEAREST_NEIGHBOR changes the two spatial axes of an image.
+#[test]
+fn a_builtin_resizes_images_only() {
+    let nearest = |shape: &str, scales: &str| {
+        let n = scales.split(',').count();
+        names(&format!(
+            "x = input f32[{shape}]
+            s = const f32[{n}] {{{scales}}}
+            y = Resize(x, _, s) mode=\"nearest\" coordinate_transformation_mode=\"asymmetric\" nearest_mode=\"floor\"
+            output y"
+        ))
+    };
+    let is_builtin = |names: String| names.contains("RESIZE_NEAREST_NEIGHBOR");
+    assert!(is_builtin(nearest("1,2,4,4", "1,1,2,2")));
+    assert!(is_builtin(nearest("1,2,4,4", "1,1,1,2")));
+    assert!(!is_builtin(nearest("1,2,4,4", "1,2,2,2")), "channels too");
+    assert!(!is_builtin(nearest("1,2,4,4", "1,2,1,1")), "channels only");
+    assert!(!is_builtin(nearest("1,2,4", "1,1,2")));
+    assert!(!is_builtin(nearest("1,2,4,4,4", "1,1,2,2,2")));
+}
+
 #[test]
 fn an_image_that_is_read_outside_too_is_surrounded_by_the_extrapolation_value() {
     let text = |dtype: &str, value: &str| {

@@ -77,3 +77,33 @@ mod tests {
         assert!(list[0].is_empty());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two contents with one hash would both be right, and the second would be stored each time.
+    #[test]
+    fn a_content_is_stored_once_whatever_else_has_its_length() {
+        for length in [1, 2, 4, 7, 8, 9, 16, 20] {
+            for place in 0..length {
+                let mut buffers = Buffers::default();
+                for _ in 0..2 {
+                    for byte in 0..=255 {
+                        let mut bytes = vec![1; length];
+                        bytes[place] = byte;
+                        buffers.add(Arc::new(bytes));
+                    }
+                }
+                assert_eq!(buffers.into_vec().len(), 1 + 256, "byte {place} of {length}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_empty_content_is_a_buffer_of_its_own_each_time() {
+        let mut buffers = Buffers::default();
+        let empty = || Arc::new(vec![]);
+        assert_eq!((buffers.add(empty()), buffers.add(empty())), (1, 2));
+    }
+}

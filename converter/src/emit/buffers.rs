@@ -76,11 +76,6 @@ mod tests {
         assert_eq!(list.len(), 3);
         assert!(list[0].is_empty());
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
 
     /// Two contents with one hash would both be right, and the second would be stored each time.
     #[test]

@@ -157,3 +157,21 @@ fn each_gate_of_an_lstm_has_a_peephole_of_its_own() {
     let expected = [output.clone(), input, forget, output];
     assert_eq!(constants.collect::<Vec<_>>(), expected);
 }
+
+#[test]
+fn each_of_the_weights_has_to_fit() {
+    let rnn = |w: &str, r: &str, b: &str| {
+        attempt(&format!(
+            "x = input f32[1,1,2]
+            w = const f32[1,3,{w}] lattice(1)
+            r = const f32[1,3,{r}] lattice(2)
+            b = const f32[1,{b}] lattice(3)
+            _, y = RNN(x, w, r, b) hidden_size=3
+            output y"
+        ))
+    };
+    assert!(rnn("2", "3", "6").is_ok());
+    for (w, r, b) in [("1", "3", "6"), ("2", "2", "6"), ("2", "3", "3")] {
+        assert_eq!(rnn(w, r, b).expect_err("one of them"), "weights do not fit the sizes", "{w} {r} {b}");
+    }
+}

@@ -41,6 +41,10 @@ fn exponentials_over_their_sum_are_shifted_by_the_maximum() {
     assert!(provenance.rewrites.is_empty(), "the function is the same");
     let carried: Vec<_> = provenance.tensors.iter().map(|o| o.source.as_str()).collect();
     assert!(carried.contains(&"y") && !carried.contains(&"e") && !carried.contains(&"sum"));
+    let names: Vec<&str> = model.main().tensors.iter().map(|t| t.name.as_str()).collect();
+    let held = ["x", "axes", "x/max", "x/max/abs", "x/infinity", "x/max/finite", "x/zero", "x/max/held"];
+    assert_eq!(names[..8], held);
+    assert_eq!(names[8..], ["x/shifted", "e", "sum", "y"]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::constants;
 use crate::precision::{ConstantPlan, Plan, SingleForm, is_narrowable};
 use crate::target::{Constant, Target, TargetOperator, TargetTensor, TensorId};
 use halfproof_ir::{
-    ConstantOrigin, DType, Data, OperatorOrigin, Provenance, Refusal, RefusedNode, Rewrite, TensorOrigin,
+    ConstantOrigin, DType, OperatorOrigin, Provenance, Refusal, RefusedNode, Rewrite, TensorOrigin,
 };
 use halfproof_wire::tflite::{
     Builtin, Operator, Options, SubGraph, Tensor, TensorType,
@@ -185,7 +185,7 @@ impl Layout<'_> {
             return self.other_constant(id, constant);
         }
         // Produced in the other type, or by nobody: an operand that the runtime must fill (a variable).
-        if is_narrowable(tensor) && self.slot(id, !single) != NONE {
+        if self.slot(id, !single) != NONE {
             return self.cast(id, single);
         }
         self.produce(id, single)
@@ -279,10 +279,8 @@ impl Layout<'_> {
         let tensor = self.target.tensor(id);
         let bytes = match constant {
             Constant::Stored(data) => data.to_le_bytes(),
-            Constant::Exact(exact) if tensor.dtype == DType::F16 => {
-                Arc::unwrap_or_clone(constants::narrow(exact).bytes)
-            }
-            Constant::Exact(exact) => Data::F64(exact.to_vec()).to_le_bytes(),
+            // Not met: floats that are exact may be narrowed, and those have a plan.
+            Constant::Exact(exact) => constants::single(exact),
         };
         let buffer = self.buffers.add(Arc::new(bytes));
         let index = self.push_tensor(id, "", tensor.dtype.into(), buffer)?;

@@ -264,15 +264,10 @@ fn clip(cx: &mut Context<'_>, index: usize) -> Result<(), String> {
     }
     let mut limit = |v: Option<halfproof_ir::ValueId>| -> Result<Option<TensorId>, String> {
         let Some(v) = v else { return Ok(None) };
+        // An infinite limit limits nothing.
+        let none = if Some(v) == high && low != high { f64::INFINITY } else { f64::NEG_INFINITY };
         match cx.scalar(v) {
-            // An infinite limit limits nothing.
-            Some(value)
-                if dtype.is_float()
-                    && value.is_infinite()
-                    && (value > 0.0) == (Some(v) == high && low != high) =>
-            {
-                Ok(None)
-            }
+            Some(value) if dtype.is_float() && value == none => Ok(None),
             Some(value) if dtype.is_float() => Ok(Some(cx.float(value, Role::Bound))),
             _ => cx.plain(v).map(Some),
         }

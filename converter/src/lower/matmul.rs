@@ -139,7 +139,7 @@ fn gemm(
     let Some(t) = cx.constant(b) else {
         let left = cx.ordered(a, &if g.transA { swapped } else { Perm::identity(2) })?;
         let (right, adj_y) = (cx.plain(b)?, g.transB);
-        let options = options::BatchMatMul { adj_x: false, adj_y, ..options::BatchMatMul::default() };
+        let options = options::BatchMatMul { adj_y, ..options::BatchMatMul::default() };
         let out = cx.emit(Builtin::BatchMatmul, &[left, right], options, out_shape);
         let out = times(cx, out, alpha)?;
         let out = plus(cx, out, c, beta, Activation::None)?;
@@ -257,7 +257,7 @@ fn batched(cx: &mut Context<'_>, a: ValueId, b: ValueId, y: ValueId) -> Result<(
         z = cx.reshape(z, &r);
         shape = vec![batch.iter().product(), shape[shape.len() - 2], shape[shape.len() - 1]];
     }
-    let options = options::BatchMatMul { adj_x: false, adj_y, ..options::BatchMatMul::default() };
+    let options = options::BatchMatMul { adj_y, ..options::BatchMatMul::default() };
     let product = cx.emit(Builtin::BatchMatmul, &[x, z], options, shape);
     let product = if out.is_empty() { cx.reshape(product, &out) } else { product };
     cx.bind_plain(y, product)

@@ -5,7 +5,7 @@ use super::{keep, kernels, mixed};
 use crate::constants::{self, Narrowed};
 use crate::lint;
 use crate::target::{Constant, Target, TargetOperator, TargetTensor, TensorId};
-use halfproof_ir::{DType, Data, Elements, Io, Level, Note, Precision, Refusal, Request, Rewrite, Role};
+use halfproof_ir::{DType, Elements, Io, Level, Note, Precision, Refusal, Request, Rewrite, Role};
 use halfproof_wire::tflite::Builtin;
 
 /// Constants with at most this many elements are not worth a DEQUANTIZE inside a float32 island.
@@ -272,20 +272,8 @@ fn rounded(tensor: &TargetTensor) -> Option<Rounded> {
     if !is_narrowable(tensor) {
         return None;
     }
-    let exact = match tensor.constant.as_ref()? {
-        Constant::Exact(exact) => exact.clone(),
-        Constant::Stored(data) => floats(data)?.into(),
-    };
-    Some(Rounded::new(exact))
-}
-
-fn floats(data: &Data) -> Option<Vec<f64>> {
-    match data {
-        Data::F16(v) => Some(v.iter().map(|x| x.to_f64()).collect()),
-        Data::F32(v) => Some(v.iter().map(|&x| f64::from(x)).collect()),
-        Data::F64(v) => Some(v.clone()),
-        _ => None,
-    }
+    let Constant::Exact(exact) = tensor.constant.as_ref()? else { return None };
+    Some(Rounded::new(exact.clone()))
 }
 
 /// True when a constant does not do its work in float16: it overflows, or what guards against 0 becomes 0.

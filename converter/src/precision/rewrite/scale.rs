@@ -177,7 +177,7 @@ impl Norm {
 /// The elements of a float constant.
 fn elements(view: View<'_>, id: TensorId) -> Option<Vec<f64>> {
     match view.target.tensor(id).constant.as_ref()? {
-        Constant::Exact(exact) if view.target.tensor(id).dtype == DType::F32 => Some(exact.to_vec()),
-        _ => None,
+        Constant::Exact(exact) => Some(exact.to_vec()),
+        Constant::Stored(_) => None,
     }
 }

@@ -1,6 +1,6 @@
 //! Limits of a Clip, and slopes of a PRelu.
 
-use super::lowered::{constant, lowered, names, only};
+use super::lowered::{attempt, constant, lowered, names, only};
 use halfproof_ir::DType;
 use halfproof_wire::tflite::Builtin;
 
@@ -95,4 +95,13 @@ fn a_celu_is_spelt_out_where_its_alpha_is_not_positive() {
     };
     assert_eq!(cell("0.0"), cell("-2.0"), "an operator with an alpha of 0 is refused, a cell is not");
     assert_ne!(cell("2.0"), cell("-2.0"));
+}
+
+#[test]
+fn integers_have_no_activations_but_a_clip() {
+    let of = |op: &str| attempt(&format!("x = input i32[2,3]\ny = {op}(x)\noutput y"));
+    for op in ["LeakyRelu", "Elu", "HardSigmoid", "Softplus", "Mish"] {
+        assert_eq!(of(op).expect_err("a refusal"), format!("{op} of INT32 has no TFLite kernel"));
+    }
+    assert_eq!(of("Relu").expect_err("a refusal"), "TFLite RELU has no INT32 kernel");
 }

@@ -1,7 +1,7 @@
 //! Weights and biases of a convolution.
 
 use super::lowered::{attempt, constant, lowered, only};
-use halfproof_wire::tflite::Builtin;
+use halfproof_wire::tflite::{Builtin, Options};
 
 #[test]
 fn a_convolution_is_multiplied_by_channel() {
@@ -47,4 +47,24 @@ fn computed_weights_of_three_axes_have_one_group() {
     assert!(with(1).is_ok(), "{:?}", with(1).err());
     let words = with(2).expect_err("the kernel knows no groups");
     assert_eq!(words, "TFLite CONV_3D has no groups, and its weights are not constant");
+}
+
+#[test]
+fn a_group_for_each_channel_has_its_filters_as_multiplier() {
+    for (channels, filters) in [(2, 2), (2, 4), (3, 9), (1, 5)] {
+        let target = lowered(&format!(
+            "x = input f32[1,{channels},4,4]
+            w = const f32[{filters},1,2,2] lattice(1)
+            y = Conv(x, w) group={channels}
+            output y"
+        ));
+        if channels == 1 {
+            only(&target, Builtin::Conv2d);
+            continue;
+        }
+        let Options::DepthwiseConv2D(o) = &only(&target, Builtin::DepthwiseConv2d).options else {
+            panic!("{target:?}")
+        };
+        assert_eq!(o.depth_multiplier, filters / channels, "{filters} of {channels}");
+    }
 }

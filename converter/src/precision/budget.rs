@@ -122,6 +122,12 @@ mod tests {
     }
 
     #[test]
+    fn a_budget_that_float32_just_keeps_is_kept() {
+        assert_eq!(fitted(&[0.5, 0.0], 0.0).0, Ok(vec![0]));
+        assert_eq!(fitted(&[1.0, 0.5], 0.5).0, Ok(vec![0]));
+    }
+
+    #[test]
     fn a_budget_that_cannot_be_kept_is_refused_with_both_figures() {
         let (kept, _) = fitted(&[f64::INFINITY], -1.0);
         let text = kept.unwrap_err().to_string();

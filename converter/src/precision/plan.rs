@@ -89,7 +89,6 @@ pub(crate) fn is_narrowable(tensor: &TargetTensor) -> bool {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Readers {
     half: bool,
-    single: bool,
     /// A float32 operator that the user asked to keep.
     kept: bool,
     /// It is itself a result of the model.
@@ -247,14 +246,12 @@ fn find_readers(target: &Target, plan: &Plan, kept: &[bool], readers: &mut [Read
         for id in op.inputs.iter().flatten() {
             let r = &mut readers[id.index()];
             r.half |= !plan.single[i];
-            r.single |= plan.single[i];
             r.kept |= kept[i];
         }
     }
     for &(_, id) in &target.outputs {
         let r = &mut readers[id.index()];
         r.half |= !plan.single_interface;
-        r.single |= plan.single_interface;
     }
 }
 

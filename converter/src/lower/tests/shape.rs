@@ -55,3 +55,23 @@ fn constants_of_integers_that_are_equal_are_one() {
     assert_eq!(orders.len(), 2);
     assert_eq!(orders[0], orders[1]);
 }
+
+#[test]
+fn a_tensor_whose_axes_of_extent_1_stand_elsewhere_is_permuted_where_its_shape_differs() {
+    let origin = |shape: &str, op: &str| {
+        let target = lowered(&format!(
+            "x = input f32[{shape}]
+            r = Relu(x)
+            p = {op}
+            y = Tanh(p)
+            output y"
+        ));
+        let mut held = target.tensors.iter().filter_map(|t| t.origin.as_ref()).filter(|o| o.source == "p");
+        held.next().expect("a tensor that holds p").permutation.clone()
+    };
+    let pool = "MaxPool(r) kernel_shape=[2,2]";
+    assert_eq!(origin("1,2,4,4", pool), Some(vec![0, 2, 3, 1]));
+    assert_eq!(origin("1,1,4,4", pool), Some(vec![0, 2, 3, 1]), "the same elements in another shape");
+    assert_eq!(origin("1,1,2,2", pool), None, "the same shape");
+    assert_eq!(origin("1,3,2,2", pool), Some(vec![0, 2, 3, 1]));
+}

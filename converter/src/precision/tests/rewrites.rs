@@ -148,11 +148,15 @@ fn a_long_mean_is_taken_of_scaled_elements() {
 
 /// A normalization of 768 elements whose squares overflow.
 fn wide_norm(epsilon: f64, factor: f64) -> Target {
+    norm_of(768, epsilon, factor)
+}
+
+fn norm_of(n: usize, epsilon: f64, factor: f64) -> Target {
     let mut t = Target::default();
-    let x = t.input("x", &[4, 768]);
+    let x = t.input("x", &[4, n]);
     let factor = t.scalar("factor", Role::Scale, factor);
-    let wide = t.plain(Builtin::Mul, &[x, factor], "wide", &[4, 768]);
-    let y = normalize(&mut t, wide, 768, epsilon);
+    let wide = t.plain(Builtin::Mul, &[x, factor], "wide", &[4, n]);
+    let y = normalize(&mut t, wide, n, epsilon);
     t.output("y", y);
     t
 }
@@ -173,6 +177,16 @@ fn a_variance_that_overflows_is_taken_of_scaled_elements_and_the_scale_cancels()
     let scale = provenance.constants.iter().filter(|c| c.role == Role::Scale).map(|c| c.exact.get(0));
     let scale = scale.fold(1.0, f64::min);
     assert_eq!(epsilon.exact.get(0), 1e-5 * scale * scale);
+}
+
+#[test]
+fn squares_are_not_scaled_so_far_down_that_the_smallest_epsilon_shows() {
+    let scales = |n: usize| {
+        let (_, _, notes) = assemble(&norm_of(n, 1e-5, 16.0), &mixed()).unwrap();
+        rewrites(&notes).iter().any(|text| text.starts_with("normalizes "))
+    };
+    assert!(scales(768));
+    assert!(!scales(20_000));
 }
 
 /// Samples of small elements, on which the variance lies between these.

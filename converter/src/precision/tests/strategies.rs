@@ -3,6 +3,7 @@
 use super::super::{apply, assemble, fixture::patch_classifier};
 use super::{convert, count, of_type, tensor};
 use crate::constants;
+use crate::precision::keep::matches;
 use crate::target::Target;
 use halfproof_ir::{DType, Io, Precision, Request, Role};
 use halfproof_wire::tflite::options::Cast;
@@ -211,4 +212,13 @@ fn an_axis_beyond_32_bits_is_refused_by_its_tensor() {
     let node = &refusal.nodes[0];
     assert_eq!((node.op.as_str(), node.node.as_str(), node.dtype), ("tensor", "x", Some(DType::F32)));
     assert_eq!(node.reason, "an axis of 2147483648 elements does not fit TFLite's 32-bit extents");
+}
+
+#[test]
+fn a_pattern_says_whether_it_matches_any_name() {
+    assert_eq!(matches("^b", ["a", "bc"]), Ok(true));
+    assert_eq!(matches("^b", ["a", "cb"]), Ok(false));
+    assert_eq!(matches("^b", []), Ok(false));
+    let reason = matches("(", ["a"]).unwrap_err();
+    assert!(reason.contains("unclosed group") && !reason.contains('\n'), "{reason}");
 }

@@ -9,7 +9,7 @@ use crate::infer::{Operand, pads};
 use crate::layout::choose;
 use crate::target::TensorId;
 use halfproof_ir::ops::PadMode;
-use halfproof_ir::{DType, Op, Role};
+use halfproof_ir::{DType, Op};
 use halfproof_wire::tflite::{Builtin, MirrorPadMode, options};
 
 pub(super) fn lower(cx: &mut Context<'_>, index: usize) -> Result<(), String> {
@@ -105,13 +105,7 @@ fn constant(
         return Err(format!("TFLite PADV2 has no {dtype} kernel"));
     }
     let value = value.ok_or("the padding element is missing")?;
-    let element = match known.flatten() {
-        Some(v) if dtype.is_float() => cx.floats([1], vec![v], Role::Plain),
-        _ => {
-            let rank = cx.ty(value)?.rank();
-            cx.shaped(value, &Perm::identity(rank), &[1])?
-        }
-    };
+    let element = cx.shaped(value, &Perm::identity(cx.ty(value)?.rank()), &[1])?;
     surround(cx, tensor, grow, Some(element))
 }
 

@@ -32,7 +32,7 @@ pub(crate) struct Rounded {
 }
 
 impl Rounded {
-    fn new(exact: Elements) -> Rounded {
+    pub(super) fn new(exact: Elements) -> Rounded {
         let narrowed = constants::narrow(&exact);
         Rounded { exact, replaced: None, narrowed }
     }

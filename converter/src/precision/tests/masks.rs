@@ -1,9 +1,10 @@
 //! How far the constant of a mask may be cut: to 16384 over what it is multiplied by, while that still excludes every score.
 
 use super::super::islands::Uses;
-use super::super::masks::{cut, magnitude, rewrites};
+use super::super::masks::{candidates, cut, magnitude, rewrites};
+use super::super::plan::Rounded;
 use super::super::ranges::{Bounds, Ranges};
-use crate::target::{Target, TensorId};
+use crate::target::{Constant, Target, TargetTensor, TensorId};
 use halfproof_ir::{DType, Elements, Role};
 use halfproof_wire::tflite::Builtin;
 
@@ -120,4 +121,24 @@ fn only_finite_elements_that_overflow_are_cut_and_told_once_each() {
     assert_eq!(cut(&exact, 1000.0), [-1000.0, 1000.0, 65519.0, -inf, inf, 0.0, -1000.0, 1000.0]);
     let told: Vec<(f64, f64)> = rewrites("m", &exact, 1000.0).iter().map(|r| (r.from, r.to)).collect();
     assert_eq!(told, [(-1e30, -1000.0), (65520.0, 1000.0), (1e6, 1000.0)]);
+}
+
+#[test]
+fn what_overflows_is_a_candidate_where_there_is_a_softmax() {
+    let of = |huge: f64, softmax: bool| {
+        let mut t = Target::default();
+        let mask = t.exact("mask", &[2], Role::Mask, vec![huge, 0.0]);
+        let x = t.input("x", &[2]);
+        let sum = t.plain(Builtin::Add, &[x, mask], "sum", &[2]);
+        t.plain(if softmax { Builtin::Softmax } else { Builtin::Tanh }, &[sum], "y", &[2]);
+        let rounded = |t: &TargetTensor| match t.constant.as_ref()? {
+            Constant::Exact(exact) => Some(Rounded::new(exact.clone())),
+            Constant::Stored(_) => None,
+        };
+        let constants: Vec<_> = t.tensors.iter().map(rounded).collect();
+        candidates(&t, &constants) == [mask]
+    };
+    assert!(of(-1e30, true) && of(1e5, true));
+    assert!(!of(-6e4, true), "it does not overflow");
+    assert!(!of(-1e30, false));
 }

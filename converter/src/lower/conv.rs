@@ -35,15 +35,11 @@ fn conv(cx: &mut Context<'_>, index: usize) -> Result<(), String> {
     }
     let (shape, kernel, out_shape) = (cx.shape(x)?, cx.shape(w)?, cx.shape(y)?);
     let mut axes = axes(&shape[2..], &kernel[2..], &conv_attributes(op))?;
-    let spatial = axes.len();
-    if spatial == 3 {
-        return conv_3d(cx, node, op.group, &axes, &tail, y);
-    }
-    if spatial > 3 {
-        return Err(format!("TFLite has no convolution over {spatial} axes"));
-    }
-    if spatial == 1 {
-        axes.insert(0, flat_axis());
+    match axes.len() {
+        1 => axes.insert(0, flat_axis()),
+        2 => {}
+        3 => return conv_3d(cx, node, op.group, &axes, &tail, y),
+        more => return Err(format!("TFLite has no convolution over {more} axes")),
     }
     let (groups, channels, filters) = (usize::try_from(op.group).unwrap_or(1), shape[1], kernel[0]);
     let last = Perm::channels_last(shape.len());

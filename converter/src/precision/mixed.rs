@@ -33,10 +33,9 @@ pub(super) fn decide(
     let mut out = Islands { single: kept.to_vec(), ..Islands::default() };
     let uses = Uses::new(target);
     cut_masks(target, &uses, observed, constants, &mut out);
-    let mut ranges = analyze(target, observed, constants);
-    if raise_epsilons(target, &uses, &ranges, constants, &mut out) {
-        ranges = analyze(target, observed, constants);
-    }
+    let ranges = analyze(target, observed, constants);
+    // What an epsilon is added to is so much larger that the ranges stay as they are.
+    raise_epsilons(target, &uses, &ranges, constants, &mut out);
     let logarithms = logarithms::behind(target, &uses, &ranges);
     for (i, op) in target.operators.iter().enumerate() {
         if !floats(target, op) {
@@ -134,16 +133,15 @@ fn named(elements: &Elements) -> String {
     }
 }
 
-/// Raises the epsilons that float16 would lose; false when there is none.
+/// Raises the epsilons that float16 would lose.
 fn raise_epsilons(
     target: &Target,
     uses: &Uses,
     ranges: &Ranges,
     constants: &mut [Option<Rounded>],
     out: &mut Islands,
-) -> bool {
-    let raised = epsilons::candidates(target, uses, ranges, constants, &out.single);
-    for &id in &raised {
+) {
+    for id in epsilons::candidates(target, uses, ranges, constants, &out.single) {
         let Some(rounded) = &mut constants[id.index()] else { continue };
         let mut values = rounded.exact.to_vec();
         rounded.replace(vec![MIN_NORMAL; values.len()]);
@@ -161,7 +159,6 @@ fn raise_epsilons(
             out.changed(id, Rewrite { at: at.to_string(), rule, from, to: MIN_NORMAL }, text);
         }
     }
-    !raised.is_empty()
 }
 
 impl Islands {

@@ -1,7 +1,7 @@
 //! The addend of a Gemm, and per-channel steps that follow a product.
 
-use super::lowered::{constant, lowered, names};
-use halfproof_wire::tflite::Builtin;
+use super::lowered::{constant, lowered, names, only};
+use halfproof_wire::tflite::{Builtin, Options};
 
 /// `0.5 * c` added to a product of 2 × 3 and 3 × 2, then times 10 and 100.
 fn gemm(addend: &str) -> String {
@@ -54,4 +54,21 @@ fn weights_of_flattened_channels_are_reordered_instead_of_the_image() {
         y = MatMul(f, w)
         output y";
     assert_eq!(constant(&lowered(text), Builtin::FullyConnected, 1).2, [1.0, 3.0, 2.0, 4.0]);
+}
+
+#[test]
+fn a_right_operand_that_is_held_transposed_is_read_so() {
+    for (batch, order) in [("", "1,0"), ("2,", "0,2,1"), ("2,3,", "0,1,3,2")] {
+        let text = format!(
+            "x = input f32[{batch}2,3]
+            w = input f32[{batch}4,3]
+            b = Transpose(w) perm=[{order}]
+            y = MatMul(x, b)
+            output y"
+        );
+        assert_eq!(names(&text), "BATCH_MATMUL", "{order}");
+        let target = lowered(&text);
+        let Options::BatchMatMul(o) = &only(&target, Builtin::BatchMatmul).options else { panic!("{text}") };
+        assert_eq!((o.adj_x, o.adj_y), (false, true));
+    }
 }

@@ -39,6 +39,28 @@ fn one_scale_is_that_of_the_axis_which_decides() {
     }
 }
 
+/// Its elements are those of the scale, not of the extents that it was rounded to.
+#[test]
+fn the_axis_that_does_not_decide_has_the_scale_and_not_the_ratio_of_its_extents() {
+    let resized = |operands: &str, policy: &str| {
+        lowered(&format!(
+            "x = input f32[1,1,4,7]
+            t = const i64[2] {{3,16}}
+            k = const i64[2] {{3,5}}
+            f = const f32[2] {{0.75,0.75}}
+            y = Resize({operands}) mode=\"linear\" axes=[2,3]{policy}
+            output y"
+        ))
+        .tensors
+        .into_iter()
+        .filter_map(|t| t.constant)
+        .collect::<Vec<_>>()
+    };
+    let kept = resized("x, _, _, t", " keep_aspect_ratio_policy=\"not_larger\"");
+    assert_eq!(kept, resized("x, _, f", ""));
+    assert_ne!(kept, resized("x, _, _, k", ""));
+}
+
 /// RESIZE_NEAREST_NEIGHBOR changes the two spatial axes of an image.
 #[test]
 fn a_builtin_resizes_images_only() {

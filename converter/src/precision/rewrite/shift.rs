@@ -7,8 +7,8 @@
 use super::{Editor, Stand, View};
 use crate::target::TensorId;
 use halfproof_ir::{DType, Role};
+use halfproof_wire::tflite::Builtin;
 use halfproof_wire::tflite::options::{self, Reducer};
-use halfproof_wire::tflite::{Activation, Builtin, Options};
 
 /// What becomes of the sum of the exponentials.
 enum End {
@@ -114,6 +114,5 @@ fn unshift(editor: &mut Editor<'_>, log: usize, shift: TensorId, kept: &[usize])
         back = editor.tensor(name, shape, DType::F32);
         editor.emit(at, Builtin::Reshape, &[shift, extents], back, options::Reshape { new_shape }.into());
     }
-    let plain = options::Add { fused_activation_function: Activation::None, ..options::Add::default() };
-    editor.emit(at, Builtin::Add, &[shifted, back], result, Options::from(plain));
+    editor.emit(at, Builtin::Add, &[shifted, back], result, options::Add::default().into());
 }

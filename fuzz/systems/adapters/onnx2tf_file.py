@@ -63,7 +63,9 @@ def in_order(file):
     """The file with its inputs and outputs listed as the program lists them."""
     file = bytearray(file)
     graph = schema.Model.GetRootAs(file, 0).Subgraphs(0)
-    for kind, listed in ((r"in(\d+)", graph.InputsAsNumpy()), (r"(?:PartitionedCall:|out)(\d+)", graph.OutputsAsNumpy())):
+    # Of a list that is empty flatbuffers makes the number 0.
+    inputs = graph.InputsAsNumpy() if graph.InputsLength() else []
+    for kind, listed in ((r"in(\d+)", inputs), (r"(?:PartitionedCall:|out)(\d+)", graph.OutputsAsNumpy())):
         names = [graph.Tensors(int(i)).Name().decode() for i in listed]
         found = [re.search(kind, name) for name in names]
         if len(names) > 1 and not all(found):
@@ -72,6 +74,11 @@ def in_order(file):
             # The array is the file's own memory.
             listed[:] = [i for _, i in sorted((int(f[1]), int(i)) for f, i in zip(found, listed))]
     return bytes(file)
+
+
+def kinds(problems):
+    """What is wrong, without the tensors of which it is."""
+    return ", ".join(sorted(set(re.findall(r"'(\w+):", problems[1]))))
 
 
 def convert(source, _precision):
@@ -97,9 +104,13 @@ def convert(source, _precision):
         except SystemExit as error:
             raise RuntimeError("it ends its own process") from error
         except Exception as error:
-            # The same failure of another node is the same failure.
-            error.args = (re.sub(r"\b(op|node)=n\d+\b", r"\1=…", str(error)),)
-            raise
+            # Version 2 says of every failure inside that its fast path failed, and keeps what failed as the cause.
+            error = error.__cause__ if "fast path failed" in str(error) and error.__cause__ else error
+            # The same failure of another node, or noticed by another pass, is the same failure.
+            text = re.sub(r"\b(op|node)=n\d+\b", r"\1=…", str(error))
+            text = re.sub(r"pass_id=\S+ problems=\[(.*)\]", kinds, text)
+            error.args = (text,)
+            raise error
         return in_order((pathlib.Path(folder) / "model_float16.tflite").read_bytes())
 
 

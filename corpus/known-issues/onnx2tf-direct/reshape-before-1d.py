@@ -1,4 +1,4 @@
-"""onnx2tf 2.6.9 (flatbuffer_direct): a Reshape before a pool over one axis forgets its shape.
+"""onnx2tf 2.6.9 (flatbuffer_direct): a Reshape before a pool or a convolution over one axis forgets its shape.
 
 Exits 1 when the defect is there, 0 otherwise. Needs: pip install onnx2tf==2.6.9, in Python 3.12
 """

@@ -44,7 +44,9 @@ fn computed_weights_of_three_axes_have_one_group() {
             2 / groups
         ))
     };
-    assert!(with(1).is_ok(), "{:?}", with(1).err());
+    let target = with(1).unwrap_or_else(|reason| panic!("{reason}"));
+    let weights = only(&target, Builtin::Conv3d).inputs[1].expect("weights");
+    assert!(target.tensor(weights).constant.is_none(), "they are an operand");
     let words = with(2).expect_err("the kernel knows no groups");
     assert_eq!(words, "TFLite CONV_3D has no groups, and its weights are not constant");
 }
@@ -67,4 +69,21 @@ fn a_group_for_each_channel_has_its_filters_as_multiplier() {
         };
         assert_eq!(o.depth_multiplier, filters / channels, "{filters} of {channels}");
     }
+}
+
+#[test]
+fn weights_of_three_axes_that_nothing_changes_are_the_source_s() {
+    let source = |group: usize| {
+        let target = lowered(&format!(
+            "x = input f32[1,2,3,3,3]
+            w = const f32[2,{},1,1,1] lattice(1)
+            y = Conv(x, w) group={group}
+            output y",
+            2 / group
+        ));
+        let first = target.operators.iter().find(|op| op.builtin == Builtin::Conv3d).expect("a convolution");
+        target.tensor(first.inputs[1].expect("weights")).origin.as_ref().map(|o| o.source.clone())
+    };
+    assert_eq!(source(1).as_deref(), Some("w"));
+    assert_eq!(source(2), None, "a part of them");
 }

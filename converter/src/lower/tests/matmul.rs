@@ -72,3 +72,21 @@ fn a_right_operand_that_is_held_transposed_is_read_so() {
         assert_eq!((o.adj_x, o.adj_y), (false, true));
     }
 }
+
+/// What is flattened is not the last axis: it stays as the source has it.
+#[test]
+fn rows_of_one_element_are_not_reordered() {
+    let text = "x = input f32[1,2,2,3]
+        r = Relu(x)
+        p = MaxPool(r) kernel_shape=[1,1]
+        s = const i64[2] {12,1}
+        f = Reshape(p, s)
+        w = const f32[1,2] {5,6}
+        y = MatMul(f, w)
+        output y";
+    let target = lowered(text);
+    assert_eq!(constant(&target, Builtin::FullyConnected, 1).2, [5.0, 6.0]);
+    let rows = only(&target, Builtin::FullyConnected).inputs[0].expect("rows");
+    assert_eq!(target.tensor(rows).shape, [12, 1]);
+    assert!(names(text).contains("MAX_POOL_2D TRANSPOSE RESHAPE FULLY_CONNECTED"), "{}", names(text));
+}

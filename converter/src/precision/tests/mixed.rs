@@ -433,3 +433,22 @@ fn an_island_keeps_the_names_of_its_tensors() {
     ];
     assert_eq!(names, expected);
 }
+
+#[test]
+fn a_constant_that_float16_does_not_hold_is_named_by_its_elements() {
+    let why = |elements: Vec<f64>| {
+        let mut t = Target::default();
+        let shape = [elements.len()];
+        let x = t.input("x", &shape);
+        let c = t.exact("c", &shape, Role::Plain, elements);
+        let y = t.plain(Builtin::Maximum, &[x, c], "y", &shape);
+        t.output("y", y);
+        let (_, _, notes) = assemble(&t, &mixed()).unwrap();
+        notes.into_iter().find(|n| n.at == "y").map(|n| n.text).unwrap_or_default()
+    };
+    assert_eq!(why(vec![1e6]), "MAXIMUM stays float32: float16 does not hold its constant 1e6");
+    assert_eq!(
+        why(vec![1e6, 1.0]),
+        "MAXIMUM stays float32: float16 does not hold its constant of 2 elements"
+    );
+}

@@ -24,7 +24,7 @@ pub(super) fn lower(cx: &mut Context<'_>, index: usize) -> Result<(), String> {
     match &node.op {
         Op::Gemm(g) => gemm(cx, g, a, b, cx.optional(node, 2), &tail, y),
         Op::MatMul => match cx.constant(b) {
-            Some(t) if t.shape.len() <= 2 && cx.ty(a)?.rank() > 0 => by_constant(cx, a, t, &tail, y),
+            Some(t) if t.shape.len() <= 2 => by_constant(cx, a, t, &tail, y),
             _ => batched(cx, a, b, y),
         },
         other => Err(format!("{} is no matrix product", other.name())),

@@ -4,6 +4,8 @@
 //! `comparisons.cc`).
 
 use super::super::binary::supported;
+use super::lowered::lowered;
+use crate::target::Constant;
 use halfproof_ir::DType;
 use halfproof_wire::tflite::Builtin;
 
@@ -135,4 +137,24 @@ fn a_node_takes_the_integers_that_its_operators_have_kernels_for() {
         assert_eq!(float.is_ok(), !logic, "{node} of a float: {:?}", float.err());
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_order_of_integers_is_turned_around_by_a_number_of_their_type() {
+    for dtype in ["i32", "i64"] {
+        let target = lowered(&format!(
+            "x = input {dtype}[4]
+            k = const i64[1] {{2}}
+            v, i = TopK(x, k) largest=0
+            output v
+            output i"
+        ));
+        let turns = target.operators.iter().filter(|op| op.builtin == Builtin::Sub);
+        for turn in turns {
+            let from = target.tensor(turn.inputs[0].expect("a number"));
+            let Some(Constant::Stored(data)) = &from.constant else { panic!("{from:?}") };
+            assert_eq!(data.dtype().short(), dtype);
+            assert_eq!(from.dtype, data.dtype());
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! The addend of a Gemm, and per-channel steps that follow a product.
 
-use super::lowered::{constant, lowered, names, only};
+use super::lowered::{constant, lowered, names, only, operators};
 use halfproof_wire::tflite::{Builtin, Options};
 
 /// `0.5 * c` added to a product of 2 × 3 and 3 × 2, then times 10 and 100.
@@ -89,4 +89,13 @@ fn rows_of_one_element_are_not_reordered() {
     let rows = only(&target, Builtin::FullyConnected).inputs[0].expect("rows");
     assert_eq!(target.tensor(rows).shape, [12, 1]);
     assert!(names(text).contains("MAX_POOL_2D TRANSPOSE RESHAPE FULLY_CONNECTED"), "{}", names(text));
+}
+
+#[test]
+fn a_vector_that_is_computed_is_a_column() {
+    let product = |a: &str, b: &str| {
+        operators(&format!("x = input f32[{a}]\nw = input f32[{b}]\ny = MatMul(x, w)\noutput y"))
+    };
+    assert_eq!(product("2,3", "3"), ["RESHAPE [3, 1]", "BATCH_MATMUL [2, 1]", "RESHAPE [2]"]);
+    assert_eq!(product("3", "3,2"), ["RESHAPE [1, 3]", "BATCH_MATMUL [1, 2]", "RESHAPE [2]"]);
 }

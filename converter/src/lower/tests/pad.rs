@@ -98,3 +98,25 @@ fn a_negative_pad_cuts_its_end_of_its_axis() {
     assert_eq!(of("0,2,-1,0"), ["SLICE [3, 5]", "PAD [3, 7]"]);
     assert_eq!(of("1,-1,0,0"), ["SLICE [4, 4]", "PAD [5, 4]"]);
 }
+
+#[test]
+fn what_has_no_kernel_that_mirrors_is_fetched() {
+    let of = |dtype: DType| {
+        names(&format!(
+            "x = input {}[4]
+            p = const i64[2] {{1,1}}
+            y = Pad(x, p) mode=\"reflect\"
+            output y",
+            dtype.short()
+        ))
+    };
+    for (dtype, operator) in [
+        (DType::F32, "MIRROR_PAD"),
+        (DType::I32, "MIRROR_PAD"),
+        (DType::I64, "MIRROR_PAD"),
+        (DType::Bool, "GATHER"),
+        (DType::I8, "GATHER"),
+    ] {
+        assert_eq!(of(dtype), operator, "{dtype}");
+    }
+}

@@ -180,3 +180,21 @@ fn each_of_the_weights_has_to_fit() {
         assert_eq!(rnn(w, r, b).expect_err("one of them"), "weights do not fit the sizes", "{w} {r} {b}");
     }
 }
+
+#[test]
+fn lengths_that_shorten_nothing_are_left_out() {
+    let rnn = |lengths: &str| {
+        attempt(&format!(
+            "x = input f32[3,2,2]
+            w = const f32[1,3,2] lattice(1)
+            r = const f32[1,3,3] lattice(2)
+            l = const i32[2] {{{lengths}}}
+            _, y = RNN(x, w, r, _, l) hidden_size=3
+            output y"
+        ))
+    };
+    assert!(rnn("3,3").is_ok());
+    for lengths in ["3,2", "1,3", "2,2"] {
+        assert_eq!(rnn(lengths).expect_err("shorter"), "sequence_lens shortens some sequences");
+    }
+}

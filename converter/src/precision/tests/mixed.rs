@@ -452,3 +452,19 @@ fn a_constant_that_float16_does_not_hold_is_named_by_its_elements() {
         "MAXIMUM stays float32: float16 does not hold its constant of 2 elements"
     );
 }
+
+#[test]
+fn a_logarithm_of_the_smallest_normal_number_is_held_by_float16() {
+    let single = |least: f64| {
+        let mut t = Target::default();
+        let x = t.input("x", &[4]);
+        let least = t.scalar("least", Role::Bound, least);
+        let m = t.plain(Builtin::Maximum, &[x, least], "m", &[4]);
+        let y = t.plain(Builtin::Log, &[m], "y", &[4]);
+        t.output("y", y);
+        let model = convert(&t, &mixed());
+        islands(&model).into_iter().map(str::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(single(2f64.powi(-14)), [""; 0]);
+    assert_eq!(single(2f64.powi(-14) - 2f64.powi(-24)), ["MAXIMUM", "LOG"]);
+}

@@ -146,6 +146,21 @@ fn a_long_mean_is_taken_of_scaled_elements() {
     assert_eq!(scales, [0.125, 8.0]);
 }
 
+#[test]
+fn a_mean_that_would_be_scaled_too_far_is_float32() {
+    let scales = |n: usize| {
+        let mut t = Target::default();
+        let x = t.input("x", &[1, n]);
+        let mean = reduce(&mut t, Builtin::Mean, x, "mean", &[1, 1]);
+        t.output("mean", mean);
+        let (model, _, notes) = assemble(&t, &mixed()).unwrap();
+        (rewrites(&notes).len(), islands(&model).len())
+    };
+    // 16 n is at most 2^15 with the largest scale, 2^-12.
+    assert_eq!(scales(1 << 23), (1, 0));
+    assert_eq!(scales((1 << 23) + 1), (0, 1));
+}
+
 /// A normalization of 768 elements whose squares overflow.
 fn wide_norm(epsilon: f64, factor: f64) -> Target {
     norm_of(768, epsilon, factor)

@@ -40,10 +40,8 @@ pub(super) fn lower(cx: &mut Context<'_>, index: usize) -> Result<(), String> {
         let cut = |p: i64| usize::try_from(-p).unwrap_or(0);
         let extent = cx.extents(tensor)[place];
         let (front, back) = (cut(b), cut(e));
-        if front > 0 || back > 0 {
-            let left = extent.checked_sub(front + back).filter(|&n| n > 0).ok_or("pads cut everything")?;
-            tensor = slice_axis(cx, tensor, place, front, left);
-        }
+        let left = extent.checked_sub(front + back).filter(|&n| n > 0).ok_or("pads cut everything")?;
+        tensor = slice_axis(cx, tensor, place, front, left);
     }
     let grow: Vec<(usize, usize)> = pads
         .iter()

@@ -151,13 +151,10 @@ fn weights(
     }
     let peephole = if cell.gates == 4 { part(7, "P")? } else { None };
     let count = cell.default.len();
-    let names: Vec<&str> = match cell.activations.len() {
-        0 => cell.default.to_vec(),
-        n if n == count * directions => {
-            cell.activations[d * count..(d + 1) * count].iter().map(String::as_str).collect()
-        }
-        n => return Err(format!("{n} activations are named for {} places", count * directions)),
-    };
+    let named = cell.activations.len();
+    if named != 0 && named != count * directions {
+        return Err(format!("{named} activations are named for {} places", count * directions));
+    }
     // Parameters are listed for the activations that take them, in order.
     let mut taken = (0, 0);
     let mut functions = Vec::with_capacity(count);
@@ -172,7 +169,6 @@ fn weights(
             functions.push(function);
         }
     }
-    debug_assert_eq!(functions.len(), names.len());
     Ok(Weights { input, state, bias: (bias[..rows].to_vec(), bias[rows..].to_vec()), peephole, functions })
 }
 

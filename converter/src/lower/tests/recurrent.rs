@@ -4,7 +4,7 @@
 //! functions that have one, and where they end the defaults of the ONNX operators of these names apply.
 
 use super::super::recurrent::function;
-use super::lowered::{attempt, listed, lowered};
+use super::lowered::{attempt, constant, listed, lowered};
 use crate::target::Constant;
 use halfproof_ir::Data;
 use halfproof_ir::Op;
@@ -197,4 +197,30 @@ fn lengths_that_shorten_nothing_are_left_out() {
     for lengths in ["3,2", "1,3", "2,2"] {
         assert_eq!(rnn(lengths).expect_err("shorter"), "sequence_lens shortens some sequences");
     }
+}
+
+#[test]
+fn a_clip_has_two_ends() {
+    let target = lowered(
+        "x = input f32[1,1,2]
+        w = const f32[1,3,2] lattice(1)
+        r = const f32[1,3,3] lattice(2)
+        _, y = RNN(x, w, r) hidden_size=3 clip=2.5
+        output y",
+    );
+    assert_eq!(constant(&target, Builtin::Maximum, 1).2, [-2.5]);
+    assert_eq!(constant(&target, Builtin::Minimum, 1).2, [2.5]);
+}
+
+#[test]
+fn each_direction_of_an_lstm_has_three_of_the_six_activations() {
+    let names = listed(&lowered(
+        "x = input f32[1,1,2]
+        w = const f32[2,12,2] lattice(1)
+        r = const f32[2,12,3] lattice(2)
+        _, y = LSTM(x, w, r) hidden_size=3 direction=\"bidirectional\" activations=[\"Sigmoid\",\"Tanh\",\"Tanh\",\"Sigmoid\",\"Tanh\",\"Relu\"]
+        output y",
+    ));
+    let seen = |name: &str| names.split(' ').filter(|n| *n == name).count();
+    assert_eq!((seen("TANH"), seen("RELU")), (3, 1), "{names}");
 }

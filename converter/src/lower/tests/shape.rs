@@ -75,3 +75,18 @@ fn a_tensor_whose_axes_of_extent_1_stand_elsewhere_is_permuted_where_its_shape_d
     assert_eq!(origin("1,1,2,2", pool), None, "the same shape");
     assert_eq!(origin("1,3,2,2", pool), Some(vec![0, 2, 3, 1]));
 }
+
+#[test]
+fn a_tensor_in_a_second_order_is_named_by_its_place() {
+    let target = lowered(
+        "x = input f32[1,2,4,4]
+        r = Relu(x)
+        p = MaxPool(r) kernel_shape=[2,2]
+        output r
+        output p",
+    );
+    let of_r = target.tensors.iter().filter(|t| t.origin.as_ref().is_some_and(|o| o.source == "r"));
+    let names: Vec<&str> = of_r.map(|t| t.name.as_str()).collect();
+    assert_eq!(names.iter().filter(|n| **n == "r").count(), 1, "{names:?}");
+    assert!(names.len() > 1 && names.iter().all(|n| *n == "r" || n.starts_with("r/")), "{names:?}");
+}

@@ -144,15 +144,7 @@ pub fn axis(axis: i64, rank: usize) -> Result<usize, String> {
 /// # Errors
 /// When one is negative or too large.
 fn extents(values: &[i64]) -> Result<Vec<usize>, String> {
-    values
-        .iter()
-        .map(|&v| {
-            usize::try_from(v)
-                .ok()
-                .filter(|&v| v < 1 << 31)
-                .ok_or_else(|| format!("an extent is out of range: {v}"))
-        })
-        .collect()
+    window::unsigned(values, "an extent is")
 }
 
 /// The shape to which shapes broadcast together (numpy's rule, as ONNX takes it).

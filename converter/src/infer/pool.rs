@@ -6,32 +6,31 @@ use halfproof_ir::DType;
 use halfproof_ir::ops::{AveragePool, LpPool, MaxPool};
 
 pub(super) fn max(p: &MaxPool, site: &Site<'_>) -> Types {
-    let x = site.need(0)?;
-    let (batch, channels, spatial) = image(x.shape())?;
-    let axes = window::axes(spatial, &kernel_shape(&p.kernel_shape)?, &max_pool_attributes(p))?;
-    let shape: Vec<usize> = [batch, channels].into_iter().chain(axes.iter().map(|a| a.output)).collect();
-    let mut types = vec![Type::new(x.ty.dtype, shape.clone())];
+    let mut types = windows(&p.kernel_shape, &max_pool_attributes(p), site)?;
     if site.results > 1 {
-        types.push(Type::new(DType::I64, shape));
+        types.push(Type::new(DType::I64, types[0].shape.clone()));
     }
     Ok(types)
 }
 
 pub(super) fn average(p: &AveragePool, site: &Site<'_>) -> Types {
-    let (batch, channels, spatial) = image(site.need(0)?.shape())?;
-    let axes = window::axes(spatial, &kernel_shape(&p.kernel_shape)?, &average_pool_attributes(p))?;
-    site.with([batch, channels].into_iter().chain(axes.iter().map(|a| a.output)).collect())
+    windows(&p.kernel_shape, &average_pool_attributes(p), site)
 }
 
 pub(super) fn lp(p: &LpPool, site: &Site<'_>) -> Types {
-    let (batch, channels, spatial) = image(site.need(0)?.shape())?;
-    let axes = window::axes(spatial, &kernel_shape(&p.kernel_shape)?, &lp_pool_attributes(p))?;
-    site.with([batch, channels].into_iter().chain(axes.iter().map(|a| a.output)).collect())
+    windows(&p.kernel_shape, &lp_pool_attributes(p), site)
 }
 
 pub(super) fn global(site: &Site<'_>) -> Types {
     let (batch, channels, spatial) = image(site.need(0)?.shape())?;
     site.with([batch, channels].into_iter().chain(spatial.iter().map(|_| 1)).collect())
+}
+
+/// One element for each window of each channel.
+fn windows(kernel: &[i64], attributes: &Attributes<'_>, site: &Site<'_>) -> Types {
+    let (batch, channels, spatial) = image(site.need(0)?.shape())?;
+    let axes = window::axes(spatial, &kernel_shape(kernel)?, attributes)?;
+    site.with([batch, channels].into_iter().chain(axes.iter().map(|a| a.output)).collect())
 }
 
 fn kernel_shape(kernel: &[i64]) -> Result<Vec<usize>, String> {

@@ -151,13 +151,13 @@ pub fn transposed(
     let pads = pads(&op.pads, rank)?;
     let extra = match op.output_padding.len() {
         0 => vec![0; rank],
-        n if n == rank => unsigned(&op.output_padding, "output_padding")?,
+        n if n == rank => unsigned(&op.output_padding, "output_padding has a value")?,
         _ => return Err("output_padding has the wrong length".into()),
     };
     let wanted = match op.output_shape.len() {
         0 => None,
-        n if n == rank => Some(unsigned(&op.output_shape, "output_shape")?),
-        n if n == rank + 2 => Some(unsigned(&op.output_shape[2..], "output_shape")?),
+        n if n == rank => Some(unsigned(&op.output_shape, "output_shape has a value")?),
+        n if n == rank + 2 => Some(unsigned(&op.output_shape[2..], "output_shape has a value")?),
         _ => return Err("output_shape has the wrong length".into()),
     };
     (0..rank)
@@ -198,7 +198,7 @@ fn positive(values: &[i64], rank: usize, what: &str) -> Result<Vec<usize>, Strin
     if values.is_empty() {
         return Ok(vec![1; rank]);
     }
-    let values = unsigned(values, what)?;
+    let values = unsigned(values, format_args!("{what} has a value"))?;
     if values.len() != rank || values.contains(&0) {
         return Err(format!("{what} must be {rank} positive integers"));
     }
@@ -209,22 +209,22 @@ fn pads(values: &[i64], rank: usize) -> Result<Vec<usize>, String> {
     if values.is_empty() {
         return Ok(vec![0; 2 * rank]);
     }
-    let values = unsigned(values, "pads")?;
+    let values = unsigned(values, "pads has a value")?;
     if values.len() != 2 * rank {
         return Err(format!("pads must have {} entries", 2 * rank));
     }
     Ok(values)
 }
 
-/// Non-negative integers, small enough that sums of a few never overflow.
-fn unsigned(values: &[i64], what: &str) -> Result<Vec<usize>, String> {
+/// Non-negative integers, small enough that sums of a few never overflow; `subject` is what an error says of one that is not.
+pub(super) fn unsigned(values: &[i64], subject: impl std::fmt::Display) -> Result<Vec<usize>, String> {
     values
         .iter()
         .map(|&v| {
             usize::try_from(v)
                 .ok()
                 .filter(|&v| v < 1 << 31)
-                .ok_or_else(|| format!("{what} has a value out of range: {v}"))
+                .ok_or_else(|| format!("{subject} out of range: {v}"))
         })
         .collect()
 }

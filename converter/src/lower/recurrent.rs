@@ -151,24 +151,16 @@ fn weights(
     }
     let peephole = if cell.gates == 4 { part(7, "P")? } else { None };
     let count = cell.default.len();
-    let named = cell.activations.len();
-    if named != 0 && named != count * directions {
-        return Err(format!("{named} activations are named for {} places", count * directions));
-    }
-    // Parameters are listed for the activations that take them, in order.
+    let (names, first): (Vec<&str>, usize) = match cell.activations.len() {
+        0 => (cell.default.to_vec(), 0),
+        n if n == count * directions => (cell.activations.iter().map(String::as_str).collect(), d * count),
+        n => return Err(format!("{n} activations are named for {} places", count * directions)),
+    };
+    // Parameters are listed for the activations that take them, in order, those of the other direction too.
     let mut taken = (0, 0);
-    let mut functions = Vec::with_capacity(count);
-    for (i, name) in
-        cell.activations.iter().map(String::as_str).chain(cell.default.iter().copied()).enumerate()
-    {
-        if i >= cell.activations.len() && !cell.activations.is_empty() {
-            break;
-        }
-        let function = function(name, cell.alpha, cell.beta, &mut taken)?;
-        if cell.activations.is_empty() || (d * count..(d + 1) * count).contains(&i) {
-            functions.push(function);
-        }
-    }
+    let all: Vec<Op> =
+        names.iter().map(|n| function(n, cell.alpha, cell.beta, &mut taken)).collect::<Result<_, _>>()?;
+    let functions = all[first..first + count].to_vec();
     Ok(Weights { input, state, bias: (bias[..rows].to_vec(), bias[rows..].to_vec()), peephole, functions })
 }
 

@@ -198,12 +198,8 @@ impl Tally {
             slot.0 += time;
             slot.1 += n;
         }
-        for (operator, precision, system, classes) in flat(other.cells) {
-            add(field(&mut self.cells, &system, precision, &operator), classes);
-        }
-        for (operator, precision, system, losses) in flat(other.losses) {
-            field(&mut self.losses, &system, precision, &operator).merge(&losses);
-        }
+        join(&mut self.cells, other.cells, add);
+        join(&mut self.losses, other.losses, |mine, theirs| mine.merge(&theirs));
         self.outputs.extend(other.outputs);
     }
 
@@ -264,6 +260,17 @@ fn field<'m, V: Default>(
     operator: &str,
 ) -> &'m mut V {
     entry(entry(fields, system).entry(precision).or_default(), operator)
+}
+
+/// Adds fields to others, each by `add`.
+fn join<V: Default>(into: &mut Fields<V>, from: Fields<V>, add: impl Fn(&mut V, V)) {
+    for (system, strategies) in from {
+        let mine = into.entry(system).or_default();
+        for (precision, operators) in strategies {
+            let mine = mine.entry(precision).or_default();
+            operators.into_iter().for_each(|(operator, v)| add(mine.entry(operator).or_default(), v));
+        }
+    }
 }
 
 /// Operator, strategy, system and what is counted of them, in that order.

@@ -72,13 +72,15 @@ fn windows(window: &Window, input: &[usize], mut f: impl FnMut(&[usize], &[usize
     }
 }
 
-/// A number of every window of every channel: `f(place, elements)` of those that it sees.
-fn of_windows<A: Arith>(
+/// A number of every window of every channel: `f(elements, known)` of the elements that it sees and of what
+/// `known(place, cells)` says of the window in all channels.
+fn of_windows<A: Arith, K>(
     d: DType,
     a: &Array<A::E>,
     window: &Window,
     arith: &A,
-    f: impl Fn(&[usize], &[A::E]) -> Result<A::E, OpError>,
+    known: impl Fn(&[usize], &[usize]) -> K,
+    f: impl Fn(&[A::E], &K) -> Result<A::E, OpError>,
 ) -> Result<Value<A::E>, OpError> {
     let (input, planes) = (&a.shape[2..], a.shape[0] * a.shape[1]);
     let dims: Vec<usize> = a.shape[..2].iter().chain(&window.output).copied().collect();
@@ -88,11 +90,12 @@ fn of_windows<A: Arith>(
     let mut place = 0;
     let mut failed = Ok(());
     windows(window, input, |index, cells| {
+        let known = known(index, cells);
         for plane in 0..planes {
             let channel = &a.data[plane * size..][..size];
             row.clear();
             row.extend(cells.iter().map(|&c| channel[c]));
-            match f(index, &row) {
+            match f(&row, &known) {
                 Ok(e) => data[plane * places + place] = arith.store(e, d),
                 Err(e) => failed = Err(e),
             }
@@ -187,9 +190,10 @@ pub(super) fn average<A: Arith>(
 ) -> Result<Value<A::E>, OpError> {
     let (d, a) = x.floats(0)?;
     let window = geometry(&a.shape, &op.kernel_shape, attributes!(op))?;
-    of_windows(d, a, &window, arith, |index, row| {
-        let count =
-            if op.count_include_pad { padded_cells(&window, &a.shape[2..], index) } else { row.len() };
+    let count = |index: &[usize], cells: &[usize]| {
+        if op.count_include_pad { padded_cells(&window, &a.shape[2..], index) } else { cells.len() }
+    };
+    of_windows(d, a, &window, arith, count, |row, &count| {
         Ok(arith.div(arith.sum(row), arith.exact(as_float(count))))
     })
 }
@@ -215,7 +219,7 @@ fn as_float(n: usize) -> f64 {
 pub(super) fn lp<A: Arith>(op: &LpPool, x: &Operands<A::E>, arith: &A) -> Result<Value<A::E>, OpError> {
     let (d, a) = x.floats(0)?;
     let window = geometry(&a.shape, &op.kernel_shape, attributes!(op))?;
-    of_windows(d, a, &window, arith, |_, row| p_norm(row, op.p, arith))
+    of_windows(d, a, &window, arith, |_, _| (), |row, ()| p_norm(row, op.p, arith))
 }
 
 /// `(sum |x|^p)^(1/p)`.

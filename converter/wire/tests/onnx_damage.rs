@@ -257,6 +257,29 @@ fn a_constant_that_does_not_fit_its_type_or_shape_is_refused_by_name() {
 }
 
 #[test]
+fn a_constant_node_whose_result_is_declared_otherwise_is_refused() {
+    let value = |elements: &[u8]| {
+        let attribute = [field(1, b"value_ints"), field(8, elements), [vec![0xa0, 1, 7]].concat()].concat();
+        node("Constant", "c", &[], &["w"], &field(5, &attribute))
+    };
+    let declared = |dtype: u64, extent: u64| {
+        let shape = field(2, &field(1, &number(1, extent)));
+        let tensor = field(1, &[number(1, dtype), shape].concat());
+        field(13, &[field(1, b"w"), field(2, &tensor)].concat())
+    };
+    let read =
+        |info: Vec<u8>| onnx::read(&model(21, &[value(&[4, 5]), info, field(12, &field(1, b"w"))].concat()));
+    assert!(read(declared(7, 2)).is_ok());
+    for (info, reason) in [
+        (declared(1, 2), "holds INT64, and is declared as FLOAT32"),
+        (declared(7, 3), "holds [2], and is declared as [3]"),
+    ] {
+        let error = read(info).unwrap_err();
+        assert_eq!(error.to_string(), format!("tensor \"w\": {reason}"));
+    }
+}
+
+#[test]
 fn types_that_are_no_tensors_are_refused_by_name() {
     for (tag, what) in [(4, "a sequence"), (5, "a map"), (8, "a sparse tensor"), (9, "an optional")] {
         let info = field(11, &[field(1, b"x"), field(2, &field(tag, b""))].concat());

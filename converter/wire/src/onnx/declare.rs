@@ -4,7 +4,8 @@
 use super::error::{ReadError, ReadErrorKind};
 use super::proto::{Dimension, ValueInfo};
 use super::tensor;
-use halfproof_ir::{DType, Dim, Value};
+use halfproof_ir::{DType, Dim, Tensor, Value};
+use std::sync::Arc;
 
 /// Takes over what is declared; what an earlier declaration leaves open is filled in.
 ///
@@ -33,6 +34,19 @@ pub(super) fn declare(value: &mut Value, info: &ValueInfo) -> Result<(), ReadErr
     let shape: Option<Vec<Dim>> = t.shape.as_ref().map(|shape| shape.dim.iter().map(dim).collect());
     merge(value, dtype, shape)
         .map_err(|reason| ReadError::tensor(ReadErrorKind::Structure, &info.name, reason))
+}
+
+/// Makes a tensor of the graph a constant, of which something may have been declared.
+///
+/// # Errors
+/// When it was declared otherwise.
+pub(super) fn define(value: &mut Value, constant: Arc<Tensor>) -> Result<(), ReadError> {
+    let (dtype, shape) = (value.dtype, value.shape.take());
+    value.dtype = Some(constant.dtype());
+    value.shape = Some(constant.shape.iter().map(|&d| Dim::Fixed(d)).collect());
+    value.constant = Some(constant);
+    merge(value, dtype, shape)
+        .map_err(|reason| ReadError::tensor(ReadErrorKind::Structure, &value.name, reason))
 }
 
 fn dim(d: &Dimension) -> Dim {

@@ -6,7 +6,7 @@ use super::external::Folder;
 use super::opset::Opset;
 use super::proto::{GraphProto, Model, NodeProto, ValueInfo};
 use super::{sort, tensor, upgrade};
-use halfproof_ir::{Dim, Graph, Node, Op, Tensor, Value, ValueId};
+use halfproof_ir::{Graph, Node, Op, Tensor, Value, ValueId};
 use prost::Message;
 use prost::bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
@@ -131,7 +131,7 @@ impl<'a> Reader<'a> {
         for initializer in &self.proto.initializer {
             let id = self.define(&initializer.name)?;
             let tensor = tensor::read(initializer, &initializer.name, self.folder)?;
-            self.set_constant(id, Arc::new(tensor));
+            self.set_constant(id, Arc::new(tensor))?;
         }
         Ok(())
     }
@@ -169,12 +169,9 @@ impl<'a> Reader<'a> {
         declare::declare(&mut self.graph.values[id.index()], info)
     }
 
-    /// Makes a tensor a constant.
-    pub(super) fn set_constant(&mut self, id: ValueId, tensor: Arc<Tensor>) {
-        let value = &mut self.graph.values[id.index()];
-        value.dtype = Some(tensor.dtype());
-        value.shape = Some(tensor.shape.iter().map(|&d| Dim::Fixed(d)).collect());
-        value.constant = Some(tensor);
+    /// Makes a tensor a constant, which what the file declares about it must not contradict.
+    pub(super) fn set_constant(&mut self, id: ValueId, tensor: Arc<Tensor>) -> Result<(), ReadError> {
+        declare::define(&mut self.graph.values[id.index()], tensor)
     }
 
     /// Adds a constant that the file has in another form, under a name of its own.

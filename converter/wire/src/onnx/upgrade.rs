@@ -167,7 +167,7 @@ fn special(
                 let shape = x.and_then(|x| reader.graph.value(x).static_shape()).filter(|_| old >= 10);
                 let Some(shape) = shape else { return Ok(Some(unknown(proto, "mask"))) };
                 let kept = vec![true; shape.iter().product()];
-                reader.set_constant(mask, Arc::new(Tensor::new(shape, Data::Bool(kept))));
+                reader.set_constant(mask, Arc::new(Tensor::new(shape, Data::Bool(kept))))?;
             }
             inputs.truncate(1);
             outputs.truncate(1);
@@ -351,8 +351,7 @@ fn constant(reader: &mut Reader<'_>, proto: &NodeProto, outputs: &Operands) -> R
         }
         (attr, _) => return Err(bad_value(proto, attr)),
     };
-    reader.set_constant(output, tensor);
-    Ok(())
+    reader.set_constant(output, tensor)
 }
 
 fn bad_value(proto: &NodeProto, attr: &str) -> ReadError {

@@ -163,43 +163,35 @@ impl Tally {
         self.totals.judged += other.totals.judged;
         self.totals.excluded += other.totals.excluded;
         add(&mut self.totals.discarded, other.totals.discarded);
-        for (system, e) in other.totals.executions {
-            let slot = self.totals.executions.entry(system).or_default();
+        merge(&mut self.totals.executions, other.totals.executions, |slot, e| {
             slot.ok += e.ok;
             slot.refused += e.refused;
             slot.crashed += e.crashed;
             slot.timed_out += e.timed_out;
             slot.undone += e.undone;
             slot.cannot += e.cannot;
-        }
-        for (system, classes) in other.totals.verdicts {
-            add(self.totals.verdicts.entry(system).or_default(), classes);
-        }
+        });
+        merge(&mut self.totals.verdicts, other.totals.verdicts, add);
         add(&mut self.coverage.operators, other.coverage.operators);
-        for (from, to) in other.pairs {
-            add(self.pairs.entry(from).or_default(), to);
-        }
+        merge(&mut self.pairs, other.pairs, add);
         add(&mut self.coverage.ranks, other.coverage.ranks);
         add(&mut self.coverage.dtypes, other.coverage.dtypes);
         add(&mut self.coverage.sizes, other.coverage.sizes);
         add(&mut self.coverage.inputs, other.coverage.inputs);
-        for (mine, theirs) in [(&mut self.makes, other.makes), (&mut self.reads, other.reads)] {
-            theirs.into_iter().for_each(|(op, types)| mine.entry(op).or_default().extend(types));
-        }
+        merge(&mut self.makes, other.makes, |mine, types| mine.extend(types));
+        merge(&mut self.reads, other.reads, |mine, types| mine.extend(types));
         add(&mut self.findings, other.findings);
         add(&mut self.refusals, other.refusals);
-        for (operator, tried) in other.scouted {
-            let slot = self.scouted.entry(operator).or_default();
+        merge(&mut self.scouted, other.scouted, |slot, tried| {
             slot.tests += tried.tests;
             slot.converted += tried.converted;
-        }
-        for (name, (time, n)) in other.stages {
-            let slot = self.stages.entry(name).or_default();
+        });
+        merge(&mut self.stages, other.stages, |slot, (time, n)| {
             slot.0 += time;
             slot.1 += n;
-        }
-        join(&mut self.cells, other.cells, add);
-        join(&mut self.losses, other.losses, |mine, theirs| mine.merge(&theirs));
+        });
+        merge_fields(&mut self.cells, other.cells, add);
+        merge_fields(&mut self.losses, other.losses, |mine, theirs| mine.merge(&theirs));
         self.outputs.extend(other.outputs);
     }
 
@@ -262,17 +254,6 @@ fn field<'m, V: Default>(
     entry(entry(fields, system).entry(precision).or_default(), operator)
 }
 
-/// Adds fields to others, each by `add`.
-fn join<V: Default>(into: &mut Fields<V>, from: Fields<V>, add: impl Fn(&mut V, V)) {
-    for (system, strategies) in from {
-        let mine = into.entry(system).or_default();
-        for (precision, operators) in strategies {
-            let mine = mine.entry(precision).or_default();
-            operators.into_iter().for_each(|(operator, v)| add(mine.entry(operator).or_default(), v));
-        }
-    }
-}
-
 /// Operator, strategy, system and what is counted of them, in that order.
 fn flat<V>(fields: Fields<V>) -> Vec<(String, Precision, String, V)> {
     let mut all = vec![];
@@ -298,7 +279,18 @@ fn count(map: &mut BTreeMap<String, u64>, name: &str) {
 }
 
 fn add<K: Ord>(into: &mut BTreeMap<K, u64>, from: BTreeMap<K, u64>) {
-    for (key, n) in from {
-        *into.entry(key).or_default() += n;
+    merge(into, from, |mine, n| *mine += n);
+}
+
+/// Merges counts by key; `join` adds those of one key.
+fn merge<K: Ord, V: Default>(into: &mut BTreeMap<K, V>, from: BTreeMap<K, V>, join: impl Fn(&mut V, V)) {
+    for (key, v) in from {
+        join(into.entry(key).or_default(), v);
     }
+}
+
+fn merge_fields<V: Default>(into: &mut Fields<V>, from: Fields<V>, join: impl Fn(&mut V, V)) {
+    merge(into, from, |mine, strategies| {
+        merge(mine, strategies, |mine, operators| merge(mine, operators, &join));
+    });
 }
